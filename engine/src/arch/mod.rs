@@ -1,0 +1,6 @@
+//! What needs the processor: each item a safe function with a portable twin, chosen once.
+#![allow(unsafe_code)]
+
+pub mod checksum;
+pub mod prefetch;
+pub mod tuple_hash;

@@ -1,0 +1,87 @@
+//! Internet addresses of both families in one 16-byte form, IPv4 mapped into IPv6 (RFC 4291 section 2.5.5.2).
+
+use core::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+const MAPPED_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// An IPv4 or IPv6 address. IPv4 is held as `::ffff:a.b.c.d`, so that one comparison serves both families.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address([u8; 16]);
+
+impl Address {
+    /// The address that stands for "any": all bits zero, which belongs to neither family's unicast space.
+    pub const UNSPECIFIED: Self = Self([0; 16]);
+
+    /// An IPv4 address from its four octets in network order.
+    pub const fn v4(octets: [u8; 4]) -> Self {
+        let [a, b, c, d] = octets;
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    }
+
+    /// An IPv6 address from its sixteen octets in network order.
+    pub const fn v6(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// Whether this is an IPv4 address.
+    pub fn is_v4(&self) -> bool {
+        self.0[..12] == MAPPED_PREFIX
+    }
+
+    /// All sixteen octets; IPv4 addresses occupy the last four.
+    pub const fn octets(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The last four octets: the whole of an IPv4 address.
+    pub const fn v4_octets(&self) -> [u8; 4] {
+        [self.0[12], self.0[13], self.0[14], self.0[15]]
+    }
+
+    /// Whether this is an IPv4 or IPv6 multicast address (RFC 1112, RFC 4291 section 2.7).
+    pub fn is_multicast(&self) -> bool {
+        if self.is_v4() { self.0[12] & 0xf0 == 0xe0 } else { self.0[0] == 0xff }
+    }
+
+    /// Whether this is the limited broadcast address 255.255.255.255 (RFC 919).
+    pub fn is_limited_broadcast(&self) -> bool {
+        self.is_v4() && self.v4_octets() == [255; 4]
+    }
+
+    /// Whether this is "any" of either family: `::` or 0.0.0.0.
+    pub fn is_unspecified(&self) -> bool {
+        self.0 == [0; 16] || (self.is_v4() && self.v4_octets() == [0; 4])
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::v4(v4.octets()),
+            IpAddr::V6(v6) => Self::v6(v6.octets()),
+        }
+    }
+}
+
+impl From<Address> for IpAddr {
+    fn from(address: Address) -> Self {
+        if address.is_v4() {
+            Self::V4(Ipv4Addr::from(address.v4_octets()))
+        } else {
+            Self::V6(Ipv6Addr::from(address.0))
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        IpAddr::from(*self).fmt(f)
+    }
+}

@@ -1,0 +1,25 @@
+//! Handfast: a zero-copy, poll-driven TCP/UDP/IP stack in user space.
+//!
+//! ```text
+//!   application   handles, readiness events, streams            (layer 4)
+//!   transport     flow table, ports, timers; udp, tcp           (layer 3)
+//!   internet      IPv4, IPv6, ICMP                              (layer 2)
+//!   link          Device: memory, socket; Impair, Capture       (layer 1)
+//!   ─────────────────────────────────────────────────────────────────────
+//!   frame         memory that the layers hand to each other     (common ground)
+//!   arch          what needs the processor                      (common ground)
+//!   time, config  the engine's clock values and every knob      (common ground)
+//! ```
+//!
+//! Imports point down only, and no layer reaches past its neighbour; `tests/layers.rs` enforces it.
+//! The engine has no clock, no thread, no global and no hidden randomness: time and seeds are arguments.
+
+pub mod application;
+pub mod arch;
+pub mod config;
+pub mod engine;
+pub mod frame;
+pub mod internet;
+pub mod link;
+pub mod time;
+pub mod transport;

@@ -1,0 +1,14 @@
+//! `handfast`: measures TCP and UDP stacks side by side.
+
+mod cli;
+mod load;
+mod measure;
+mod path;
+mod report;
+mod run;
+mod scenario;
+mod stack;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

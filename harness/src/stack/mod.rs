@@ -1,0 +1,174 @@
+//! What a scenario needs of a TCP/UDP stack, and the stacks that give it.
+//!
+//! A [`Stack`] is *one end*: a client host or a server host. A scenario is written once against this trait and runs
+//! on every stack; a stack knows nothing of scenarios. All calls are non-blocking, and none reads a clock: time comes
+//! in through [`Stack::poll`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Nanoseconds since the start of the process, from the harness's one clock.
+pub(crate) type Nanos = u64;
+
+/// A connection of a [`Stack`]. `slot` is small and dense (a scenario keeps its per-connection state in a `Vec` indexed by it);
+/// `generation` changes whenever the slot is reused, so that an event for an earlier connection is recognised.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Conn {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// A bound datagram socket of a [`Stack`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Datagrams(pub(crate) u32);
+
+/// What became true of a connection. Flags may come together in one event.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Ready(pub(crate) u8);
+
+impl Ready {
+    /// An outgoing connection is established (the SYN-ACK has come).
+    pub(crate) const CONNECTED: Self = Self(1);
+    /// A listener produced this connection; it is already accepted.
+    pub(crate) const ACCEPTED: Self = Self(2);
+    /// Data, or the end of the peer's stream, can be read.
+    pub(crate) const READABLE: Self = Self(4);
+    /// The send buffer has room again after a short `send`.
+    pub(crate) const WRITABLE: Self = Self(8);
+    /// The connection is over for the application: both directions closed and, for the end that closed first, its FIN
+    /// acknowledged. Comes after `close` only, at most once; the slot may be reused afterwards.
+    pub(crate) const CLOSED: Self = Self(16);
+    /// The connection failed: refused, reset or timed out. The slot may be reused afterwards.
+    pub(crate) const FAILED: Self = Self(32);
+
+    pub(crate) fn contains(self, flag: Self) -> bool {
+        self.0 & flag.0 == flag.0
+    }
+}
+
+impl std::ops::BitOr for Ready {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A readiness event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Event {
+    pub(crate) conn: Conn,
+    pub(crate) ready: Ready,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Received {
+    /// So many bytes were handed to the consumer (at least one).
+    Bytes(usize),
+    /// Nothing yet.
+    WouldBlock,
+    /// The peer has closed its direction and everything was read.
+    EndOfStream,
+}
+
+/// Why a connection could not be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// No free local port towards this destination (EADDRNOTAVAIL).
+    #[error("no free local port towards the destination")]
+    PortsExhausted,
+    /// The stack has no room for another connection.
+    #[error("the stack holds as many connections as it can")]
+    TooManyConnections,
+    /// Anything else the stack answered.
+    #[error("connect failed: {0}")]
+    Other(std::io::ErrorKind),
+}
+
+/// The connection does not exist any more (reset, timed out, or never was).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the connection is gone")]
+pub(crate) struct Gone;
+
+/// Counters since the stack was made. `None` means that the stack cannot tell.
+#[derive(Clone, Copy, Default, Debug, PartialEq)]
+pub(crate) struct StackCounters {
+    pub(crate) retransmitted_segments: Option<u64>,
+    pub(crate) copied_bytes: Option<u64>,
+    pub(crate) payload_bytes: Option<u64>,
+    pub(crate) system_calls: Option<u64>,
+    pub(crate) packets: Option<u64>,
+    /// TIME_WAIT entries held now.
+    pub(crate) time_wait: Option<u64>,
+    /// TIME_WAIT entries that ended early although no rule allows it.
+    pub(crate) time_wait_violations: Option<u64>,
+    /// TIME_WAIT entries that made way for a new connection by the rules.
+    pub(crate) time_wait_reused: Option<u64>,
+    /// Bytes mapped for TIME_WAIT entries and their index.
+    pub(crate) time_wait_bytes: Option<u64>,
+    /// Bytes mapped for connection state, index, handle and timer.
+    pub(crate) connection_bytes: Option<u64>,
+    /// Connections open now.
+    pub(crate) connections: Option<u64>,
+    /// Packets that the stack dropped for want of room.
+    pub(crate) dropped: Option<u64>,
+    /// Heap allocations by the stack itself are counted by the harness's allocator, not here.
+    pub(crate) polls_useful: Option<u64>,
+    /// Polls that found nothing to do.
+    pub(crate) polls_empty: Option<u64>,
+}
+
+/// One end of a stack under test.
+pub(crate) trait Stack {
+    /// Starts listening. Connections are accepted by the stack itself and announced with [`Ready::ACCEPTED`].
+    fn listen(&mut self, at: SocketAddr, backlog: usize) -> std::io::Result<()>;
+
+    /// Starts connecting; [`Ready::CONNECTED`] or [`Ready::FAILED`] follows. The stack chooses the local port.
+    fn connect(&mut self, from: IpAddr, to: SocketAddr) -> Result<Conn, ConnectError>;
+
+    /// Sends up to `length` bytes. The stack calls `fill` once or more with the memory to produce them in (its own
+    /// buffer where it can send without copying), and returns how many bytes it took; fewer means that
+    /// [`Ready::WRITABLE`] will follow.
+    fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone>;
+
+    /// Hands at most `limit` bytes to `consume`, in place where the stack can.
+    fn receive(&mut self, conn: Conn, limit: usize, consume: &mut dyn FnMut(&[u8])) -> Result<Received, Gone>;
+
+    /// Closes with a FIN and gives the connection up; [`Ready::CLOSED`] or [`Ready::FAILED`] follows.
+    /// Unread data does not keep this from happening.
+    fn close(&mut self, conn: Conn);
+
+    /// Resets the connection and gives it up; no event follows.
+    fn abort(&mut self, conn: Conn);
+
+    /// Binds a datagram socket.
+    fn bind(&mut self, at: SocketAddr) -> std::io::Result<Datagrams>;
+
+    /// Sends up to `count` datagrams of `length` bytes; `fill(i, bytes)` produces the `i`-th. Returns how many were taken.
+    fn send_datagrams(
+        &mut self,
+        socket: Datagrams,
+        to: SocketAddr,
+        count: usize,
+        length: usize,
+        fill: &mut dyn FnMut(usize, &mut [u8]),
+    ) -> usize;
+
+    /// Hands up to `limit` received datagrams to `consume` and returns how many there were.
+    fn receive_datagrams(&mut self, socket: Datagrams, limit: usize, consume: &mut dyn FnMut(&[u8])) -> usize;
+
+    /// Moves packets, runs timers and appends what became ready to `events`. `wait` is how long the stack may sleep when there is
+    /// nothing to do (zero: not at all); a stack without a descriptor to sleep on returns at once.
+    fn poll(&mut self, now: Nanos, wait: Duration, events: &mut Vec<Event>);
+
+    /// Counters since the stack was made.
+    fn counters(&self) -> StackCounters;
+
+    /// Fills the TIME_WAIT table with `count` entries whose expiries are spread evenly over the next 60 s, without packets.
+    /// Returns how many there are now; `None` when the stack has no such door (the scenario then makes them by closing
+    /// connections).
+    fn preload_time_wait(&mut self, _now: Nanos, _count: u64) -> Option<u64> {
+        None
+    }
+}
