@@ -1,6 +1,7 @@
 //! `handfast`: measures TCP and UDP stacks side by side.
 
 mod cli;
+mod config;
 mod load;
 mod measure;
 mod path;

@@ -1,0 +1,138 @@
+//! Every effective parameter of a run: what the command line asked for, with the scenario's defaults filled in.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ScenarioKind {
+    /// Connection set-up rate: connect, then close.
+    Connect,
+    /// Connect, request, response, close.
+    Crr,
+    /// Connection teardown rate.
+    Teardown,
+    /// Set-up rate and latency while the TIME_WAIT table fills.
+    TimeWait,
+    /// Request and response on open connections.
+    Rr,
+    /// One-way bulk transfer.
+    Stream,
+    /// Memory of connections that do nothing.
+    Idle,
+    /// One-way datagrams.
+    Udp,
+    /// Reordering of numbered datagrams (RFC 4737, RFC 5236).
+    Reorder,
+}
+
+/// A stack that a scenario can run on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StackKind {
+    /// Handfast's own engine.
+    Engine,
+    /// The kernel's stack as an ordinary application uses it.
+    Kernel,
+    /// The kernel's stack with every knob that an expert would turn.
+    KernelTuned,
+    /// smoltcp over the same in-memory wire.
+    Smoltcp,
+    /// No stack at all: the generator is answered at once, which shows what the generator itself costs.
+    Null,
+}
+
+/// Where packets travel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PathKind {
+    /// A queue in memory.
+    Memory,
+    /// Kernel sockets over 127/8; for the engine its IP packets inside UDP datagrams over 127/8.
+    Loopback,
+}
+
+/// Which cores the two ends run on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Placement {
+    /// Both ends in one thread.
+    SameCore,
+    /// A thread and a core for each end.
+    Split,
+}
+
+/// How a connection is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Close {
+    /// FIN from both ends.
+    Fin,
+    /// A reset.
+    Rst,
+}
+
+/// Who closes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Closer {
+    /// The end that connected.
+    Client,
+    /// The end that accepted.
+    Server,
+}
+
+/// Who computes transport checksums.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Checksums {
+    /// As the device says: a wire in memory needs none, as the kernel's loopback device.
+    Device,
+    /// The stack, over every byte, in packets no larger than the MTU.
+    Computed,
+}
+
+/// Every effective parameter of one scenario on one stack.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct RunConfig {
+    pub(crate) scenario: ScenarioKind,
+    pub(crate) path: PathKind,
+    pub(crate) placement: Placement,
+    /// Load generators: pinned threads, each with its own connections, ports and histograms.
+    pub(crate) generators: u32,
+    /// Connections in flight (or open) for each generator.
+    pub(crate) connections: u32,
+    /// Idle connections open beside the load.
+    pub(crate) idle: u64,
+    /// TIME_WAIT entries filled in before the load starts.
+    pub(crate) time_wait: u64,
+    pub(crate) close: Close,
+    pub(crate) closer: Closer,
+    /// Bytes of a message (of a write for `stream`, of a payload for `udp` and `reorder`).
+    pub(crate) message: u32,
+    /// Bytes of the largest IP packet.
+    pub(crate) mtu: u32,
+    pub(crate) checksums: Checksums,
+    /// The measured part of a run.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub(crate) duration: Duration,
+    pub(crate) seed: u64,
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(span.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
