@@ -41,7 +41,11 @@ impl Address {
 
     /// Whether this is an IPv4 or IPv6 multicast address (RFC 1112, RFC 4291 section 2.7).
     pub fn is_multicast(&self) -> bool {
-        if self.is_v4() { self.0[12] & 0xf0 == 0xe0 } else { self.0[0] == 0xff }
+        if self.is_v4() {
+            self.0[12] & 0xf0 == 0xe0
+        } else {
+            self.0[0] == 0xff
+        }
     }
 
     /// Whether this is the limited broadcast address 255.255.255.255 (RFC 919).

@@ -1,1 +1,94 @@
 //! Layer 1: what carries packets.
+//!
+//! A [`Device`] moves whole batches and takes ownership: what it accepts is gone from the batch, what it cannot take stays.
+//! Wrappers ([`Impair`](impair::Impair), [`Capture`](capture::Capture)) are devices around devices and compose.
+
+use crate::frame::PacketQueue;
+use crate::time::Instant;
+
+pub mod memory;
+
+/// What the packets of a device start with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Medium {
+    /// IP headers: nothing below them is the engine's business.
+    Ip,
+    /// Ethernet II headers.
+    Ethernet,
+}
+
+/// What a device does by itself, and what it demands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Capabilities {
+    /// What packets start with.
+    pub medium: Medium,
+    /// Bytes of the largest IP packet.
+    pub mtu: u32,
+    /// Received transport checksums are verified, or need no verification because nothing can have changed the bytes.
+    pub verifies_checksums: bool,
+    /// Transport checksums of sent packets are completed by the device, or need not be because its peer trusts it.
+    pub computes_checksums: bool,
+    /// Payload bytes of the largest virtual segment that the device cuts by itself; 0 when it cuts none.
+    pub max_segment: u32,
+    /// The device sends a packet from several places; without it, it copies the pieces together (and counts the bytes).
+    pub gathers: bool,
+}
+
+/// What has happened to a device's packets since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct DeviceCounters {
+    /// Packets received.
+    pub received: u64,
+    /// Packets (or virtual segments) sent.
+    pub sent: u64,
+    /// Packets left in a batch because the device or its queue was full.
+    pub refused: u64,
+    /// Packets that were lost in the device: no frame to receive into, too large, an error of the system.
+    pub dropped: u64,
+    /// Bytes copied because the device (or a loan) could not pass them on in place.
+    pub copied_bytes: u64,
+    /// System calls made.
+    pub system_calls: u64,
+}
+
+/// Something that carries packets.
+pub trait Device {
+    /// What the device does by itself. Constant over its life.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Appends received packets to `batch` as far as there is room, and returns how many.
+    fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
+
+    /// Takes packets from the front of `batch` and returns how many; what the device cannot take now stays.
+    fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
+
+    /// When [`Device::receive`] will have something without anything happening outside; `None` for most devices.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What has happened so far.
+    fn counters(&self) -> DeviceCounters;
+}
+
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
+        (**self).receive(now, batch)
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
+        (**self).transmit(now, batch)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        (**self).next_deadline()
+    }
+
+    fn counters(&self) -> DeviceCounters {
+        (**self).counters()
+    }
+}

@@ -133,7 +133,8 @@ pub(crate) trait Stack {
     fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone>;
 
     /// Hands at most `limit` bytes to `consume`, in place where the stack can.
-    fn receive(&mut self, conn: Conn, limit: usize, consume: &mut dyn FnMut(&[u8])) -> Result<Received, Gone>;
+    fn receive(&mut self, conn: Conn, limit: usize, consume: &mut dyn FnMut(&[u8]))
+    -> Result<Received, Gone>;
 
     /// Closes with a FIN and gives the connection up; [`Ready::CLOSED`] or [`Ready::FAILED`] follows.
     /// Unread data does not keep this from happening.
@@ -156,7 +157,8 @@ pub(crate) trait Stack {
     ) -> usize;
 
     /// Hands up to `limit` received datagrams to `consume` and returns how many there were.
-    fn receive_datagrams(&mut self, socket: Datagrams, limit: usize, consume: &mut dyn FnMut(&[u8])) -> usize;
+    fn receive_datagrams(&mut self, socket: Datagrams, limit: usize, consume: &mut dyn FnMut(&[u8]))
+    -> usize;
 
     /// Moves packets, runs timers and appends what became ready to `events`. `wait` is how long the stack may sleep when there is
     /// nothing to do (zero: not at all); a stack without a descriptor to sleep on returns at once.
