@@ -1,1 +1,155 @@
-//! placeholder
+//! The TCP header on the wire (RFC 9293 section 3.1): reading and writing it.
+
+use super::options::{self, IllegalLength, Options};
+use super::seq::SeqNumber;
+
+mod flags;
+
+pub use flags::Flags;
+
+/// The length of the header without options, in octets.
+pub const HEADER_LEN: usize = 20;
+
+/// The length of the longest header, in octets.
+pub const MAX_HEADER_LEN: usize = HEADER_LEN + options::MAX_LEN;
+
+const WORD: usize = 4;
+const CHECKSUM_AT: usize = 16;
+
+/// Why octets are no TCP segment. Such a segment is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Fewer octets than a header has.
+    #[error("TCP segment of fewer than 20 octets")]
+    Truncated,
+    /// The header is said to be shorter than 20 octets or longer than the segment.
+    #[error("TCP data offset outside the segment")]
+    DataOffset,
+    /// An option has an illegal length.
+    #[error(transparent)]
+    Option(#[from] IllegalLength),
+}
+
+/// The header of a received segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// SEG.SEQ: the number of the first octet, or of the SYN.
+    pub seq: SeqNumber,
+    /// SEG.ACK: the next octet that the sender expects; it has a meaning only beside [`Flags::ACK`].
+    pub ack: SeqNumber,
+    /// The port of the sender.
+    pub source_port: u16,
+    /// The port of the receiver.
+    pub destination_port: u16,
+    /// SEG.WND as the wire has it: an unsigned count of octets, not yet scaled (MUST-1).
+    pub window: u16,
+    /// SEG.UP: the offset from `seq` of the octet after the urgent ones; it has a meaning only beside [`Flags::URG`].
+    pub urgent: u16,
+    /// The control bits.
+    pub flags: Flags,
+    /// Where the text starts, in octets: 20 to 60, a multiple of 4, never past the segment.
+    pub header_len: u8,
+    /// The options.
+    pub options: Options,
+}
+
+impl Header {
+    /// Reads the header of the segment that `segment` holds to its last octet. The checksum is not verified, reserved
+    /// bits are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when the data offset or an option points outside of what is there.
+    #[inline]
+    pub fn parse(segment: &[u8]) -> Result<Self, Malformed> {
+        let (fixed, after) = segment
+            .split_first_chunk::<HEADER_LEN>()
+            .ok_or(Malformed::Truncated)?;
+        let header_len = usize::from(fixed[12] >> 4) * WORD;
+        let options_len = header_len.checked_sub(HEADER_LEN).ok_or(Malformed::DataOffset)?;
+        let options = options::parse(after.get(..options_len).ok_or(Malformed::DataOffset)?)?;
+        Ok(Self {
+            seq: SeqNumber(u32_at(fixed, 4)),
+            ack: SeqNumber(u32_at(fixed, 8)),
+            source_port: u16_at(fixed, 0),
+            destination_port: u16_at(fixed, 2),
+            window: u16_at(fixed, 14),
+            urgent: u16_at(fixed, 18),
+            flags: Flags(fixed[13]),
+            header_len: header_len as u8,
+            options,
+        })
+    }
+
+    /// SEG.LEN: how much of the sequence space the segment occupies when it brings `text_len` octets of text; SYN and
+    /// FIN count for one each.
+    #[inline]
+    pub const fn sequence_len(&self, text_len: u32) -> u32 {
+        text_len + self.flags.sequence_len()
+    }
+}
+
+/// The fields of a header to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EmitHeader {
+    /// SEG.SEQ.
+    pub seq: SeqNumber,
+    /// SEG.ACK; 0 without [`Flags::ACK`].
+    pub ack: SeqNumber,
+    /// The local port.
+    pub source_port: u16,
+    /// The remote port.
+    pub destination_port: u16,
+    /// SEG.WND, already scaled down where scaling is in effect.
+    pub window: u16,
+    /// SEG.UP; 0 without [`Flags::URG`].
+    pub urgent: u16,
+    /// The control bits.
+    pub flags: Flags,
+}
+
+impl EmitHeader {
+    /// Writes the fixed header in front of `options_len` octets of options, which the caller writes. The checksum is
+    /// left at 0, to be computed over the whole and stored by [`set_checksum`].
+    ///
+    /// `options_len` is a multiple of 4 and at most [`options::MAX_LEN`].
+    #[inline]
+    pub fn emit(&self, options_len: usize, out: &mut [u8; HEADER_LEN]) {
+        debug_assert!(options_len <= options::MAX_LEN && options_len.is_multiple_of(WORD));
+        let data_offset = ((HEADER_LEN + options_len) / WORD) as u8;
+        out[0..2].copy_from_slice(&self.source_port.to_be_bytes());
+        out[2..4].copy_from_slice(&self.destination_port.to_be_bytes());
+        out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        out[12] = data_offset << 4;
+        out[13] = self.flags.0;
+        out[14..16].copy_from_slice(&self.window.to_be_bytes());
+        out[16..18].copy_from_slice(&[0; 2]);
+        out[18..20].copy_from_slice(&self.urgent.to_be_bytes());
+    }
+}
+
+/// The checksum as the header has it.
+#[inline]
+pub const fn checksum(header: &[u8; HEADER_LEN]) -> u16 {
+    u16_at(header, CHECKSUM_AT)
+}
+
+/// Stores the checksum of the whole segment and its pseudo-header.
+#[inline]
+pub fn set_checksum(header: &mut [u8; HEADER_LEN], checksum: u16) {
+    header[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&checksum.to_be_bytes());
+}
+
+#[inline]
+const fn u16_at(header: &[u8; HEADER_LEN], at: usize) -> u16 {
+    u16::from_be_bytes([header[at], header[at + 1]])
+}
+
+#[inline]
+const fn u32_at(header: &[u8; HEADER_LEN], at: usize) -> u32 {
+    u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+}
+
+#[cfg(test)]
+mod tests;
