@@ -1,5 +1,6 @@
 //! TCP (RFC 9293).
 
+pub mod congestion;
 pub mod isn;
 pub mod options;
 pub mod reassembly;

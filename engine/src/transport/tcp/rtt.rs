@@ -1,1 +1,141 @@
-//! placeholder
+//! The round-trip time and the retransmission timeout that follows from it (RFC 6298).
+
+use crate::time::Duration;
+
+/// The timeout before any measurement (RFC 6298 section 2.1).
+pub const INITIAL_RTO: Duration = Duration::from_secs(1);
+
+/// The timeout for the first data after a SYN was lost and nothing was measured (RFC 6298 section 5.7).
+pub const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
+
+/// The shortest timeout. RFC 6298 section 2.4 has 1 s; this is Linux's choice, five delayed ACKs of 40 ms.
+pub const MIN_RTO: Duration = Duration::from_millis(200);
+
+/// The longest timeout, back-off included (RFC 6298 section 2.5 asks for 60 s or more).
+pub const MAX_RTO: Duration = Duration::from_secs(120);
+
+/// G: how late a timer may fire.
+const CLOCK_GRANULARITY_MICROS: u32 = 1_000;
+
+/// A longer measurement is taken as this one, 4.5 minutes. Eight times this fits into 32 bits.
+const LONGEST_SAMPLE_MICROS: u32 = 1 << 28;
+
+/// Enough doublings to take the shortest timeout past the longest one.
+const MAX_BACK_OFF: u8 = 10;
+
+/// The estimator of one connection. 12 bytes.
+///
+/// Averages are kept in fixed point, SRTT in eighths and RTTVAR in quarters of a microsecond, so that the gains of the
+/// RFC (1/8 and 1/4) are shifts, and averages of few microseconds do not stick at a rounded value.
+#[derive(Clone, Copy, Debug)]
+pub struct RttEstimator {
+    /// SRTT in 1/8 µs; 0 before the first measurement.
+    srtt_eighths: u32,
+    /// RTTVAR in 1/4 µs.
+    rttvar_quarters: u32,
+    back_off: u8,
+    syn_lost: bool,
+}
+
+impl RttEstimator {
+    /// An estimator that has measured nothing.
+    pub const fn new() -> Self {
+        Self {
+            srtt_eighths: 0,
+            rttvar_quarters: 0,
+            back_off: 0,
+            syn_lost: false,
+        }
+    }
+
+    /// Takes a measurement and ends any back-off (RFC 6298 sections 2.2 and 2.3).
+    ///
+    /// By Karn's rule `rtt` must not come from a segment that was sent twice, unless a timestamp tells which copy was
+    /// acknowledged (section 3). It counts in whole microseconds, rounded up, from 1 µs to 268 s.
+    #[inline]
+    pub fn sample(&mut self, rtt: Duration) {
+        let rtt = in_micros(rtt);
+        self.back_off = 0;
+        if self.srtt_eighths == 0 {
+            self.srtt_eighths = rtt * 8;
+            self.rttvar_quarters = rtt * 2;
+        } else {
+            let error = rtt.abs_diff(self.srtt_eighths / 8);
+            self.rttvar_quarters = self.rttvar_quarters - self.rttvar_quarters / 4 + error;
+            self.srtt_eighths = self.srtt_eighths - self.srtt_eighths / 8 + rtt;
+        }
+    }
+
+    /// SRTT, the smoothed round-trip time; `None` before the first measurement.
+    #[inline]
+    pub const fn srtt(&self) -> Option<Duration> {
+        match self.srtt_eighths {
+            0 => None,
+            eighths => Some(Duration::from_nanos(eighths as u64 * 1_000 / 8)),
+        }
+    }
+
+    /// RTTVAR, the mean deviation of the round-trip time; zero before the first measurement.
+    #[inline]
+    pub const fn rttvar(&self) -> Duration {
+        Duration::from_nanos(self.rttvar_quarters as u64 * 1_000 / 4)
+    }
+
+    /// RTO, the time to wait for an acknowledgment: [`MIN_RTO`] to [`MAX_RTO`], back-off included.
+    #[inline]
+    pub fn rto(&self) -> Duration {
+        let backed_off = Duration::from_nanos(self.base_rto().as_nanos() << self.back_off);
+        backed_off.min(MAX_RTO)
+    }
+
+    #[inline]
+    fn base_rto(&self) -> Duration {
+        if self.srtt_eighths == 0 {
+            return if self.syn_lost {
+                RTO_AFTER_LOST_SYN
+            } else {
+                INITIAL_RTO
+            };
+        }
+        let micros = self.srtt_eighths / 8 + self.rttvar_quarters.max(CLOCK_GRANULARITY_MICROS);
+        Duration::from_micros(u64::from(micros)).max(MIN_RTO)
+    }
+
+    /// Doubles the timeout, because it has run out (RFC 6298 section 5.5).
+    #[inline]
+    pub fn back_off(&mut self) {
+        self.back_off = (self.back_off + 1).min(MAX_BACK_OFF);
+    }
+
+    /// Ends the back-off without a measurement, because new data was acknowledged.
+    #[inline]
+    pub fn reset_back_off(&mut self) {
+        self.back_off = 0;
+    }
+
+    /// Data transmission begins after a handshake that needed a second SYN or SYN,ACK: the back-off of the handshake
+    /// ends, and until something is measured the timeout is [`RTO_AFTER_LOST_SYN`] (RFC 6298 section 5.7).
+    pub fn on_handshake_with_lost_syn(&mut self) {
+        self.back_off = 0;
+        self.syn_lost = true;
+    }
+}
+
+impl Default for RttEstimator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whole microseconds, rounded up, at least 1.
+#[inline]
+fn in_micros(rtt: Duration) -> u32 {
+    let micros = rtt
+        .as_nanos()
+        .div_ceil(1_000)
+        .clamp(1, u64::from(LONGEST_SAMPLE_MICROS));
+    micros as u32
+}
+
+#[cfg(test)]
+mod tests;
