@@ -6,3 +6,4 @@ pub mod ports;
 pub mod tag_index;
 pub mod tcp;
 pub mod timer_wheel;
+pub mod udp;
