@@ -9,7 +9,8 @@ mod emit;
 mod parse;
 
 pub use emit::{emit_segment, emit_syn, max_sack_blocks, segment_len};
-pub use parse::{IllegalLength, parse};
+pub use parse::{IllegalLength, parse, sack_blocks};
+pub(super) use parse::{parse_any, parse_common};
 
 /// The most octets that options can occupy: a data offset of 15 words less the fixed header.
 pub const MAX_LEN: usize = 40;
@@ -64,11 +65,22 @@ impl SackBlocks {
     pub fn as_slice(&self) -> &[SackBlock] {
         &self.blocks[..usize::from(self.len)]
     }
+}
 
+/// Where a segment has its SACK blocks. Few segments have any, so that the 32 octets are read when they are wanted and
+/// not carried along in every header.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct SackLocation {
+    /// The offset of the first block in the option block.
+    at: u8,
+    blocks: u8,
+}
+
+impl SackLocation {
     /// Whether the segment brought no SACK block.
     #[inline]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub const fn is_empty(self) -> bool {
+        self.blocks == 0
     }
 }
 
@@ -78,16 +90,16 @@ impl SackBlocks {
 /// meaning on SYNs alone, and timestamps only once both ends agreed to them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// The blocks of a SACK option.
-    pub sack: SackBlocks,
+    /// The timestamps option.
+    pub timestamps: Option<Timestamps>,
     /// The maximum segment size as announced, in octets; any value, 0 too.
     pub mss: Option<u16>,
     /// The window shift, 0 to [`MAX_WINDOW_SCALE`]; larger ones are taken as the limit (RFC 7323 section 2.3).
     pub window_scale: Option<u8>,
     /// Whether SACK options may be sent to the sender of this SYN.
     pub sack_permitted: bool,
-    /// The timestamps option.
-    pub timestamps: Option<Timestamps>,
+    /// Where [`sack_blocks`] finds the SACK option.
+    pub sack: SackLocation,
 }
 
 /// The options of a SYN or SYN,ACK to be sent.

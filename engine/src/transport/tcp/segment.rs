@@ -1,6 +1,6 @@
 //! The TCP header on the wire (RFC 9293 section 3.1): reading and writing it.
 
-use super::options::{self, IllegalLength, Options};
+use super::options::{self, IllegalLength, Options, SackBlocks};
 use super::seq::SeqNumber;
 
 mod flags;
@@ -67,8 +67,21 @@ impl Header {
             .ok_or(Malformed::Truncated)?;
         let header_len = usize::from(fixed[12] >> 4) * WORD;
         let options_len = header_len.checked_sub(HEADER_LEN).ok_or(Malformed::DataOffset)?;
-        let options = options::parse(after.get(..options_len).ok_or(Malformed::DataOffset)?)?;
-        Ok(Self {
+        let block = after.get(..options_len).ok_or(Malformed::DataOffset)?;
+        // Two ways out, so that on the common one the options go from registers into the result and not through memory.
+        match options::parse_common(block) {
+            Some(options) => Ok(Self::from_parts(fixed, header_len as u8, options)),
+            None => Ok(Self::from_parts(
+                fixed,
+                header_len as u8,
+                options::parse_any(block)?,
+            )),
+        }
+    }
+
+    #[inline]
+    fn from_parts(fixed: &[u8; HEADER_LEN], header_len: u8, options: Options) -> Self {
+        Self {
             seq: SeqNumber(u32_at(fixed, 4)),
             ack: SeqNumber(u32_at(fixed, 8)),
             source_port: u16_at(fixed, 0),
@@ -76,9 +89,18 @@ impl Header {
             window: u16_at(fixed, 14),
             urgent: u16_at(fixed, 18),
             flags: Flags(fixed[13]),
-            header_len: header_len as u8,
+            header_len,
             options,
-        })
+        }
+    }
+
+    /// The SACK blocks of the segment from which this header was read.
+    #[inline]
+    pub fn sack_blocks(&self, segment: &[u8]) -> SackBlocks {
+        let block = segment
+            .get(HEADER_LEN..usize::from(self.header_len))
+            .unwrap_or_default();
+        options::sack_blocks(block, self.options.sack)
     }
 
     /// SEG.LEN: how much of the sequence space the segment occupies when it brings `text_len` octets of text; SYN and

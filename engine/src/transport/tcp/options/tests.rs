@@ -39,6 +39,22 @@ fn segment_bytes(timestamps: Option<Timestamps>, sack: &[SackBlock]) -> Vec<u8> 
     out[..len].to_vec()
 }
 
+/// All that an option block says; the location of the SACK blocks is replaced by the blocks.
+fn understood(bytes: &[u8]) -> Result<(Options, Vec<SackBlock>), IllegalLength> {
+    let options = parse(bytes)?;
+    let sack = sack_blocks(bytes, options.sack).as_slice().to_vec();
+    assert_eq!(sack.is_empty(), options.sack.is_empty());
+    let sack_elsewhere = Options {
+        sack: SackLocation::default(),
+        ..options
+    };
+    Ok((sack_elsewhere, sack))
+}
+
+fn sack_of(bytes: &[u8]) -> Vec<SackBlock> {
+    understood(bytes).unwrap().1
+}
+
 fn concat(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
@@ -83,14 +99,8 @@ fn segment_layouts_are_those_of_linux() {
         segment_bytes(Some(TS), &sack[1..2]),
         concat(&[&[1, 1], &TS_BYTES, &[1, 1, 5, 10, 0, 0, 0, 16, 0, 0, 0, 24]])
     );
-    assert_eq!(
-        parse(&segment_bytes(Some(TS), &sack)).unwrap().sack.as_slice(),
-        &sack[..3]
-    );
-    assert_eq!(
-        parse(&segment_bytes(None, &sack)).unwrap().sack.as_slice(),
-        &sack[..4]
-    );
+    assert_eq!(sack_of(&segment_bytes(Some(TS), &sack)), sack[..3]);
+    assert_eq!(sack_of(&segment_bytes(None, &sack)), sack[..4]);
 }
 
 /// MUST-4, MUST-6, MUST-64, MUST-69; RFC 7323 section 2.3.
@@ -207,7 +217,24 @@ fn a_known_kind_of_a_foreign_length_is_skipped() {
 fn a_foreign_length_does_not_undo_a_good_option() {
     let good = [&TS_BYTES[..], &[5, 10, 0, 0, 0, 1, 0, 0, 0, 2]].concat();
     let then_bad = [&good[..], &[8, 3, 0], &[5, 3, 0]].concat();
-    assert_eq!(parse(&then_bad), parse(&good));
+    assert_eq!(understood(&then_bad), understood(&good));
+    assert_eq!(sack_of(&good), [block(1, 2)]);
+}
+
+/// The location is only good for the block it came from; elsewhere it does no harm.
+#[test]
+fn sack_blocks_stay_inside_of_any_block() {
+    let bytes = segment_bytes(Some(TS), &[block(1, 2), block(3, 4)]);
+    let location = parse(&bytes).unwrap().sack;
+    for (len, expected) in [(32, 2), (31, 1), (24, 1), (23, 0), (16, 0), (15, 0), (0, 0)] {
+        assert_eq!(
+            sack_blocks(&bytes[..len], location).as_slice().len(),
+            expected,
+            "{len} octets"
+        );
+    }
+    assert_eq!(sack_of(&[&[1; 250][..], &[5, 10], &[0; 8]].concat()).len(), 1);
+    assert_eq!(sack_of(&[&[1; 254][..], &[5, 10], &[0; 8]].concat()).len(), 0);
 }
 
 /// MUST-7.
@@ -232,7 +259,7 @@ fn illegal_lengths_are_errors() {
 
 #[test]
 fn options_stay_small() {
-    assert!(size_of::<Options>() <= 56, "{}", size_of::<Options>());
+    assert!(size_of::<Options>() <= 24, "{}", size_of::<Options>());
 }
 
 fn any_timestamps() -> impl Strategy<Value = Timestamps> {
@@ -268,8 +295,9 @@ fn option_like_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// What an independent decoder makes of an option block; it stops at what it does not know.
-fn decoded_by_etherparse(bytes: &[u8]) -> Result<Options, ()> {
+fn decoded_by_etherparse(bytes: &[u8]) -> Result<(Options, Vec<SackBlock>), ()> {
     let mut options = Options::default();
+    let mut sack = Vec::new();
     for element in TcpOptionsIterator::from_slice(bytes) {
         match element.map_err(|_| ())? {
             Element::Noop => {}
@@ -278,15 +306,12 @@ fn decoded_by_etherparse(bytes: &[u8]) -> Result<Options, ()> {
             Element::SelectiveAcknowledgementPermitted => options.sack_permitted = true,
             Element::Timestamp(tsval, tsecr) => options.timestamps = Some(Timestamps { tsval, tsecr }),
             Element::SelectiveAcknowledgement(first, others) => {
-                options.sack = SackBlocks::default();
-                for (left, right) in core::iter::once(first).chain(others.into_iter().flatten()) {
-                    options.sack.blocks[usize::from(options.sack.len)] = block(left, right);
-                    options.sack.len += 1;
-                }
+                let pairs = core::iter::once(first).chain(others.into_iter().flatten());
+                sack = pairs.map(|(left, right)| block(left, right)).collect();
             }
         }
     }
-    Ok(options)
+    Ok((options, sack))
 }
 
 proptest! {
@@ -294,58 +319,62 @@ proptest! {
     fn a_syn_reads_back_as_it_was_written(options in any_syn_options()) {
         let bytes = syn_bytes(&options);
         let expected = Options {
-            sack: SackBlocks::default(),
             mss: Some(options.mss),
             window_scale: options.window_scale,
             sack_permitted: options.sack_permitted,
             timestamps: options.timestamps,
+            sack: SackLocation::default(),
         };
         prop_assert_eq!(parse(&bytes), Ok(expected));
-        prop_assert_eq!(decoded_by_etherparse(&bytes), Ok(expected));
+        prop_assert_eq!(decoded_by_etherparse(&bytes), Ok((expected, vec![])));
         prop_assert_eq!(bytes.len() % 4, 0);
     }
 
     #[test]
     fn a_segment_reads_back_as_it_was_written(timestamps in option::of(any_timestamps()), sack in any_blocks()) {
         let bytes = segment_bytes(timestamps, &sack);
-        let options = parse(&bytes).unwrap();
         let fitting = sack.len().min(max_sack_blocks(timestamps.is_some()));
-        prop_assert_eq!(options.timestamps, timestamps);
-        prop_assert_eq!(options.sack.as_slice(), &sack[..fitting]);
-        prop_assert_eq!(options.sack.is_empty(), sack.is_empty());
-        prop_assert_eq!(decoded_by_etherparse(&bytes), Ok(options));
+        let expected = (Options { timestamps, ..Options::default() }, sack[..fitting].to_vec());
+        prop_assert_eq!(understood(&bytes), Ok(expected.clone()));
+        prop_assert_eq!(decoded_by_etherparse(&bytes), Ok(expected));
         prop_assert!(bytes.len() <= MAX_LEN && bytes.len().is_multiple_of(4));
     }
 
     #[test]
     fn what_an_independent_decoder_understands_is_understood_alike(bytes in option_like_bytes()) {
         if let Ok(expected) = decoded_by_etherparse(&bytes) {
-            prop_assert_eq!(parse(&bytes), Ok(expected));
+            prop_assert_eq!(understood(&bytes), Ok(expected));
         }
     }
 
+    /// One octet changed at a time, so that what looks nearly like a common block is among them.
     #[test]
-    fn the_shortcut_for_timestamps_agrees_with_the_general_way(tail in vec(any::<u8>(), 8)) {
-        let shortcut = [&[1, 1, 8, 10][..], &tail].concat();
-        let general = [&[1, 1, 1, 8, 10][..], &tail].concat();
-        prop_assert_eq!(parse(&shortcut), parse(&general));
+    fn shortcuts_agree_with_the_general_way(
+        options in any_syn_options(), of_syn in any::<bool>(), at in 0usize..20, octet in 0u8..12,
+    ) {
+        let mut bytes = if of_syn { syn_bytes(&options) } else { segment_bytes(options.timestamps, &[]) };
+        prop_assert_eq!(parse(&bytes), parse_any(&bytes));
+        if let Some(changed) = bytes.get_mut(at) {
+            *changed = octet;
+        }
+        prop_assert_eq!(parse(&bytes), parse_any(&bytes));
     }
 
     #[test]
-    fn every_truncation_is_refused_or_understood(options in any_syn_options(), sack in any_blocks(), cut in 0usize..60) {
-        let bytes = [syn_bytes(&options), segment_bytes(None, &sack)].concat();
+    fn every_truncation_is_refused_or_understood(options in any_syn_options(), blocks in any_blocks(), cut in 0usize..60) {
+        let bytes = [syn_bytes(&options), segment_bytes(None, &blocks)].concat();
         let cut = cut.min(bytes.len());
-        if let Ok(partly) = parse(&bytes[..cut]) {
-            let whole = parse(&bytes).unwrap();
+        if let Ok((partly, sack)) = understood(&bytes[..cut]) {
+            let (whole, whole_sack) = understood(&bytes).unwrap();
             prop_assert!(partly.mss.is_none() || partly.mss == whole.mss);
             prop_assert!(partly.timestamps.is_none() || partly.timestamps == whole.timestamps);
-            prop_assert!(partly.sack.is_empty() || partly.sack == whole.sack);
+            prop_assert!(sack.is_empty() || sack == whole_sack);
         }
     }
 
     #[test]
     fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..80)) {
-        if let Ok(options) = parse(&bytes) {
+        if let Ok((options, _)) = understood(&bytes) {
             prop_assert!(options.window_scale.is_none_or(|shift| shift <= MAX_WINDOW_SCALE));
         }
     }
