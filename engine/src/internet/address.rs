@@ -15,8 +15,9 @@ impl Address {
 
     /// An IPv4 address from its four octets in network order.
     pub const fn v4(octets: [u8; 4]) -> Self {
-        let [a, b, c, d] = octets;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        // As one number, because octets written singly stall whoever reads or copies the whole soon after.
+        let address = u32::from_be_bytes(octets) as u128;
+        Self((0xffff << 32 | address).to_be_bytes())
     }
 
     /// An IPv6 address from its sixteen octets in network order.

@@ -1,0 +1,116 @@
+//! The IPv6 header and its extension headers (RFC 8200) on the wire.
+
+pub(super) mod extension;
+#[cfg(test)]
+mod tests;
+
+use crate::internet::address::Address;
+use crate::internet::datagram::{Ecn, Header, Malformed, Parsed};
+use crate::internet::icmp::ParameterProblem;
+use crate::internet::protocol;
+use extension::{Chain, Fault};
+
+/// The fixed header, in octets.
+pub const HEADER_LEN: usize = 40;
+/// The smallest MTU that a link may have, in octets (RFC 8200 section 5).
+pub const MIN_MTU: usize = 1_280;
+
+/// Checks the headers at the start of `bytes` and reads them; what follows the datagram is link padding.
+///
+/// Extension headers are walked up to a bound, and up to the fragment header of a datagram that is in fragments:
+/// `protocol` is then what that header announces, and `header_len` ends with it.
+///
+/// # Errors
+///
+/// Why the datagram is to be discarded; [`parameter_problem`] has what its sender may be told.
+#[inline]
+pub fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
+    let (header, datagram) = delimit(bytes)?;
+    let (src, dst) = (src(header), dst(header));
+    if src.is_v4() || dst.is_v4() {
+        return Err(Malformed::MappedAddress);
+    }
+    let chain = if extension::is_extension(header[6]) {
+        Chain::check(header, datagram).map_err(|fault| fault.reason)?
+    } else {
+        Chain::empty(header)
+    };
+    let traffic_class = header[0] << 4 | header[1] >> 4;
+    Ok(Parsed {
+        src,
+        dst,
+        protocol: chain.protocol,
+        hop_limit: header[7],
+        dscp: traffic_class >> 2,
+        ecn: Ecn::from_traffic_class(traffic_class),
+        header_len: chain.header_len,
+        total_len: datagram.len(),
+        fragment: chain.fragment,
+    })
+}
+
+/// What the sender of a datagram that [`parse`] refused is to be told, if anything.
+pub fn parameter_problem(bytes: &[u8]) -> Option<ParameterProblem> {
+    let (header, datagram) = delimit(bytes).ok()?;
+    Chain::check(header, datagram)
+        .err()
+        .and_then(|Fault { problem, .. }| problem)
+}
+
+/// The fixed header, and the datagram without padding.
+#[inline]
+fn delimit(bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[u8]), Malformed> {
+    let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Malformed::Truncated)?;
+    if header[0] >> 4 != 6 {
+        return Err(Malformed::Version);
+    }
+    let payload_len = payload_len(header);
+    if payload_len == 0 && header[6] == protocol::HOP_BY_HOP {
+        return Err(Malformed::Jumbogram);
+    }
+    let datagram = bytes
+        .get(..HEADER_LEN + payload_len)
+        .ok_or(Malformed::TotalLength)?;
+    Ok((header, datagram))
+}
+
+/// Writes `header` to the first [`HEADER_LEN`] octets of `out`, with flow label 0.
+///
+/// # Panics
+///
+/// When `out` is shorter than the header.
+#[inline]
+pub fn emit(header: &Header, out: &mut [u8]) {
+    debug_assert!(!header.src.is_v4() && !header.dst.is_v4());
+    let out: &mut [u8; HEADER_LEN] = out.first_chunk_mut().expect("room for an IPv6 header");
+    let first_word = 6 << 28 | u32::from(header.traffic_class()) << 20;
+    out[..4].copy_from_slice(&first_word.to_be_bytes());
+    out[4..6].copy_from_slice(&header.payload_len.to_be_bytes());
+    out[6] = header.protocol;
+    out[7] = header.hop_limit;
+    out[8..24].copy_from_slice(header.src.octets());
+    out[24..].copy_from_slice(header.dst.octets());
+}
+
+/// What follows the fixed header, extension headers included, in octets.
+#[inline]
+pub(super) fn payload_len(header: &[u8; HEADER_LEN]) -> usize {
+    usize::from(u16::from_be_bytes([header[4], header[5]]))
+}
+
+#[inline]
+pub(super) fn src(header: &[u8; HEADER_LEN]) -> Address {
+    address_at(header, 8)
+}
+
+#[inline]
+pub(super) fn dst(header: &[u8; HEADER_LEN]) -> Address {
+    address_at(header, 24)
+}
+
+#[inline]
+fn address_at(header: &[u8; HEADER_LEN], offset: usize) -> Address {
+    let mut octets = [0; 16];
+    octets.copy_from_slice(&header[offset..offset + 16]);
+    Address::v6(octets)
+}
