@@ -1,1 +1,197 @@
-//! placeholder
+//! Every knob of the engine, with its unit, its default, and the RFC or reason for the default.
+
+use core::ops::RangeInclusive;
+use std::net::IpAddr;
+
+use crate::internet::address::Address;
+use crate::time::Duration;
+
+/// A block of addresses, all of which are the engine's own: `10.1.0.0/16` makes 65,536 local addresses at no cost per address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressBlock {
+    first: Address,
+    /// Leading bits that count, of the 128 of the mapped form.
+    prefix: u8,
+}
+
+/// A prefix length that the address family does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("prefix length {0} is longer than the address; IPv4 has 32 bits, IPv6 has 128")]
+pub struct InvalidPrefix(pub u8);
+
+impl AddressBlock {
+    /// The block of all addresses that share the first `prefix_len` bits of `address`.
+    ///
+    /// # Errors
+    /// If the family has fewer bits.
+    pub fn new(address: IpAddr, prefix_len: u8) -> Result<Self, InvalidPrefix> {
+        let (bits, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
+        if prefix_len > bits {
+            return Err(InvalidPrefix(prefix_len));
+        }
+        Ok(Self {
+            first: address.into(),
+            prefix: prefix_len + offset,
+        })
+    }
+
+    /// The block of this one address.
+    pub fn single(address: IpAddr) -> Self {
+        Self {
+            first: address.into(),
+            prefix: 128,
+        }
+    }
+
+    /// Whether `address` is in the block.
+    #[inline]
+    pub fn contains(&self, address: &Address) -> bool {
+        let differs = u128::from_be_bytes(*self.first.octets()) ^ u128::from_be_bytes(*address.octets());
+        differs.leading_zeros() >= u32::from(self.prefix)
+    }
+
+    /// The address that the block was made with: what the engine uses when the application names none.
+    pub fn preferred(&self) -> Address {
+        self.first
+    }
+}
+
+/// Everything that can be set on an engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The key of every keyed hash: flow table, initial sequence numbers (RFC 6528), ports (RFC 6056), timestamp offsets. Must be
+    /// unpredictable and new at each start; the engine has no randomness of its own.
+    pub secret: [u8; 32],
+    /// The engine's own addresses. The first of each family is the default source.
+    pub addresses: Vec<AddressBlock>,
+    /// TTL and hop limit of sent packets. 64, as RFC 1700 has it (RFC 9293 MUST-49).
+    pub ttl: u8,
+    /// Local ports for outgoing connections. 1024–65535 (RFC 6056 section 3.2 asks for as many as possible).
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// Pairs of local address and remote endpoint that outgoing connections may go to at a time. 4,096; each in use takes 8.3 KiB.
+    pub destinations: u32,
+    /// Packets that one device batch holds. 64: enough to hide memory latency, few enough to stay in the first-level cache.
+    pub batch: usize,
+    /// Packets that wait for the device. 256.
+    pub transmit_queue: usize,
+    /// ICMP errors sent in a second, at most. 1,000, Linux's choice (RFC 4443 section 2.4 (f) demands a limit).
+    pub icmp_errors_per_second: u32,
+    /// TCP's knobs.
+    pub tcp: TcpConfig,
+    /// UDP's knobs.
+    pub udp: UdpConfig,
+}
+
+impl Config {
+    /// Defaults, with this secret and these addresses.
+    pub fn new(secret: [u8; 32], addresses: impl IntoIterator<Item = AddressBlock>) -> Self {
+        Self {
+            secret,
+            addresses: addresses.into_iter().collect(),
+            ttl: 64,
+            ephemeral_ports: 1024..=65535,
+            destinations: 4096,
+            batch: 64,
+            transmit_queue: 256,
+            icmp_errors_per_second: 1_000,
+            tcp: TcpConfig::default(),
+            udp: UdpConfig::default(),
+        }
+    }
+}
+
+/// TCP's knobs.
+#[derive(Clone, Debug)]
+pub struct TcpConfig {
+    /// Connections that can exist at a time, without TIME_WAIT. 65,536. Memory is mapped ahead and touched when used.
+    pub connections: u32,
+    /// Half-open connections (SYN received) that can exist at a time. 4,096.
+    pub half_open: u32,
+    /// Bytes that a connection queues for sending. 256 KiB.
+    pub send_buffer: u32,
+    /// Bytes that a connection queues for the application, and so the largest window it offers. 256 KiB.
+    pub receive_buffer: u32,
+    /// Pieces that each of these queues holds. 1,024.
+    pub queue_pieces: u32,
+    /// Twice the maximum segment lifetime: how long a TIME_WAIT entry is kept. 60 s, Linux's choice (RFC 9293 says 4 minutes).
+    pub time_wait: Duration,
+    /// TIME_WAIT entries of each address family; when full, the oldest makes way and is counted as a violation. 8,388,608 (300 MB when full).
+    pub time_wait_entries: u32,
+    /// TIME_WAIT entries for which the index is sized ahead. 65,536; it grows in steps, without rehashing.
+    pub time_wait_presize: u32,
+    /// Send small segments at once although data is outstanding. False (RFC 9293 SHLD-7: Nagle on); also settable on a connection.
+    pub no_delay: bool,
+    /// How long an acknowledgment may wait for company. 40 ms, Linux's choice (RFC 9293 MUST-40: below 500 ms).
+    pub delayed_ack: Duration,
+    /// Segments at the start of a connection that are acknowledged at once, so that the peer's window opens fast. 16, Linux's choice.
+    pub quick_acks: u8,
+    /// Retransmissions of a SYN before the attempt ends. 6: 127 s (RFC 9293 MUST-23 asks for 3 minutes; Linux's choice).
+    pub syn_retries: u8,
+    /// Retransmissions of a SYN-ACK before the half-open entry goes. 5: 63 s, Linux's choice.
+    pub syn_ack_retries: u8,
+    /// Retransmissions of data before the connection is given up. 15: about 15 minutes (RFC 9293 SHLD-11: at least 100 s).
+    pub retries: u8,
+    /// How long a closed connection waits for the peer's FIN in FIN-WAIT-2. 60 s, Linux's choice.
+    pub fin_wait_2: Duration,
+    /// Offer and use timestamps (RFC 7323). True.
+    pub timestamps: bool,
+    /// Offer and use window scaling (RFC 7323). True.
+    pub window_scaling: bool,
+    /// The congestion control. NewReno.
+    pub congestion: Congestion,
+}
+
+/// How a connection decides how much may be in flight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Congestion {
+    /// RFC 5681 with RFC 6582's recovery.
+    NewReno,
+    /// So many bytes, always. For benches and lossless wires.
+    Fixed(u32),
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self {
+            connections: 65_536,
+            half_open: 4096,
+            send_buffer: 256 << 10,
+            receive_buffer: 256 << 10,
+            queue_pieces: 1024,
+            time_wait: Duration::from_secs(60),
+            time_wait_entries: 8 << 20,
+            time_wait_presize: 65_536,
+            no_delay: false,
+            delayed_ack: Duration::from_millis(40),
+            quick_acks: 16,
+            syn_retries: 6,
+            syn_ack_retries: 5,
+            retries: 15,
+            fin_wait_2: Duration::from_secs(60),
+            timestamps: true,
+            window_scaling: true,
+            congestion: Congestion::NewReno,
+        }
+    }
+}
+
+/// UDP's knobs.
+#[derive(Clone, Debug)]
+pub struct UdpConfig {
+    /// Sockets that can exist at a time. 1,024.
+    pub sockets: u32,
+    /// Datagrams that wait on a socket for the application. 1,024.
+    pub receive_datagrams: u32,
+    /// Bytes that wait on a socket for the application. 1 MiB.
+    pub receive_bytes: u32,
+}
+
+impl Default for UdpConfig {
+    fn default() -> Self {
+        Self {
+            sockets: 1024,
+            receive_datagrams: 1024,
+            receive_bytes: 1 << 20,
+        }
+    }
+}

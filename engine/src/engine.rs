@@ -1,1 +1,500 @@
-//! placeholder
+//! The engine: one of each layer, and the loop that runs them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::application::{
+    BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
+    StreamError, TcpHandle, UdpHandle,
+};
+use crate::config::Config;
+use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
+use crate::internet::address::Address;
+use crate::internet::{Inbound, Internet, InternetCounters, Output};
+use crate::link::{Device, DeviceCounters};
+use crate::time::Instant;
+use crate::transport::Transport;
+use crate::transport::tcp::{TcpCounters, TcpMemory, TimeWaitStatus, state::State};
+use crate::transport::udp::UdpCounters;
+
+/// How much one [`Engine::poll`] may do. It is never one packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Batches that are received.
+    pub batches: u32,
+}
+
+impl Default for Budget {
+    /// Four batches: 256 packets with the default batch.
+    fn default() -> Self {
+        Self { batches: 4 }
+    }
+}
+
+/// What a poll did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Progress {
+    /// Packets received.
+    pub received: usize,
+    /// Packets handed to the device.
+    pub sent: usize,
+}
+
+impl Progress {
+    /// Whether the poll found nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.received == 0 && self.sent == 0
+    }
+}
+
+/// Counters of all layers.
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// Layer 1.
+    pub device: DeviceCounters,
+    /// Layer 2.
+    pub internet: InternetCounters,
+    /// TCP.
+    pub tcp: TcpCounters,
+    /// UDP.
+    pub udp: UdpCounters,
+}
+
+/// There is a listener on that address and port already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0} has a listener already")]
+pub struct AddressInUse(pub SocketAddr);
+
+/// A TCP/UDP/IP stack over one device. It stays on one thread and does nothing by itself: the application calls [`Engine::poll`] in a loop,
+/// reads what became ready from [`Engine::poll_event`], and may sleep until [`Engine::next_deadline`] or until the device has packets.
+///
+/// Methods come in four kinds: getters; [`Engine::poll`], which takes time and packets in; mutators by the application, which take effect in
+/// the next poll; and [`Engine::poll_event`] and [`Engine::next_deadline`], which are asked after each poll, in this order.
+#[derive(Debug)]
+pub struct Engine<D> {
+    device: D,
+    internet: Internet,
+    transport: Transport,
+    pool: FramePool,
+    now: Instant,
+    receive_batch: PacketQueue,
+    transmit_queue: PacketQueue,
+    inbound: Vec<Inbound>,
+}
+
+/// The parts of the engine that a mutator of the transport layer needs beside it.
+macro_rules! output {
+    ($engine:expr) => {
+        &mut Output {
+            now: $engine.now,
+            internet: &mut $engine.internet,
+            queue: &mut $engine.transmit_queue,
+        }
+    };
+}
+
+impl<D: Device> Engine<D> {
+    /// An engine over `device` whose packets and queues take their memory from `pool`.
+    pub fn new(config: &Config, pool: FramePool, device: D) -> Self {
+        Self {
+            internet: Internet::new(config, pool.clone(), device.capabilities()),
+            transport: Transport::new(config, pool.clone()),
+            receive_batch: PacketQueue::with_capacity(config.batch),
+            transmit_queue: PacketQueue::with_capacity(config.transmit_queue),
+            inbound: Vec::with_capacity(config.batch),
+            now: Instant::ZERO,
+            device,
+            pool,
+        }
+    }
+
+    /// Receives what has arrived, runs timers, sends what became due. The work is bounded by `budget`, not by the number of connections.
+    pub fn poll(&mut self, now: Instant, budget: Budget) -> Progress {
+        self.now = self.now.max(now);
+        self.pool.reclaim();
+        self.transport.tcp.collect_credits();
+        self.transport.tcp.release_soon();
+        let received = self.receive(budget);
+        self.transport.run(output!(self));
+        let sent = self.transmit();
+        Progress { received, sent }
+    }
+
+    fn receive(&mut self, budget: Budget) -> usize {
+        let mut received = 0;
+        for _ in 0..budget.batches {
+            // Every packet may be answered by one; a queue that is too full for that is emptied first.
+            if self.transmit_queue.room() < self.receive_batch.capacity() {
+                self.transmit();
+                if self.transmit_queue.room() < self.receive_batch.capacity() {
+                    break;
+                }
+            }
+            let batch = self.device.receive(self.now, &mut self.receive_batch);
+            if batch == 0 {
+                break;
+            }
+            received += batch;
+            self.inbound.clear();
+            self.internet.input(
+                self.now,
+                &mut self.receive_batch,
+                &mut self.transmit_queue,
+                &mut self.inbound,
+            );
+            self.transport
+                .input(output!(self), &mut self.receive_batch, &self.inbound);
+            self.receive_batch.clear();
+        }
+        received
+    }
+
+    /// Hands the queue to the device; connections that found it full get another turn while the device takes.
+    fn transmit(&mut self) -> usize {
+        let mut sent = 0;
+        loop {
+            let taken = self.device.transmit(self.now, &mut self.transmit_queue);
+            sent += taken;
+            if taken == 0 || !self.transmit_queue.is_empty() || !self.transport.tcp.has_unsent() {
+                return sent;
+            }
+            self.transport.tcp.output(output!(self));
+        }
+    }
+
+    /// When the engine wants to be polled although no packet arrives: now, if something waits already; `None` when nothing will happen.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.transport.tcp.has_pending_output() || !self.transmit_queue.is_empty() {
+            return Some(self.now);
+        }
+        [self.transport.next_deadline(), self.device.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next thing that became true of a socket.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some((id, ready)) = self.transport.tcp.pop_notice() {
+            return Some(Event::Tcp(TcpHandle(id), ready));
+        }
+        if let Some(id) = self.transport.tcp.pop_listener() {
+            return Some(Event::Acceptable(ListenerHandle(id)));
+        }
+        self.transport
+            .udp
+            .pop_notice()
+            .map(|id| Event::Udp(UdpHandle(id)))
+    }
+
+    /// Waits for connections to `at`; the unspecified address stands for all of ours. At most `backlog` wait to be accepted; further
+    /// handshakes are not completed.
+    ///
+    /// # Errors
+    /// If that address and port have a listener.
+    pub fn tcp_listen(&mut self, at: SocketAddr, backlog: usize) -> Result<ListenerHandle, AddressInUse> {
+        let address = Address::from(at.ip());
+        let address = (!address.is_unspecified()).then_some(address);
+        self.transport
+            .tcp
+            .listen(address, at.port(), backlog)
+            .map(ListenerHandle)
+            .map_err(|_| AddressInUse(at))
+    }
+
+    /// The next connection that a listener has established.
+    pub fn tcp_accept(&mut self, listener: ListenerHandle) -> Option<TcpHandle> {
+        self.transport.tcp.accept(listener.0).map(TcpHandle)
+    }
+
+    /// Closes a listener and resets the connections that nobody accepted.
+    pub fn tcp_close_listener(&mut self, listener: ListenerHandle) {
+        self.transport.tcp.close_listener(output!(self), listener.0);
+    }
+
+    /// Starts to connect to `remote`, from `local` or from the engine's first address of that family. The local port is chosen by RFC 6056.
+    /// [`Readiness::CONNECTED`](crate::application::Readiness::CONNECTED) or `FAILED` follows.
+    ///
+    /// # Errors
+    /// If the addresses cannot be used, or there is no room or no free port.
+    pub fn tcp_connect(
+        &mut self,
+        local: Option<IpAddr>,
+        remote: SocketAddr,
+    ) -> Result<TcpHandle, ConnectError> {
+        let to = Address::from(remote.ip());
+        if to.is_unspecified() || to.is_multicast() || to.is_limited_broadcast() || remote.port() == 0 {
+            return Err(ConnectError::InvalidRemoteAddress);
+        }
+        let from = match local {
+            Some(local) => Some(Address::from(local))
+                .filter(|from| self.internet.is_local(from) && from.is_v4() == to.is_v4()),
+            None => self.internet.source_for(&to),
+        };
+        let from = from.ok_or(ConnectError::InvalidLocalAddress)?;
+        self.transport
+            .tcp
+            .connect(output!(self), from, to, remote.port())
+            .map(TcpHandle)
+    }
+
+    /// Copies bytes to the send queue and returns how many it took. Fewer than all means that `WRITABLE` follows.
+    ///
+    /// # Errors
+    /// If the connection is gone, failed, or shut down.
+    pub fn tcp_send(&mut self, connection: TcpHandle, bytes: &[u8]) -> Result<usize, StreamError> {
+        let mut rest = bytes;
+        let taken = self.tcp_send_with(connection, bytes.len(), &mut |target| {
+            let (now, later) = rest.split_at(target.len());
+            target.copy_from_slice(now);
+            rest = later;
+        })?;
+        self.transport.tcp.note_application_copy(taken);
+        Ok(taken)
+    }
+
+    /// Lets `fill` produce up to `length` bytes in the very memory that will be sent (it is called once or more, for consecutive stretches),
+    /// and returns how many there was room for.
+    ///
+    /// # Errors
+    /// As [`Engine::tcp_send`].
+    pub fn tcp_send_with(
+        &mut self,
+        connection: TcpHandle,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, StreamError> {
+        self.transport.tcp.send_with(connection.0, length, fill)
+    }
+
+    /// A frame for the application to fill, to be frozen and sent with [`Engine::tcp_send_payload`]. `None` when the pool has none.
+    pub fn allocate(&self, size: Size) -> Option<Frame> {
+        self.pool.allocate(Purpose::Application, size)
+    }
+
+    /// Sends a payload without copying it. `Ok(Some(payload))` gives it back when the queue has no room; `WRITABLE` follows.
+    ///
+    /// # Errors
+    /// As [`Engine::tcp_send`].
+    pub fn tcp_send_payload(
+        &mut self,
+        connection: TcpHandle,
+        payload: Payload,
+    ) -> Result<Option<Payload>, StreamError> {
+        self.transport.tcp.send_payload(connection.0, payload)
+    }
+
+    /// Copies received bytes to `target` and returns how many.
+    ///
+    /// # Errors
+    /// If the connection is gone, or failed and everything before was read.
+    pub fn tcp_receive(
+        &mut self,
+        connection: TcpHandle,
+        target: &mut [u8],
+    ) -> Result<Read<usize>, StreamError> {
+        let mut filled = 0;
+        let read = self.tcp_receive_with(connection, target.len(), &mut |bytes| {
+            target[filled..filled + bytes.len()].copy_from_slice(bytes);
+            filled += bytes.len();
+        })?;
+        self.transport.tcp.note_application_copy(filled);
+        Ok(read)
+    }
+
+    /// Shows up to `limit` received bytes to `consume`, in the memory where they arrived (it is called once or more).
+    ///
+    /// # Errors
+    /// As [`Engine::tcp_receive`].
+    pub fn tcp_receive_with(
+        &mut self,
+        connection: TcpHandle,
+        limit: usize,
+        consume: &mut dyn FnMut(&[u8]),
+    ) -> Result<Read<usize>, StreamError> {
+        self.transport
+            .tcp
+            .receive_with(connection.0, limit, consume)
+            .map(Into::into)
+    }
+
+    /// Takes up to `limit` received bytes for as long as the application wants. The window reopens when the chunk is dropped.
+    ///
+    /// # Errors
+    /// As [`Engine::tcp_receive`].
+    pub fn tcp_receive_chunk(
+        &mut self,
+        connection: TcpHandle,
+        limit: usize,
+    ) -> Result<Read<RxChunk>, StreamError> {
+        self.transport
+            .tcp
+            .receive_chunk(connection.0, limit)
+            .map(Into::into)
+    }
+
+    /// Closes the sending direction once everything queued is sent; receiving goes on.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn tcp_shutdown(&mut self, connection: TcpHandle) -> Result<(), StreamError> {
+        self.transport.tcp.shutdown(connection.0)
+    }
+
+    /// Closes both directions and gives the handle up. What is queued is still sent; if received data was not read, the peer is told by a reset.
+    /// `CLOSED` or `FAILED` is the last event of the handle, unless it came already.
+    pub fn tcp_close(&mut self, connection: TcpHandle) {
+        self.transport.tcp.close(output!(self), connection.0);
+    }
+
+    /// Resets the connection and gives the handle up; no event follows.
+    pub fn tcp_abort(&mut self, connection: TcpHandle) {
+        self.transport.tcp.abort(output!(self), connection.0);
+    }
+
+    /// Switches the Nagle algorithm off or on.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn tcp_set_no_delay(&mut self, connection: TcpHandle, no_delay: bool) -> Result<(), StreamError> {
+        self.transport.tcp.set_no_delay(connection.0, no_delay)
+    }
+
+    /// The state of a connection; `None` when the handle is stale.
+    pub fn tcp_state(&mut self, connection: TcpHandle) -> Option<State> {
+        self.transport.tcp.state(connection.0)
+    }
+
+    /// Why a connection failed; `None` when it did not.
+    pub fn tcp_error(&mut self, connection: TcpHandle) -> Option<ConnectionError> {
+        self.transport.tcp.error(connection.0)
+    }
+
+    /// The local and the remote end of a connection; `None` when the handle is stale.
+    pub fn tcp_addresses(&mut self, connection: TcpHandle) -> Option<(SocketAddr, SocketAddr)> {
+        self.transport.tcp.addresses(connection.0)
+    }
+
+    /// Opens a UDP socket on `at`; the unspecified address stands for all of ours.
+    ///
+    /// # Errors
+    /// If the address is taken or not ours, or there are as many sockets as configured.
+    pub fn udp_bind(&mut self, at: SocketAddr) -> Result<UdpHandle, BindError> {
+        let address = Address::from(at.ip());
+        if !address.is_unspecified() && !self.internet.is_local(&address) {
+            return Err(BindError::InvalidAddress);
+        }
+        self.transport.udp.bind(address, at.port()).map(UdpHandle)
+    }
+
+    /// Closes a UDP socket; what waits in it is dropped.
+    pub fn udp_close(&mut self, socket: UdpHandle) {
+        self.transport.udp.close(socket.0);
+    }
+
+    /// Sends a datagram whose `length` bytes `fill` produces in the very memory that will be sent.
+    ///
+    /// # Errors
+    /// If the handle is stale, the datagram is too large, or there is no room now.
+    pub fn udp_send_with(
+        &mut self,
+        socket: UdpHandle,
+        to: SocketAddr,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), SendError> {
+        if self.transmit_queue.room() == 0 {
+            self.device.transmit(self.now, &mut self.transmit_queue);
+        }
+        self.transport
+            .udp
+            .send_with(output!(self), socket.0, to, length, fill)
+    }
+
+    /// Copies and sends a datagram.
+    ///
+    /// # Errors
+    /// As [`Engine::udp_send_with`].
+    pub fn udp_send(&mut self, socket: UdpHandle, to: SocketAddr, bytes: &[u8]) -> Result<(), SendError> {
+        self.udp_send_with(socket, to, bytes.len(), &mut |target| {
+            target.copy_from_slice(bytes)
+        })
+    }
+
+    /// Sends a payload as a datagram without copying it.
+    ///
+    /// # Errors
+    /// As [`Engine::udp_send_with`].
+    pub fn udp_send_payload(
+        &mut self,
+        socket: UdpHandle,
+        to: SocketAddr,
+        payload: Payload,
+    ) -> Result<(), SendError> {
+        if self.transmit_queue.room() == 0 {
+            self.device.transmit(self.now, &mut self.transmit_queue);
+        }
+        self.transport
+            .udp
+            .send_payload(output!(self), socket.0, to, payload)
+    }
+
+    /// The next datagram of a socket, in the memory where it arrived.
+    pub fn udp_receive(&mut self, socket: UdpHandle) -> Option<Datagram> {
+        self.transport.udp.receive(socket.0)
+    }
+
+    /// The ICMP error that a socket's datagrams met last, once.
+    pub fn udp_take_error(&mut self, socket: UdpHandle) -> Option<ConnectionError> {
+        self.transport.udp.take_error(socket.0)
+    }
+
+    /// The device.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// The device, for changing it.
+    pub fn device_mut(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    /// The pool that the engine's frames come from.
+    pub fn pool(&self) -> &FramePool {
+        &self.pool
+    }
+
+    /// What has happened since the engine was made.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            device: self.device.counters(),
+            internet: *self.internet.counters(),
+            tcp: *self.transport.tcp.counters(),
+            udp: *self.transport.udp.counters(),
+        }
+    }
+
+    /// What TIME_WAIT holds and what became of it.
+    pub fn time_wait(&self) -> TimeWaitStatus {
+        self.transport.tcp.time_wait_status()
+    }
+
+    /// Memory that connections take.
+    pub fn tcp_memory(&self) -> TcpMemory {
+        self.transport.tcp.memory()
+    }
+
+    /// Fills TIME_WAIT with `count` entries towards `remotes` whose expiries are spread evenly over the next 2MSL, as if that many connections
+    /// had been closed during the last one. For measurements. Returns how many were made; fewer when ports or capacity run out.
+    pub fn preload_time_wait(
+        &mut self,
+        now: Instant,
+        locals: &[IpAddr],
+        remotes: &[SocketAddr],
+        count: u64,
+    ) -> u64 {
+        self.now = self.now.max(now);
+        self.transport
+            .tcp
+            .preload_time_wait(self.now, locals, remotes, count)
+    }
+}

@@ -15,8 +15,7 @@ pub enum Checksum {
     /// Sent: the field holds it. Received: nobody has verified it yet.
     #[default]
     InPacket,
-    /// Sent: the field holds only the pseudo-header's part, the device completes it or its peer trusts it.
-    /// Received: the device vouches for the bytes.
+    /// Sent: the field is zero, the device computes the checksum or its peer trusts the bytes. Received: the device vouches for them.
     Offloaded,
 }
 
@@ -186,6 +185,24 @@ impl Packet {
             debug_assert_eq!(offset, self.header().len(), "an inline header holds headers only");
             self.header_start = self.header_end;
         }
+    }
+
+    /// Keeps the first `bytes` of the packet: what lies behind is padding of the link.
+    pub fn truncate(&mut self, bytes: usize) {
+        let header = self.header().len();
+        self.truncate_body(bytes.saturating_sub(header));
+    }
+
+    /// The bytes from `offset` in [`Packet::contiguous`] on, piece by piece.
+    #[inline]
+    pub fn parts_from(&self, offset: usize) -> impl Iterator<Item = &[u8]> {
+        let body = self.body();
+        let rest = if self.header_start == self.header_end {
+            body.get(1..).unwrap_or(&[])
+        } else {
+            body
+        };
+        std::iter::once(&self.contiguous()[offset..]).chain(rest.iter().map(|piece| &**piece))
     }
 
     /// Copies the whole packet into `target` and returns its length. `None` when it does not fit.

@@ -18,6 +18,8 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// Checks the header at the start of `bytes` and reads it; what follows the datagram is link padding.
 ///
+/// `bytes` holds the headers at least; of the datagram and its padding `available` octets have arrived, here or elsewhere.
+///
 /// `trust_checksum` skips the header checksum, for a device that has verified it or a wire that cannot corrupt.
 /// Options are checked for length and skipped.
 ///
@@ -25,7 +27,7 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 ///
 /// Why the datagram is to be discarded silently (RFC 1122 section 3.2.1).
 #[inline]
-pub fn parse(bytes: &[u8], trust_checksum: bool) -> Result<Parsed, Malformed> {
+pub fn parse(bytes: &[u8], available: usize, trust_checksum: bool) -> Result<Parsed, Malformed> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Malformed::Truncated)?;
     if header[0] >> 4 != 4 {
         return Err(Malformed::Version);
@@ -35,10 +37,11 @@ pub fn parse(bytes: &[u8], trust_checksum: bool) -> Result<Parsed, Malformed> {
     if header_len < HEADER_LEN || header_len > total_len {
         return Err(Malformed::HeaderLength);
     }
-    if total_len > bytes.len() {
+    if total_len > available {
         return Err(Malformed::TotalLength);
     }
-    if !trust_checksum && !is_intact(header, &bytes[HEADER_LEN..header_len]) {
+    let options = bytes.get(HEADER_LEN..header_len).ok_or(Malformed::Truncated)?;
+    if !trust_checksum && !is_intact(header, options) {
         return Err(Malformed::Checksum);
     }
     let is_whole = u16_at(header, 6) & (MORE_FRAGMENTS | FRAGMENT_OFFSET) == 0;

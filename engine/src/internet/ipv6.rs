@@ -17,6 +17,8 @@ pub const MIN_MTU: usize = 1_280;
 
 /// Checks the headers at the start of `bytes` and reads them; what follows the datagram is link padding.
 ///
+/// `bytes` holds the headers at least; of the datagram and its padding `available` octets have arrived, here or elsewhere.
+///
 /// Extension headers are walked up to a bound, and up to the fragment header of a datagram that is in fragments:
 /// `protocol` is then what that header announces, and `header_len` ends with it.
 ///
@@ -24,8 +26,8 @@ pub const MIN_MTU: usize = 1_280;
 ///
 /// Why the datagram is to be discarded; [`parameter_problem`] has what its sender may be told.
 #[inline]
-pub fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
-    let (header, datagram) = delimit(bytes)?;
+pub fn parse(bytes: &[u8], available: usize) -> Result<Parsed, Malformed> {
+    let (header, datagram, total_len) = delimit(bytes, available)?;
     let (src, dst) = (src(header), dst(header));
     if src.is_v4() || dst.is_v4() {
         return Err(Malformed::MappedAddress);
@@ -44,22 +46,22 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
         dscp: traffic_class >> 2,
         ecn: Ecn::from_traffic_class(traffic_class),
         header_len: chain.header_len,
-        total_len: datagram.len(),
+        total_len,
         fragment: chain.fragment,
     })
 }
 
 /// What the sender of a datagram that [`parse`] refused is to be told, if anything.
 pub fn parameter_problem(bytes: &[u8]) -> Option<ParameterProblem> {
-    let (header, datagram) = delimit(bytes).ok()?;
+    let (header, datagram, _) = delimit(bytes, bytes.len()).ok()?;
     Chain::check(header, datagram)
         .err()
         .and_then(|Fault { problem, .. }| problem)
 }
 
-/// The fixed header, and the datagram without padding.
+/// The fixed header, what of the datagram is contiguous, without padding, and the length of the whole.
 #[inline]
-fn delimit(bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[u8]), Malformed> {
+fn delimit(bytes: &[u8], available: usize) -> Result<(&[u8; HEADER_LEN], &[u8], usize), Malformed> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Malformed::Truncated)?;
     if header[0] >> 4 != 6 {
         return Err(Malformed::Version);
@@ -68,10 +70,11 @@ fn delimit(bytes: &[u8]) -> Result<(&[u8; HEADER_LEN], &[u8]), Malformed> {
     if payload_len == 0 && header[6] == protocol::HOP_BY_HOP {
         return Err(Malformed::Jumbogram);
     }
-    let datagram = bytes
-        .get(..HEADER_LEN + payload_len)
-        .ok_or(Malformed::TotalLength)?;
-    Ok((header, datagram))
+    let total_len = HEADER_LEN + payload_len;
+    if total_len > available {
+        return Err(Malformed::TotalLength);
+    }
+    Ok((header, &bytes[..total_len.min(bytes.len())], total_len))
 }
 
 /// Writes `header` to the first [`HEADER_LEN`] octets of `out`, with flow label 0.

@@ -1,4 +1,8 @@
 //! Layer 2: IPv4, IPv6 and ICMP.
+//!
+//! [`Internet::input`] parses, verifies and classifies a batch in place; what is for a transport protocol it lists as [`Inbound`].
+//! A transport builds its packets in place too: [`Internet::begin`] writes the IP header, the transport its own,
+//! [`Internet::complete`] the checksum.
 
 pub mod address;
 pub mod checksum;
@@ -7,3 +11,272 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod protocol;
+mod responder;
+
+use self::address::Address;
+use self::checksum::pseudo_header_sum;
+use self::datagram::{Ecn, Header, Malformed, Parsed};
+use self::responder::Responder;
+use crate::config::{AddressBlock, Config};
+use crate::frame::{Checksum, FramePool, Packet, PacketQueue};
+use crate::link::Capabilities;
+use crate::time::Instant;
+
+/// A packet of a batch that is for a transport protocol: which, and between whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound {
+    /// Its place in the batch.
+    pub packet: u16,
+    /// What its payload is ([`protocol`]).
+    pub protocol: u8,
+    /// The explicit congestion notification that it carries.
+    pub ecn: Ecn,
+    /// Who sent it.
+    pub source: Address,
+    /// Which of our addresses it is for.
+    pub destination: Address,
+}
+
+/// What the internet layer counts.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct InternetCounters {
+    /// Packets received from the device.
+    pub received: u64,
+    /// Packets handed to the device.
+    pub sent: u64,
+    /// Dropped: not IPv4 nor IPv6, or a header that contradicts itself; indexed by [`Malformed`].
+    pub dropped_malformed: [u64; Malformed::COUNT],
+    /// Dropped: for an address that is not ours.
+    pub dropped_not_ours: u64,
+    /// Dropped: from an address that cannot be a sender (multicast, broadcast, unspecified; RFC 1122 section 3.2.1.3).
+    pub dropped_source: u64,
+    /// Dropped: a fragment; reassembly is not supported.
+    pub dropped_fragment: u64,
+    /// Dropped: a protocol that is not supported (the sender is told).
+    pub dropped_protocol: u64,
+    /// Dropped: an ICMP message that is malformed, unknown, or has a wrong checksum.
+    pub dropped_icmp: u64,
+    /// Echo requests answered.
+    pub echoes_answered: u64,
+    /// ICMP errors sent.
+    pub icmp_errors_sent: u64,
+    /// ICMP errors withheld by the rate limit.
+    pub icmp_errors_limited: u64,
+    /// Replies of this layer that found the transmit queue or the frame pool exhausted.
+    pub replies_lost: u64,
+}
+
+/// The internet layer of one engine.
+#[derive(Debug)]
+pub struct Internet {
+    blocks: Vec<AddressBlock>,
+    hop_limit: u8,
+    capabilities: Capabilities,
+    counters: InternetCounters,
+    responder: Responder,
+}
+
+/// Where a layer above puts its packets, and the time at which it does.
+#[derive(Debug)]
+pub struct Output<'a> {
+    /// The time of this poll.
+    pub now: Instant,
+    /// The layer that knows addresses and headers.
+    pub internet: &'a mut Internet,
+    /// What the device sends next.
+    pub queue: &'a mut PacketQueue,
+}
+
+impl Internet {
+    /// The layer above a device with these capabilities.
+    pub fn new(config: &Config, pool: FramePool, capabilities: Capabilities) -> Self {
+        Self {
+            blocks: config.addresses.clone(),
+            hop_limit: config.ttl,
+            capabilities,
+            counters: InternetCounters::default(),
+            responder: Responder::new(pool, config.icmp_errors_per_second),
+        }
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &InternetCounters {
+        &self.counters
+    }
+
+    /// Bytes of the largest IP packet.
+    #[inline]
+    pub fn mtu(&self) -> u32 {
+        self.capabilities.mtu
+    }
+
+    /// Payload bytes of the largest virtual segment that the device cuts by itself; 0 when it cuts none.
+    #[inline]
+    pub fn max_segment(&self) -> u32 {
+        self.capabilities.max_segment
+    }
+
+    /// Whether an address is ours.
+    #[inline]
+    pub fn is_local(&self, address: &Address) -> bool {
+        self.blocks.iter().any(|block| block.contains(address))
+    }
+
+    /// The address that we send from to `remote` when the application names none.
+    pub fn source_for(&self, remote: &Address) -> Option<Address> {
+        self.blocks
+            .iter()
+            .map(AddressBlock::preferred)
+            .find(|address| address.is_v4() == remote.is_v4())
+    }
+
+    /// Parses and checks every packet of the batch and lists those for a transport protocol in `inbound`. Requests of this layer are answered
+    /// into `queue`. What is dropped is counted.
+    pub fn input(
+        &mut self,
+        now: Instant,
+        batch: &mut PacketQueue,
+        queue: &mut PacketQueue,
+        inbound: &mut Vec<Inbound>,
+    ) {
+        for index in 0..batch.len() {
+            let Some(packet) = batch.get_mut(index) else { break };
+            self.counters.received += 1;
+            if self.capabilities.verifies_checksums {
+                packet.checksum = Checksum::Offloaded;
+            }
+            match self.parse(packet) {
+                Ok(parsed) => {
+                    if let Some(item) = self.classify(now, index as u16, parsed, packet, queue) {
+                        inbound.push(item);
+                    }
+                }
+                Err(reason) => self.counters.dropped_malformed[reason as usize] += 1,
+            }
+        }
+    }
+
+    #[inline]
+    fn parse(&self, packet: &mut Packet) -> Result<Parsed, Malformed> {
+        let (bytes, len) = (packet.contiguous(), packet.len());
+        let parsed = match bytes.first().map(|first| first >> 4) {
+            Some(4) => ipv4::parse(bytes, len, self.capabilities.verifies_checksums)?,
+            Some(6) => ipv6::parse(bytes, len)?,
+            Some(_) => return Err(Malformed::Version),
+            None => return Err(Malformed::Truncated),
+        };
+        if parsed.total_len < len {
+            packet.truncate(parsed.total_len);
+        }
+        Ok(parsed)
+    }
+
+    #[inline]
+    fn classify(
+        &mut self,
+        now: Instant,
+        index: u16,
+        parsed: Parsed,
+        packet: &mut Packet,
+        queue: &mut PacketQueue,
+    ) -> Option<Inbound> {
+        if !self.is_local(&parsed.dst) {
+            self.counters.dropped_not_ours += 1;
+            return None;
+        }
+        if parsed.src.is_multicast() || parsed.src.is_limited_broadcast() || parsed.src.is_unspecified() {
+            self.counters.dropped_source += 1;
+            return None;
+        }
+        if parsed.fragment.is_some() {
+            self.counters.dropped_fragment += 1;
+            return None;
+        }
+        packet.transport_offset = parsed.header_len as u16;
+        match parsed.protocol {
+            protocol::TCP | protocol::UDP => {}
+            protocol::ICMP | protocol::ICMPV6 => {
+                self.on_icmp(&parsed, packet, queue);
+                return None;
+            }
+            protocol::NO_NEXT_HEADER => return None,
+            _ => {
+                self.counters.dropped_protocol += 1;
+                self.refuse(now, icmp::Refusal::ProtocolUnreachable, packet, queue);
+                return None;
+            }
+        }
+        Some(Inbound {
+            packet: index,
+            protocol: parsed.protocol,
+            ecn: parsed.ecn,
+            source: parsed.src,
+            destination: parsed.dst,
+        })
+    }
+
+    /// Starts a packet whose body is complete: writes its IP header and gives `transport_len` bytes for the transport header behind it.
+    #[inline]
+    pub fn begin<'a>(
+        &mut self,
+        packet: &'a mut Packet,
+        source: &Address,
+        destination: &Address,
+        protocol: u8,
+        transport_len: usize,
+    ) -> &'a mut [u8] {
+        self.counters.sent += 1;
+        let header = Header {
+            src: *source,
+            dst: *destination,
+            protocol,
+            hop_limit: self.hop_limit,
+            dscp: 0,
+            ecn: Ecn::NotCapable,
+            payload_len: (transport_len + packet.body_len()) as u16,
+        };
+        let is_v4 = source.is_v4();
+        let network_len = if is_v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+        packet.transport_offset = network_len as u16;
+        let (network, transport) = packet
+            .set_header_len(network_len + transport_len)
+            .split_at_mut(network_len);
+        if is_v4 {
+            ipv4::emit(&header, network);
+        } else {
+            ipv6::emit(&header, network);
+        }
+        transport
+    }
+
+    /// Finishes a packet whose transport header is written with a checksum of zero, `checksum_at` bytes into it: computes it, or leaves that
+    /// to a device that does.
+    #[inline]
+    pub fn complete(
+        &self,
+        packet: &mut Packet,
+        source: &Address,
+        destination: &Address,
+        protocol: u8,
+        checksum_at: usize,
+    ) {
+        if self.capabilities.computes_checksums {
+            packet.checksum = Checksum::Offloaded;
+            return;
+        }
+        let offset = usize::from(packet.transport_offset);
+        let sum = pseudo_header_sum(source, destination, protocol, (packet.len() - offset) as u32);
+        let checksum = packet
+            .parts_from(offset)
+            .fold(sum, |sum, part| sum.add_bytes(part))
+            .finish();
+        // A UDP checksum of zero would mean that there is none (RFC 768); all ones is the same number.
+        let checksum = if checksum == 0 && protocol == protocol::UDP {
+            0xffff
+        } else {
+            checksum
+        };
+        let at = offset + checksum_at;
+        packet.header_mut()[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+    }
+}

@@ -3,7 +3,99 @@
 pub mod flow;
 pub mod flow_table;
 pub mod ports;
+pub mod random;
+pub mod ready;
 pub mod tag_index;
 pub mod tcp;
 pub mod timer_wheel;
 pub mod udp;
+
+use self::flow::FlowKey;
+use self::tcp::Tcp;
+use self::udp::Udp;
+use crate::config::Config;
+use crate::frame::{FramePool, PacketQueue};
+use crate::internet::{Inbound, Output, icmp, protocol};
+use crate::time::Instant;
+
+/// The transport layer of one engine.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) tcp: Tcp,
+    pub(crate) udp: Udp,
+    /// Flows of the batch that is being processed, with their hashes; `None` for what is not TCP.
+    flows: Vec<Option<(FlowKey, u64)>>,
+}
+
+impl Transport {
+    pub(crate) fn new(config: &Config, pool: FramePool) -> Self {
+        Self {
+            tcp: Tcp::new(config, pool.clone()),
+            udp: Udp::new(config, pool),
+            flows: Vec::with_capacity(config.batch),
+        }
+    }
+
+    /// Runs a batch in three passes, so that the memory of all flows is on its way while the first are processed.
+    pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue, inbound: &[Inbound]) {
+        self.flows.clear();
+        for item in inbound {
+            let packet = batch
+                .get(usize::from(item.packet))
+                .expect("the internet layer lists packets of this batch");
+            let flow = if item.protocol == protocol::TCP {
+                self.tcp.classify(packet, item)
+            } else {
+                None
+            };
+            if let Some((_, hash)) = flow {
+                self.tcp.prefetch_bucket(hash);
+            }
+            self.flows.push(flow);
+        }
+        for (_, hash) in self.flows.iter().flatten() {
+            self.tcp.prefetch_connection(*hash);
+        }
+        for (item, flow) in inbound.iter().zip(&self.flows) {
+            let packet = batch
+                .get_mut(usize::from(item.packet))
+                .expect("the internet layer lists packets of this batch");
+            match (item.protocol, flow) {
+                (protocol::TCP, Some((key, hash))) => self.tcp.input(out, packet, item, *key, *hash),
+                (protocol::TCP, None) => self.tcp.drop_malformed(),
+                _ => self.udp.input(out, packet, item),
+            }
+        }
+        while let Some(error) = out.internet.pop_error() {
+            self.on_icmp_error(&error);
+        }
+    }
+
+    /// The network says that something of ours did not arrive. Anybody can say that, so each protocol checks what is quoted.
+    fn on_icmp_error(&mut self, error: &icmp::Error) {
+        let Some((local_port, remote_port)) = error.quoted.ports() else {
+            return;
+        };
+        let key = FlowKey {
+            local: error.quoted.src,
+            remote: error.quoted.dst,
+            local_port,
+            remote_port,
+        };
+        match error.quoted.protocol {
+            protocol::TCP => self.tcp.on_icmp_error(&key, error),
+            _ => self.udp.on_icmp_error(&key, error),
+        }
+    }
+
+    /// Runs timers, then sends what became due.
+    pub(crate) fn run(&mut self, out: &mut Output<'_>) {
+        self.tcp.run_timers(out);
+        self.tcp.output(out);
+    }
+
+    /// When [`Transport::run`] has something to do without anything happening outside.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.tcp.next_deadline()
+    }
+}

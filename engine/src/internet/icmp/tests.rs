@@ -526,7 +526,7 @@ fn an_error_in_its_datagram_is_accepted_by_etherparse() {
     };
     ipv4::emit(&header, &mut out);
     let datagram = &out[..ipv4::HEADER_LEN + error.len];
-    let Parsed { protocol, .. } = ipv4::parse(datagram, false).unwrap();
+    let Parsed { protocol, .. } = ipv4::parse(datagram, datagram.len(), false).unwrap();
     assert_eq!(protocol, protocol::ICMP);
     let foreign = etherparse::SlicedPacket::from_ip(datagram).unwrap();
     assert!(matches!(

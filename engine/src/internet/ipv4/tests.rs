@@ -3,6 +3,10 @@ use crate::internet::protocol;
 use etherparse::{IpDscp, IpEcn, IpFragOffset, Ipv4Header, Ipv4HeaderSlice, Ipv4Options};
 use proptest::prelude::*;
 
+fn parse(bytes: &[u8], trust_checksum: bool) -> Result<Parsed, Malformed> {
+    super::parse(bytes, bytes.len(), trust_checksum)
+}
+
 const HEADER: Header = Header {
     src: Address::v4([192, 0, 2, 1]),
     dst: Address::v4([198, 51, 100, 7]),

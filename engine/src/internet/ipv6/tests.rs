@@ -3,6 +3,10 @@ use crate::internet::datagram::Fragment;
 use etherparse::{IpFragOffset, IpNumber, Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader, Ipv6Slice};
 use proptest::prelude::*;
 
+fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
+    super::parse(bytes, bytes.len())
+}
+
 const SRC: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const DST: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 const PAD_N: [u8; 6] = [1, 4, 0, 0, 0, 0];

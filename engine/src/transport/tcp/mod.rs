@@ -1,11 +1,168 @@
 //! TCP (RFC 9293).
+//!
+//! A segment's way: [`arrival`] finds whose it is; [`input`] does what RFC 9293 section 3.10.7 says for the state; [`output`] sends what
+//! became due. [`listen`] holds connections that are not born yet, [`time_wait`] those that are over.
 
+mod acknowledgment;
+mod application;
+mod arrival;
+mod compact_key;
 pub mod congestion;
+mod connection;
+mod connections;
+mod counters;
+mod end;
+mod events;
+mod families;
+mod half_open;
+mod handshake;
+mod input;
 pub mod isn;
+mod listen;
+mod milliseconds;
 pub mod options;
-pub mod reassembly;
+mod output;
+mod reassembly;
+mod receive_queue;
+mod reply;
 pub mod rtt;
 pub mod segment;
+mod send_queue;
 pub mod seq;
 pub mod state;
-pub mod time_wait;
+mod text;
+mod time_wait;
+mod timeout;
+mod unreachable;
+mod waiting;
+
+pub(crate) use application::Read;
+pub use application::{ConnectError, Id, StreamError};
+pub use connection::ConnectionError;
+pub use counters::TcpCounters;
+pub use families::TimeWaitStatus;
+
+use std::collections::VecDeque;
+
+use self::connections::{Connections, Queues};
+use self::events::{Dirty, Notices};
+use self::families::{HalfOpens, TimeWaits};
+use self::isn::IsnGenerator;
+use self::listen::Listeners;
+use self::send_queue::Limit;
+use super::flow_table::FlowTable;
+use super::ports::PortAllocator;
+use super::timer_wheel::TimerWheel;
+use crate::arch::tuple_hash::TupleHasher;
+use crate::config::{Config, TcpConfig};
+use crate::frame::{CreditList, FramePool};
+use crate::time::Instant;
+
+/// All TCP connections of one engine.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    config: TcpConfig,
+    hasher: TupleHasher,
+    isn: IsnGenerator,
+    flows: FlowTable,
+    connections: Connections,
+    queues: Queues,
+    listeners: Listeners,
+    half_open: HalfOpens,
+    time_wait: TimeWaits,
+    /// TIME_WAIT entries whose port did not come from the allocator, so that it cannot know of them.
+    foreign_waits: u64,
+    ports: PortAllocator,
+    wheel: TimerWheel,
+    dirty: Dirty,
+    /// Connections whose acknowledgment waits until the application had its turn.
+    soon: VecDeque<u32>,
+    notices: Notices,
+    credits: CreditList,
+    due: Vec<u32>,
+    pool: FramePool,
+    counters: TcpCounters,
+}
+
+impl Tcp {
+    pub(crate) fn new(config: &Config, pool: FramePool) -> Self {
+        let tcp = &config.tcp;
+        let (isn_key, port_seed) = derived_keys(&config.secret);
+        Self {
+            hasher: TupleHasher::new(config.secret),
+            isn: IsnGenerator::new(&isn_key),
+            flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
+            connections: Connections::with_capacity(tcp.connections),
+            queues: Queues::default(),
+            listeners: Listeners::new(),
+            half_open: HalfOpens::new(tcp.half_open, tcp.syn_ack_retries),
+            time_wait: TimeWaits::new(tcp),
+            foreign_waits: 0,
+            ports: PortAllocator::new(
+                config.ephemeral_ports.clone(),
+                config.destinations as usize,
+                port_seed,
+            ),
+            wheel: TimerWheel::new(Instant::ZERO),
+            dirty: Dirty::default(),
+            soon: VecDeque::new(),
+            notices: Notices::default(),
+            credits: CreditList::with_capacity(256),
+            due: Vec::new(),
+            config: tcp.clone(),
+            pool,
+            counters: TcpCounters::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &TcpCounters {
+        &self.counters
+    }
+
+    /// Counts a segment that is too short to have ports.
+    pub(crate) fn drop_malformed(&mut self) {
+        self.counters.segments_received += 1;
+        self.counters.dropped_malformed += 1;
+    }
+
+    /// What connections take.
+    pub(crate) fn memory(&self) -> TcpMemory {
+        TcpMemory {
+            connections: self.connections.len(),
+            connection_bytes: self.connections.mapped_bytes() + self.flows.mapped_bytes(),
+            port_bytes: self.ports.mapped_bytes(),
+        }
+    }
+}
+
+/// Memory that TCP connections take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpMemory {
+    /// Connections that exist, without TIME_WAIT.
+    pub connections: u32,
+    /// Bytes mapped for their state, index, handles and timers.
+    pub connection_bytes: usize,
+    /// Bytes mapped for the sets of taken ports.
+    pub port_bytes: usize,
+}
+
+/// Keys for other purposes than the flow table's, so that none tells anything of another.
+fn derived_keys(secret: &[u8; 32]) -> ([u8; 16], u64) {
+    use siphasher::sip128::{Hasher128, SipHasher24};
+    let (left, right) = secret.split_at(16);
+    let mut isn = SipHasher24::new_with_key(left.try_into().expect("16 of 32 bytes"));
+    std::hash::Hasher::write(&mut isn, right);
+    std::hash::Hasher::write(&mut isn, b"initial sequence numbers");
+    let mut ports = SipHasher24::new_with_key(right.try_into().expect("16 of 32 bytes"));
+    std::hash::Hasher::write(&mut ports, left);
+    std::hash::Hasher::write(&mut ports, b"ports");
+    (isn.finish128().as_bytes(), ports.finish128().h1)
+}
+
+/// How much a receive queue holds. Its bytes are bounded by the window that was offered.
+fn receive_limit(config: &TcpConfig) -> Limit {
+    Limit {
+        bytes: config.receive_buffer,
+        pieces: config.queue_pieces as usize,
+    }
+}

@@ -14,7 +14,8 @@ pub const HEADER_LEN: usize = 20;
 pub const MAX_HEADER_LEN: usize = HEADER_LEN + options::MAX_LEN;
 
 const WORD: usize = 4;
-const CHECKSUM_AT: usize = 16;
+/// Where the checksum is in the header, in octets.
+pub const CHECKSUM_AT: usize = 16;
 
 /// Why octets are no TCP segment. Such a segment is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -80,13 +80,18 @@ impl Header {
         })
     }
 
-    /// Reads the header of the datagram at the start of `ip_payload`. The checksum is not verified.
+    /// Reads the header of the datagram at the start of `ip_payload`, of which `available` octets have arrived, here or elsewhere. The
+    /// checksum is not verified.
     ///
     /// # Errors
     ///
     /// [`Malformed`] when the length field points outside of what is there, or by the rule for a zero checksum.
     #[inline]
-    pub fn parse(ip_payload: &[u8], zero_checksum: ZeroChecksum) -> Result<Self, Malformed> {
+    pub fn parse(
+        ip_payload: &[u8],
+        available: usize,
+        zero_checksum: ZeroChecksum,
+    ) -> Result<Self, Malformed> {
         let bytes = ip_payload
             .first_chunk::<HEADER_LEN>()
             .ok_or(Malformed::Truncated)?;
@@ -96,7 +101,7 @@ impl Header {
             len: u16::from_be_bytes([bytes[4], bytes[5]]),
             checksum: u16::from_be_bytes([bytes[6], bytes[7]]),
         };
-        if !(HEADER_LEN..=ip_payload.len()).contains(&usize::from(header.len)) {
+        if !(HEADER_LEN..=available).contains(&usize::from(header.len)) {
             return Err(Malformed::Length);
         }
         if header.checksum == 0 && zero_checksum == ZeroChecksum::IsRefused {

@@ -1,3 +1,332 @@
-//! UDP (RFC 768).
+//! UDP (RFC 768): sockets with bounded queues, datagrams sent and received in place.
 
 pub mod datagram;
+mod sockets;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use self::datagram::{HEADER_LEN, Header, ZeroChecksum};
+use self::sockets::Sockets;
+pub use self::sockets::{BindError, Datagram};
+use super::flow::FlowKey;
+use super::tcp::{ConnectionError, Id};
+use crate::config::{Config, UdpConfig};
+use crate::frame::{Checksum, FramePool, LARGE_SLOT, Packet, Payload, Purpose, SMALL_SLOT, Size};
+use crate::internet::address::Address;
+use crate::internet::checksum::pseudo_header_sum;
+use crate::internet::icmp::Reason;
+use crate::internet::{Inbound, Output, icmp, protocol};
+
+const CHECKSUM_AT: usize = 6;
+
+/// What UDP counts. Every datagram that is dropped is in one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct UdpCounters {
+    /// Datagrams received and queued for an application.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Dropped: the length field contradicts the packet, or the checksum is missing over IPv6.
+    pub dropped_malformed: u64,
+    /// Dropped: the checksum was wrong.
+    pub dropped_checksum: u64,
+    /// Dropped: no socket on that port (the sender is told).
+    pub dropped_no_socket: u64,
+    /// Dropped: the socket's queue was full.
+    pub dropped_queue_full: u64,
+    /// Payload bytes that were copied into one slot because they came in several pieces, or so that they do not pin larger slots.
+    pub copied_bytes: u64,
+    /// ICMP errors handed to sockets.
+    pub errors_delivered: u64,
+}
+
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// The handle names no socket.
+    #[error("no such socket")]
+    NoSocket,
+    /// The datagram does not fit in one packet of the link; fragmentation is not supported.
+    #[error("datagram of {length} bytes; the link carries {largest}")]
+    TooLarge {
+        /// Bytes of the datagram.
+        length: usize,
+        /// Bytes that the link carries.
+        largest: usize,
+    },
+    /// The transmit queue or the frame pool is exhausted; poll and try again.
+    #[error("no room for the datagram now")]
+    NoRoom,
+    /// We have no address of that family.
+    #[error("no local address of the destination's family")]
+    NoSource,
+    /// The socket is bound to an address of the other family.
+    #[error("the socket is bound to an address of another family")]
+    WrongFamily,
+}
+
+/// All UDP sockets of one engine.
+#[derive(Debug)]
+pub(crate) struct Udp {
+    config: UdpConfig,
+    sockets: Sockets,
+    ready: VecDeque<Id>,
+    pool: FramePool,
+    counters: UdpCounters,
+}
+
+impl Udp {
+    pub(crate) fn new(config: &Config, pool: FramePool) -> Self {
+        Self {
+            config: config.udp.clone(),
+            sockets: Sockets::new(config.udp.sockets),
+            ready: VecDeque::new(),
+            pool,
+            counters: UdpCounters::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &UdpCounters {
+        &self.counters
+    }
+
+    pub(crate) fn bind(&mut self, address: Address, port: u16) -> Result<Id, BindError> {
+        self.sockets.bind(address, port)
+    }
+
+    pub(crate) fn close(&mut self, id: Id) {
+        self.sockets.close(id);
+    }
+
+    /// A datagram for one of our addresses.
+    #[inline]
+    pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, inbound: &Inbound) {
+        let offset = usize::from(packet.transport_offset);
+        let available = packet.len() - offset;
+        let zero_checksum = ZeroChecksum::over(&inbound.source);
+        let Ok(header) = Header::parse(&packet.contiguous()[offset..], available, zero_checksum) else {
+            self.counters.dropped_malformed += 1;
+            return;
+        };
+        packet.truncate(offset + usize::from(header.len));
+        if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, inbound) {
+            self.counters.dropped_checksum += 1;
+            return;
+        }
+        let Some(index) = self.sockets.find(&inbound.destination, header.destination_port) else {
+            self.counters.dropped_no_socket += 1;
+            out.internet
+                .refuse(out.now, icmp::Refusal::PortUnreachable, packet, out.queue);
+            return;
+        };
+        packet.strip_headers(offset + HEADER_LEN);
+        self.deliver(index, packet, inbound, header.source_port);
+    }
+
+    #[inline]
+    fn deliver(&mut self, index: u32, packet: &mut Packet, inbound: &Inbound, source_port: u16) {
+        let len = packet.body_len() as u32;
+        let (max_datagrams, max_bytes) = (self.config.receive_datagrams as usize, self.config.receive_bytes);
+        if !self
+            .sockets
+            .get_mut(index)
+            .has_room(len, max_datagrams, max_bytes)
+        {
+            self.counters.dropped_queue_full += 1;
+            return;
+        }
+        let Some(payload) = self.gather(packet) else {
+            self.counters.dropped_queue_full += 1;
+            return;
+        };
+        let datagram = Datagram {
+            payload,
+            source: inbound.source,
+            source_port,
+            destination: inbound.destination,
+        };
+        self.counters.received += 1;
+        if let Some(id) = self.sockets.get_mut(index).push(index, datagram) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// The payload in one piece.
+    #[inline]
+    fn gather(&mut self, packet: &mut Packet) -> Option<Payload> {
+        if packet.body().len() <= 1 {
+            return Some(packet.take_body().next().unwrap_or_default());
+        }
+        let len = packet.body_len();
+        let size = if len <= SMALL_SLOT {
+            Size::Small
+        } else {
+            Size::Large
+        };
+        let mut frame = self.pool.allocate(Purpose::Receive, size)?;
+        for piece in packet.take_body() {
+            frame.extend(piece.len())?.copy_from_slice(&piece);
+        }
+        self.counters.copied_bytes += len as u64;
+        Some(frame.freeze())
+    }
+
+    pub(crate) fn receive(&mut self, id: Id) -> Option<Datagram> {
+        self.sockets.lookup(id)?.pop()
+    }
+
+    #[inline]
+    pub(crate) fn send_with(
+        &mut self,
+        out: &mut Output<'_>,
+        id: Id,
+        to: SocketAddr,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), SendError> {
+        let route = self.route(out, id, to, length)?;
+        if out.queue.room() == 0 {
+            return Err(SendError::NoRoom);
+        }
+        let size = if length <= SMALL_SLOT {
+            Size::Small
+        } else {
+            Size::Large
+        };
+        let mut frame = self
+            .pool
+            .allocate(Purpose::Application, size)
+            .ok_or(SendError::NoRoom)?;
+        fill(frame.extend(length).ok_or(SendError::TooLarge {
+            length,
+            largest: LARGE_SLOT,
+        })?);
+        self.emit(out, &route, frame.freeze())
+    }
+
+    pub(crate) fn send_payload(
+        &mut self,
+        out: &mut Output<'_>,
+        id: Id,
+        to: SocketAddr,
+        payload: Payload,
+    ) -> Result<(), SendError> {
+        let route = self.route(out, id, to, payload.len())?;
+        self.emit(out, &route, payload)
+    }
+
+    #[inline]
+    fn route(&mut self, out: &Output<'_>, id: Id, to: SocketAddr, length: usize) -> Result<Route, SendError> {
+        let socket = self.sockets.lookup(id).ok_or(SendError::NoSocket)?;
+        let destination = Address::from(to.ip());
+        let source = match socket.address() {
+            bound if bound.is_unspecified() => {
+                out.internet.source_for(&destination).ok_or(SendError::NoSource)?
+            }
+            bound if bound.is_v4() != destination.is_v4() => return Err(SendError::WrongFamily),
+            bound => bound,
+        };
+        let headers = HEADER_LEN + if destination.is_v4() { 20 } else { 40 };
+        let largest = (out.internet.mtu() as usize).saturating_sub(headers);
+        if length > largest {
+            return Err(SendError::TooLarge { length, largest });
+        }
+        Ok(Route {
+            source,
+            destination,
+            source_port: socket.port(),
+            destination_port: to.port(),
+        })
+    }
+
+    #[inline]
+    fn emit(&mut self, out: &mut Output<'_>, route: &Route, payload: Payload) -> Result<(), SendError> {
+        let header = Header::new(route.source_port, route.destination_port, payload.len()).map_err(|_| {
+            SendError::TooLarge {
+                length: payload.len(),
+                largest: datagram::MAX_PAYLOAD_LEN,
+            }
+        })?;
+        let packet = out.queue.push().ok_or(SendError::NoRoom)?;
+        if !payload.is_empty() {
+            packet
+                .push_piece(payload)
+                .expect("an empty packet has room for a piece");
+        }
+        let transport = out.internet.begin(
+            packet,
+            &route.source,
+            &route.destination,
+            protocol::UDP,
+            HEADER_LEN,
+        );
+        header.emit(transport.first_chunk_mut().expect("as long as asked for"));
+        out.internet.complete(
+            packet,
+            &route.source,
+            &route.destination,
+            protocol::UDP,
+            CHECKSUM_AT,
+        );
+        self.counters.sent += 1;
+        Ok(())
+    }
+
+    /// An ICMP error about a datagram that a socket sent (RFC 1122 section 4.1.3.3).
+    pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error) {
+        let error = match error.reason {
+            Reason::PortUnreachable | Reason::ProtocolUnreachable => ConnectionError::Refused,
+            Reason::NetworkUnreachable | Reason::HostUnreachable | Reason::Prohibited => {
+                ConnectionError::Unreachable
+            }
+            _ => return,
+        };
+        let Some(index) = self.sockets.find(&key.local, key.local_port) else {
+            return;
+        };
+        self.counters.errors_delivered += 1;
+        if let Some(id) = self.sockets.get_mut(index).report(index, error) {
+            self.ready.push_back(id);
+        }
+    }
+
+    pub(crate) fn take_error(&mut self, id: Id) -> Option<ConnectionError> {
+        self.sockets.lookup(id)?.take_error()
+    }
+
+    /// The next socket that has something to read or report.
+    #[inline]
+    pub(crate) fn pop_notice(&mut self) -> Option<Id> {
+        loop {
+            let id = self.ready.pop_front()?;
+            if let Some(socket) = self.sockets.lookup(id) {
+                socket.announced();
+                return Some(id);
+            }
+        }
+    }
+}
+
+/// Where a datagram goes, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    source: Address,
+    destination: Address,
+    source_port: u16,
+    destination_port: u16,
+}
+
+fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
+    let offset = usize::from(packet.transport_offset);
+    let sum = pseudo_header_sum(
+        &inbound.source,
+        &inbound.destination,
+        protocol::UDP,
+        (packet.len() - offset) as u32,
+    );
+    packet
+        .parts_from(offset)
+        .fold(sum, |sum, part| sum.add_bytes(part))
+        .is_intact()
+}

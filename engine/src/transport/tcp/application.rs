@@ -1,0 +1,460 @@
+//! What the application does to connections and listeners.
+
+use std::net::SocketAddr;
+
+use super::Tcp;
+use super::connection::{ConnectionError, Flags as Has};
+use super::events::Notice;
+use super::listen::InUse;
+use super::send_queue::{Limit, Refused};
+use super::state::State;
+use crate::config::TcpConfig;
+use crate::frame::{Payload, RxChunk};
+use crate::internet::Output;
+use crate::internet::address::Address;
+use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
+use crate::transport::ports::DestinationId;
+
+/// Names a connection: its slot, and which connection of that slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Id {
+    /// The slot; small, and used again.
+    pub index: u32,
+    /// Which connection of that slot.
+    pub generation: u32,
+}
+
+/// Why a connection could not be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Every local port towards the destination is taken, by connections or by TIME_WAIT. More local addresses help.
+    #[error(
+        "no local port towards the destination is free; use more local addresses, or wait for TIME_WAIT to pass"
+    )]
+    PortsExhausted,
+    /// As many connections as `TcpConfig::connections` exist.
+    #[error("as many connections as configured exist; raise TcpConfig::connections")]
+    TooManyConnections,
+    /// As many destinations as `Config::destinations` are in use.
+    #[error("as many destinations as configured are in use; raise Config::destinations")]
+    TooManyDestinations,
+    /// The local address is not one of the engine's, or is of another family than the remote one.
+    #[error("the local address is not the engine's own, or of another family than the remote one")]
+    InvalidLocalAddress,
+    /// The remote address is unspecified, multicast or broadcast, or the port is 0 (RFC 9293 MUST-46).
+    #[error("the remote address or port cannot be connected to")]
+    InvalidRemoteAddress,
+}
+
+/// The connection does not take or give data any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The handle names no connection.
+    #[error("no such connection")]
+    NoConnection,
+    /// The application has shut its direction down.
+    #[error("the sending direction is shut down")]
+    ShutDown,
+    /// The connection failed.
+    #[error(transparent)]
+    Failed(#[from] ConnectionError),
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub(crate) enum Read<T> {
+    Data(T),
+    Nothing,
+    End,
+}
+
+impl Tcp {
+    pub(crate) fn listen(
+        &mut self,
+        address: Option<Address>,
+        port: u16,
+        backlog: usize,
+    ) -> Result<Id, InUse> {
+        let index = self.listeners.open(address, port, backlog)?;
+        Ok(Id {
+            index,
+            generation: self.listeners.get_mut(index).generation,
+        })
+    }
+
+    /// Closes a listener; connections that nobody accepted are reset.
+    pub(crate) fn close_listener(&mut self, out: &mut Output<'_>, id: Id) {
+        if self.listeners.lookup(id.index, id.generation).is_none() {
+            return;
+        }
+        for index in self.listeners.close(id.index) {
+            let generation = self.connections.get(index).generation;
+            self.abort(out, Id { index, generation });
+        }
+    }
+
+    /// The next connection that a listener has established.
+    #[inline]
+    pub(crate) fn accept(&mut self, id: Id) -> Option<Id> {
+        let listener = self.listeners.lookup(id.index, id.generation)?;
+        let index = listener.accept.pop_front()?;
+        Some(Id {
+            index,
+            generation: self.connections.get(index).generation,
+        })
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        out: &Output<'_>,
+        local: Address,
+        remote: Address,
+        remote_port: u16,
+    ) -> Result<Id, ConnectError> {
+        if !self.connections.has_room() {
+            return Err(ConnectError::TooManyConnections);
+        }
+        let towards = FlowKey {
+            local,
+            remote,
+            local_port: 0,
+            remote_port,
+        }
+        .hash(&self.hasher);
+        let destination = self
+            .ports
+            .destination(local, remote, remote_port, towards)
+            .map_err(|_| ConnectError::TooManyDestinations)?;
+        let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
+        let mut connection = self.embryo(key, hash, out.now);
+        connection.destination = Some(destination);
+        connection.flags.set(Has::OWNS_PORT);
+        let index = self
+            .connections
+            .insert(connection)
+            .ok_or(ConnectError::TooManyConnections)?;
+        if !self.insert_flow(hash, Flow::Connection(index)) {
+            self.ports.release(destination, key.local_port);
+            self.connections.remove(index);
+            return Err(ConnectError::TooManyConnections);
+        }
+        self.counters.active_opens += 1;
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+        Ok(Id {
+            index,
+            generation: connection.generation,
+        })
+    }
+
+    /// A local port towards a destination that neither a connection, nor TIME_WAIT, nor a listener has.
+    fn free_tuple(
+        &mut self,
+        destination: DestinationId,
+        local: Address,
+        remote: Address,
+        remote_port: u16,
+    ) -> Result<(FlowKey, u64), ConnectError> {
+        // The allocator knows every port that it gave away. Only connections that peers opened to our ports can stand in the way besides.
+        for _ in 0..PORT_ATTEMPTS {
+            let Some(local_port) = self.ports.allocate(destination) else {
+                break;
+            };
+            let key = FlowKey {
+                local,
+                remote,
+                local_port,
+                remote_port,
+            };
+            let hash = key.hash(&self.hasher);
+            let foreign = self.listeners.is_listening(local_port)
+                || self.find(&key, hash).is_some()
+                || self.waits(&key, hash);
+            if !foreign {
+                return Ok((key, hash));
+            }
+            self.ports.release(destination, local_port);
+        }
+        self.counters.ports_exhausted += 1;
+        Err(ConnectError::PortsExhausted)
+    }
+
+    /// Lets `fill` produce up to `length` bytes in the engine's own memory.
+    #[inline]
+    pub(crate) fn send_with(
+        &mut self,
+        id: Id,
+        length: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, StreamError> {
+        let index = self.sendable(id)?;
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.send.attach(&mut connection.send);
+        let taken = queue.produce(length, &self.pool, &send_limit(&self.config), fill);
+        if queue.is_empty() {
+            self.queues.send.detach(&mut connection.send);
+        }
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(Refused::Full | Refused::NoFrame) => 0,
+        };
+        if taken < length {
+            connection.flags.set(Has::WANTS_ROOM);
+        }
+        if taken > 0 {
+            self.dirty.mark(index, connection);
+        }
+        Ok(taken)
+    }
+
+    /// Queues a payload without copying it; gives it back when there is no room.
+    pub(crate) fn send_payload(&mut self, id: Id, payload: Payload) -> Result<Option<Payload>, StreamError> {
+        let index = self.sendable(id)?;
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.send.attach(&mut connection.send);
+        let refused = queue.push(payload, &send_limit(&self.config)).err();
+        if queue.is_empty() {
+            self.queues.send.detach(&mut connection.send);
+        }
+        if refused.is_some() {
+            connection.flags.set(Has::WANTS_ROOM);
+        } else {
+            self.dirty.mark(index, connection);
+        }
+        Ok(refused)
+    }
+
+    fn sendable(&mut self, id: Id) -> Result<u32, StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        match connection.error {
+            Some(error) => Err(error.into()),
+            None if connection.flags.has(Has::FIN_QUEUED | Has::DETACHED) => Err(StreamError::ShutDown),
+            None => Ok(id.index),
+        }
+    }
+
+    /// Counts bytes that were copied between the application's memory and the engine's.
+    pub(crate) fn note_application_copy(&mut self, bytes: usize) {
+        self.counters.application_bytes_copied += bytes as u64;
+    }
+
+    /// Takes up to `limit` bytes of what arrived, in the slot that it arrived in. The window reopens when the chunk is dropped.
+    #[inline]
+    pub(crate) fn receive_chunk(&mut self, id: Id, limit: usize) -> Result<Read<RxChunk>, StreamError> {
+        let name = u64::from(id.generation) << 32 | u64::from(id.index);
+        let credits = self.credits.clone();
+        Ok(match self.receive_payload(id, limit)? {
+            Read::Data(payload) => Read::Data(RxChunk::new(payload, name, credits)),
+            Read::Nothing => Read::Nothing,
+            Read::End => Read::End,
+        })
+    }
+
+    /// Takes up to `limit` bytes without giving credit for them.
+    #[inline]
+    fn receive_payload(&mut self, id: Id, limit: usize) -> Result<Read<Payload>, StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        if let Some(queue) = self.queues.receive.get(connection.receive)
+            && let Some(payload) = queue.pop(limit)
+        {
+            if queue.is_empty() {
+                self.queues.receive.detach(&mut connection.receive);
+            }
+            return Ok(Read::Data(payload));
+        }
+        match connection.error {
+            _ if connection.flags.has(Has::FIN_RECEIVED) => Ok(Read::End),
+            Some(error) => Err(error.into()),
+            None if connection.flags.has(Has::DETACHED) => Ok(Read::End),
+            None => Ok(Read::Nothing),
+        }
+    }
+
+    /// Hands up to `limit` bytes to `consume` in place, and gives credit for them at once.
+    #[inline]
+    pub(crate) fn receive_with(
+        &mut self,
+        id: Id,
+        limit: usize,
+        consume: &mut dyn FnMut(&[u8]),
+    ) -> Result<Read<usize>, StreamError> {
+        let mut total = 0;
+        while total < limit {
+            match self.receive_payload(id, limit - total)? {
+                Read::Data(payload) => {
+                    consume(&payload);
+                    total += payload.len();
+                }
+                Read::End if total == 0 => return Ok(Read::End),
+                Read::Nothing | Read::End => break,
+            }
+        }
+        if total == 0 {
+            return Ok(Read::Nothing);
+        }
+        self.credit(id, total as u32);
+        Ok(Read::Data(total))
+    }
+
+    /// Gives back what dropped chunks held.
+    pub(crate) fn collect_credits(&mut self) {
+        while let Some(credit) = self.credits.pop() {
+            let id = Id {
+                index: credit.connection as u32,
+                generation: (credit.connection >> 32) as u32,
+            };
+            self.credit(id, credit.bytes);
+        }
+    }
+
+    /// The application gave bytes back: the window may open.
+    #[inline]
+    fn credit(&mut self, id: Id, bytes: u32) {
+        let Some(connection) = self.connections.lookup(id.index, id.generation) else {
+            return;
+        };
+        connection.rcv_buffered = connection.rcv_buffered.saturating_sub(bytes);
+        let receives = connection.state.may_receive_data() && !connection.flags.has(Has::DETACHED);
+        if receives && connection.owes_window_update(self.config.receive_buffer) {
+            connection.flags.set(Has::ACK_NOW);
+            self.dirty.mark(id.index, connection);
+        }
+    }
+
+    /// Closes the sending direction; what is queued is still sent.
+    pub(crate) fn shutdown(&mut self, id: Id) -> Result<(), StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        if connection.flags.has(Has::FIN_QUEUED | Has::DETACHED) {
+            return Ok(());
+        }
+        connection.flags.set(Has::FIN_QUEUED);
+        if connection.state != State::SynSent {
+            connection.state = connection.state.on_close_requested();
+        }
+        self.dirty.mark(id.index, connection);
+        Ok(())
+    }
+
+    /// Closes both directions and gives the handle up. With data unread, the peer is told by a reset that it is lost (SHLD-3).
+    pub(crate) fn close(&mut self, out: &mut Output<'_>, id: Id) {
+        let Some(connection) = self.connections.lookup(id.index, id.generation) else {
+            return;
+        };
+        if connection.flags.has(Has::DETACHED) {
+            return self.free(id.index);
+        }
+        let unread = self
+            .queues
+            .receive
+            .get(connection.receive)
+            .is_some_and(|queue| queue.len() > 0);
+        connection.flags.set(Has::ORPHAN);
+        if unread {
+            self.counters.aborted_with_data += 1;
+            self.send_reset(out, id.index);
+            return self.finish(id.index);
+        }
+        if connection.state == State::SynSent {
+            return self.finish(id.index);
+        }
+        if connection.state == State::FinWait2 {
+            connection.give_up_at = super::connection::Deadline::at(out.now + self.config.fin_wait_2);
+            self.arm(id.index);
+        }
+        let _ = self.shutdown(id);
+    }
+
+    /// Resets the connection and gives the handle up, without an event.
+    pub(crate) fn abort(&mut self, out: &mut Output<'_>, id: Id) {
+        if self.connections.lookup(id.index, id.generation).is_none() {
+            return;
+        }
+        self.send_reset(out, id.index);
+        self.detach(id.index, true);
+        self.free(id.index);
+    }
+
+    /// Switches the Nagle algorithm (RFC 9293 MUST-17).
+    pub(crate) fn set_no_delay(&mut self, id: Id, no_delay: bool) -> Result<(), StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        if no_delay {
+            connection.flags.set(Has::NO_DELAY);
+            self.dirty.mark(id.index, connection);
+        } else {
+            connection.flags.clear(Has::NO_DELAY);
+        }
+        Ok(())
+    }
+
+    /// The state of a connection; `None` when the handle names none.
+    pub(crate) fn state(&mut self, id: Id) -> Option<State> {
+        self.connections
+            .lookup(id.index, id.generation)
+            .map(|connection| connection.state)
+    }
+
+    /// Why a connection failed.
+    pub(crate) fn error(&mut self, id: Id) -> Option<ConnectionError> {
+        self.connections.lookup(id.index, id.generation)?.error
+    }
+
+    /// Both ends of a connection.
+    pub(crate) fn addresses(&mut self, id: Id) -> Option<(SocketAddr, SocketAddr)> {
+        let key = self.connections.lookup(id.index, id.generation)?.key;
+        Some((
+            SocketAddr::new(key.local.into(), key.local_port),
+            SocketAddr::new(key.remote.into(), key.remote_port),
+        ))
+    }
+
+    /// The next news of a connection.
+    #[inline]
+    pub(crate) fn pop_notice(&mut self) -> Option<(Id, crate::transport::ready::Ready)> {
+        loop {
+            let Notice {
+                index,
+                generation,
+                ready,
+            } = self.notices.pop()?;
+            let id = Id { index, generation };
+            if !ready.is_empty() {
+                return Some((id, ready));
+            }
+            // The entry of a connection that has gone since is overtaken by its last news.
+            if let Some(connection) = self.connections.lookup(index, generation) {
+                connection.flags.clear(Has::EVENT_QUEUED);
+                return Some((id, std::mem::take(&mut connection.ready)));
+            }
+        }
+    }
+
+    /// The next listener that has connections to accept.
+    pub(crate) fn pop_listener(&mut self) -> Option<Id> {
+        self.listeners
+            .pop_announcement()
+            .map(|(index, generation)| Id { index, generation })
+    }
+}
+
+/// Ports that are tried before the destination counts as exhausted. Each failure means that a peer's connection has just that tuple.
+const PORT_ATTEMPTS: usize = 64;
+
+pub(super) fn send_limit(config: &TcpConfig) -> Limit {
+    Limit {
+        bytes: config.send_buffer,
+        pieces: config.queue_pieces as usize,
+    }
+}

@@ -1,0 +1,259 @@
+//! The state of one connection: the transmission control block of RFC 9293 section 3.3.1.
+
+use super::congestion::Congestion;
+use super::rtt::RttEstimator;
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::internet::address::Address;
+use crate::time::Instant;
+use crate::transport::flow::FlowKey;
+use crate::transport::ports::DestinationId;
+use crate::transport::ready::Ready;
+use crate::transport::timer_wheel::Link;
+
+/// No queue is attached: the connection holds no data in this direction.
+pub(crate) const NO_QUEUE: u32 = u32::MAX;
+
+/// What is true of a connection beside its state. A set of the constants below.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// On the list of connections that have something to send.
+    pub(crate) const DIRTY: u32 = 1 << 0;
+    /// In the queue of events for the application.
+    pub(crate) const EVENT_QUEUED: u32 = 1 << 1;
+    /// The Nagle algorithm is off.
+    pub(crate) const NO_DELAY: u32 = 1 << 2;
+    /// Both ends agreed on timestamps (RFC 7323).
+    pub(crate) const TIMESTAMPS: u32 = 1 << 3;
+    /// The application has closed its direction; a FIN follows the queued data.
+    pub(crate) const FIN_QUEUED: u32 = 1 << 4;
+    /// `snd_nxt` is behind our FIN.
+    pub(crate) const FIN_SENT: u32 = 1 << 5;
+    /// The application has given up the handle.
+    pub(crate) const ORPHAN: u32 = 1 << 6;
+    /// Opened by the peer's SYN (RFC 9293 MUST-11).
+    pub(crate) const PASSIVE: u32 = 1 << 7;
+    /// An acknowledgment is owed and goes out with the next packet, at the latest at the end of this poll.
+    pub(crate) const ACK_NOW: u32 = 1 << 8;
+    /// An acknowledgment is owed and goes out at the end of the next poll, when the application had its turn.
+    pub(crate) const ACK_SOON: u32 = 1 << 9;
+    /// The segment at `snd_una` is to be sent again.
+    pub(crate) const RETRANSMIT_HEAD: u32 = 1 << 10;
+    /// In fast recovery until `recover` is acknowledged (RFC 6582).
+    pub(crate) const RECOVERY: u32 = 1 << 11;
+    /// The application was refused room and wants to hear of it.
+    pub(crate) const WANTS_ROOM: u32 = 1 << 12;
+    /// The local port came from the port allocator.
+    pub(crate) const OWNS_PORT: u32 = 1 << 13;
+    /// The peer's window is zero and the retransmission timer sends probes.
+    pub(crate) const PROBING: u32 = 1 << 14;
+    /// The peer's FIN has arrived in order.
+    pub(crate) const FIN_RECEIVED: u32 = 1 << 15;
+    /// A FIN has arrived before its turn, at `early_fin`.
+    pub(crate) const EARLY_FIN: u32 = 1 << 16;
+    /// Not in the flow table any more; only the application's handle keeps it.
+    pub(crate) const DETACHED: u32 = 1 << 17;
+    /// A round-trip measurement runs; it ends when `rtt_seq` is acknowledged.
+    pub(crate) const RTT_RUNNING: u32 = 1 << 18;
+    /// The SYN was sent more than once.
+    pub(crate) const SYN_RETRANSMITTED: u32 = 1 << 19;
+
+    /// Both ends agreed on window scaling (RFC 7323).
+    pub(crate) const SCALES: u32 = 1 << 20;
+
+    /// The congestion window is what held the sender back when it sent last (RFC 7661).
+    pub(crate) const WINDOW_LIMITED: u32 = 1 << 21;
+
+    #[inline]
+    pub(crate) fn has(self, flags: u32) -> bool {
+        self.0 & flags != 0
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, flags: u32) {
+        self.0 |= flags;
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, flags: u32) {
+        self.0 &= !flags;
+    }
+
+    /// Clears the flags and tells whether any was set.
+    #[inline]
+    pub(crate) fn take(&mut self, flags: u32) -> bool {
+        let had = self.has(flags);
+        self.clear(flags);
+        had
+    }
+}
+
+/// When a timer runs out; [`Deadline::NEVER`] when it does not run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(Instant::from_nanos(u64::MAX));
+
+    #[inline]
+    pub(crate) fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    #[inline]
+    pub(crate) fn is_set(self) -> bool {
+        self != Self::NEVER
+    }
+
+    #[inline]
+    pub(crate) fn is_due(self, now: Instant) -> bool {
+        self.0 <= now
+    }
+
+    /// The instant; `None` when the timer does not run.
+    #[inline]
+    pub(crate) fn instant(self) -> Option<Instant> {
+        self.is_set().then_some(self.0)
+    }
+}
+
+/// Why a connection ended without the application's doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The peer reset it (RFC 9293 MUST-12).
+    #[error("connection reset by peer")]
+    Reset,
+    /// The peer answered the SYN with a reset.
+    #[error("connection refused")]
+    Refused,
+    /// The peer did not answer for as long as retransmissions last.
+    #[error("connection timed out")]
+    TimedOut,
+    /// The network says that the peer cannot be reached, and the connection was not established yet.
+    #[error("destination unreachable")]
+    Unreachable,
+}
+
+/// One connection. The first 128 bytes are what a segment on the common path needs: one line that is mostly read, one that is written.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Connection {
+    pub(crate) key: FlowKey,
+    pub(crate) state: State,
+    pub(crate) snd_scale: u8,
+    pub(crate) rcv_scale: u8,
+    pub(crate) ready: Ready,
+    pub(crate) generation: u32,
+    pub(crate) hash: u64,
+    pub(crate) ts_offset: u32,
+    /// Payload bytes of a full segment, options taken off.
+    pub(crate) mss: u16,
+    pub(crate) listener: u16,
+
+    pub(crate) flags: Flags,
+    pub(crate) snd_una: SeqNumber,
+    pub(crate) snd_nxt: SeqNumber,
+    /// The highest `snd_nxt` there was; `snd_nxt` goes back when the retransmission timer runs out.
+    pub(crate) snd_max: SeqNumber,
+    pub(crate) snd_wnd: u32,
+    pub(crate) snd_wl1: SeqNumber,
+    pub(crate) snd_wl2: SeqNumber,
+    pub(crate) rcv_nxt: SeqNumber,
+    /// The right edge of the window that the peer was told last. It never moves left.
+    pub(crate) rcv_edge: SeqNumber,
+    /// The acknowledgment that the peer was sent last.
+    pub(crate) rcv_acked: SeqNumber,
+    pub(crate) ts_recent: u32,
+    pub(crate) send: u32,
+    pub(crate) receive: u32,
+    pub(crate) congestion: Congestion,
+
+    /// When the retransmission (or probe, or handshake) timer runs out; never when nothing is outstanding.
+    pub(crate) retransmit_at: Deadline,
+    pub(crate) ack_at: Deadline,
+    /// When FIN-WAIT-2 ends by itself.
+    pub(crate) give_up_at: Deadline,
+    pub(crate) rtt: RttEstimator,
+    pub(crate) link: Link,
+    pub(crate) rtt_seq: SeqNumber,
+    pub(crate) rtt_started: Instant,
+
+    pub(crate) recover: SeqNumber,
+    pub(crate) early_fin: SeqNumber,
+    pub(crate) max_snd_wnd: u32,
+    /// Bytes that the application has not given back: queued, or in chunks that it holds.
+    pub(crate) rcv_buffered: u32,
+    pub(crate) ts_recent_at: u32,
+    pub(crate) challenged_at: u32,
+    pub(crate) challenges: u8,
+    pub(crate) dup_acks: u8,
+    pub(crate) retries: u8,
+    pub(crate) quick_acks: u8,
+    pub(crate) error: Option<ConnectionError>,
+    pub(crate) destination: Option<DestinationId>,
+}
+
+impl Connection {
+    /// Bytes (and SYN, FIN) between `snd_una` and `snd_nxt`.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.snd_nxt.distance(self.snd_una).max(0) as u32
+    }
+
+    /// How much the peer was told that it may send.
+    #[inline]
+    pub(crate) fn rcv_wnd(&self) -> u32 {
+        self.rcv_edge.distance(self.rcv_nxt).max(0) as u32
+    }
+
+    /// Whether everything that was ever sent is acknowledged.
+    #[inline]
+    pub(crate) fn all_acknowledged(&self) -> bool {
+        self.snd_una == self.snd_max
+    }
+
+    #[inline]
+    pub(crate) fn local(&self) -> &Address {
+        &self.key.local
+    }
+
+    /// The earliest of the three deadlines.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Deadline {
+        self.retransmit_at.min(self.ack_at).min(self.give_up_at)
+    }
+
+    /// The window field for the next segment, and the edge that it promises: never left of what was promised before, and right of it
+    /// only by a worthwhile step (RFC 9293 section 3.8.6.2.2).
+    #[inline]
+    pub(crate) fn window_to_offer(&mut self, receive_limit: u32) -> u16 {
+        let promised = self.rcv_wnd();
+        let free = receive_limit.saturating_sub(self.rcv_buffered);
+        let worthwhile = (receive_limit / 2).min(u32::from(self.mss));
+        let scale = u32::from(self.rcv_scale);
+        // Rounding a promise down would take it back, so it is rounded up; rounding an increase down only delays it.
+        let kept = promised.div_ceil(1 << scale);
+        let field = if free >= promised.saturating_add(worthwhile) {
+            kept.max(free >> scale)
+        } else {
+            kept
+        };
+        let field = field.min(u32::from(u16::MAX));
+        let edge = self.rcv_nxt + (field << scale);
+        self.rcv_edge = self.rcv_edge.max(edge);
+        field as u16
+    }
+
+    /// Whether the window can be opened by a step that is worth a packet of its own.
+    pub(crate) fn owes_window_update(&self, receive_limit: u32) -> bool {
+        let free = receive_limit.saturating_sub(self.rcv_buffered);
+        let step = if self.rcv_wnd() < u32::from(self.mss) {
+            (receive_limit / 2).min(u32::from(self.mss))
+        } else {
+            receive_limit / 4
+        };
+        free >= self.rcv_wnd().saturating_add(step)
+    }
+}

@@ -1,0 +1,161 @@
+//! Where connections live: a slab of fixed capacity, with generations, and the queues of those that hold data.
+
+use super::connection::{Connection, NO_QUEUE};
+use super::receive_queue::ReceiveQueue;
+use super::send_queue::SendQueue;
+use crate::transport::timer_wheel::{Link, Links};
+
+/// Connections by index. Freed slots are used again last in, first out, so that the hot set stays small.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    slots: Vec<Connection>,
+    free: Vec<u32>,
+    capacity: u32,
+}
+
+impl Connections {
+    /// Reserves address space for `capacity` connections; memory is touched when it is used.
+    pub(crate) fn with_capacity(capacity: u32) -> Self {
+        Self {
+            slots: Vec::with_capacity(capacity as usize),
+            free: Vec::new(),
+            capacity,
+        }
+    }
+
+    /// Whether another connection fits.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.free.is_empty() || (self.slots.len() as u32) < self.capacity
+    }
+
+    /// Puts a connection in a slot and gives it the slot's next generation. `None` when there is no room.
+    #[inline]
+    pub(crate) fn insert(&mut self, mut connection: Connection) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            let slot = &mut self.slots[index as usize];
+            connection.generation = slot.generation.wrapping_add(1);
+            *slot = connection;
+            return Some(index);
+        }
+        if self.slots.len() as u32 == self.capacity {
+            return None;
+        }
+        self.slots.push(connection);
+        Some(self.slots.len() as u32 - 1)
+    }
+
+    /// Frees a slot. Its generation stays, so that handles to it are recognised as stale once it is used again.
+    #[inline]
+    pub(crate) fn remove(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        debug_assert!(
+            slot.send == NO_QUEUE && slot.receive == NO_QUEUE,
+            "a connection keeps no queue when it goes"
+        );
+        // Even a handle that is used before the slot is reused finds another generation.
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(index);
+    }
+
+    /// The connection of a handle; `None` when it is gone.
+    #[inline]
+    pub(crate) fn lookup(&mut self, index: u32, generation: u32) -> Option<&mut Connection> {
+        self.slots
+            .get_mut(index as usize)
+            .filter(|connection| connection.generation == generation)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> &Connection {
+        &self.slots[index as usize]
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u32) -> &mut Connection {
+        &mut self.slots[index as usize]
+    }
+
+    /// Asks the processor for the lines of a connection that a segment needs. Any index is allowed.
+    #[inline]
+    pub(crate) fn prefetch(&self, index: u32) {
+        if let Some(connection) = self.slots.get(index as usize) {
+            crate::arch::prefetch::read(&connection.key);
+            crate::arch::prefetch::read(&connection.snd_una);
+        }
+    }
+
+    /// Connections in use.
+    pub(crate) fn len(&self) -> u32 {
+        (self.slots.len() - self.free.len()) as u32
+    }
+
+    /// Bytes touched for connections and their free list.
+    pub(crate) fn mapped_bytes(&self) -> usize {
+        self.slots.len() * size_of::<Connection>() + self.free.capacity() * size_of::<u32>()
+    }
+
+    /// Every connection in use, with its index. O(slots); for rebuilding the flow table.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        let free: std::collections::HashSet<u32> = self.free.iter().copied().collect();
+        self.slots
+            .iter()
+            .enumerate()
+            .map(|(index, connection)| (index as u32, connection))
+            .filter(move |(index, _)| !free.contains(index))
+    }
+}
+
+impl Links for Connections {
+    #[inline]
+    fn link(&self, id: u32) -> &Link {
+        &self.slots[id as usize].link
+    }
+
+    #[inline]
+    fn link_mut(&mut self, id: u32) -> &mut Link {
+        &mut self.slots[id as usize].link
+    }
+}
+
+/// Queues for the connections that hold data just now. An idle connection owns none; a freed queue keeps its storage for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    pub(crate) send: Recycled<SendQueue>,
+    pub(crate) receive: Recycled<ReceiveQueue>,
+}
+
+/// A slab whose freed items are handed out again as they are, last in, first out.
+#[derive(Debug, Default)]
+pub(crate) struct Recycled<T> {
+    items: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T: Default> Recycled<T> {
+    /// The item that `id` names, after attaching one where it names none.
+    #[inline]
+    pub(crate) fn attach(&mut self, id: &mut u32) -> &mut T {
+        if *id == NO_QUEUE {
+            *id = self.free.pop().unwrap_or_else(|| {
+                self.items.push(T::default());
+                self.items.len() as u32 - 1
+            });
+        }
+        &mut self.items[*id as usize]
+    }
+
+    /// The item that `id` names.
+    #[inline]
+    pub(crate) fn get(&mut self, id: u32) -> Option<&mut T> {
+        self.items.get_mut(id as usize)
+    }
+
+    /// Takes the item away from its owner, who has emptied it.
+    #[inline]
+    pub(crate) fn detach(&mut self, id: &mut u32) {
+        if *id != NO_QUEUE {
+            self.free.push(*id);
+            *id = NO_QUEUE;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How connections end.
+
+use super::Tcp;
+use super::connection::{ConnectionError, Deadline, Flags as Has};
+use super::state::State;
+use super::time_wait::Entry;
+use crate::internet::Output;
+use crate::transport::flow_table::Flow;
+use crate::transport::ready::Ready;
+
+impl Tcp {
+    /// The connection failed; the application is told why.
+    pub(super) fn fail(&mut self, index: u32, error: ConnectionError) {
+        let connection = self.connections.get_mut(index);
+        if matches!(connection.state, State::SynSent | State::SynReceived) {
+            self.counters.failed_opens += 1;
+        }
+        connection.error = Some(error);
+        self.leave(index, Ready::FAILED, true);
+    }
+
+    /// The connection is over in good order.
+    pub(super) fn finish(&mut self, index: u32) {
+        self.leave(index, Ready::CLOSED, true);
+    }
+
+    /// Both FINs are exchanged and ours was first: the tuple stays in TIME_WAIT, everything else goes.
+    pub(super) fn enter_time_wait(&mut self, out: &mut Output<'_>, index: u32) {
+        self.acknowledge(out, index);
+        let connection = self.connections.get_mut(index);
+        connection.state = State::TimeWait;
+        let window = (connection.rcv_wnd() >> connection.rcv_scale) as u16;
+        let mut entry = Entry::new(connection.key, connection.snd_nxt, connection.rcv_nxt, window);
+        if connection.flags.has(Has::TIMESTAMPS) {
+            entry = entry.with_timestamps(connection.ts_recent);
+        }
+        if connection.destination.is_some() {
+            entry = entry.with_ephemeral_port();
+        }
+        let hash = connection.hash;
+        self.start_waiting(hash, entry, out.now);
+        self.leave(index, Ready::CLOSED, false);
+    }
+
+    /// Takes a connection out of the world. Its slot is freed when the application has given up the handle; else it stays for what the
+    /// application has not read yet.
+    fn leave(&mut self, index: u32, last_news: Ready, release_port: bool) {
+        self.detach(index, release_port);
+        let connection = self.connections.get_mut(index);
+        if connection.state != State::TimeWait {
+            connection.state = State::Closed;
+        }
+        if connection.flags.has(Has::ORPHAN) {
+            self.notices.last(index, connection, last_news);
+            self.free(index);
+        } else {
+            self.notices.add(index, connection, last_news | Ready::READABLE);
+        }
+    }
+
+    /// Out of the flow table and the timer wheel; what was not sent is dropped.
+    pub(super) fn detach(&mut self, index: u32, release_port: bool) {
+        let connection = self.connections.get_mut(index);
+        if connection.flags.take(Has::DETACHED) {
+            connection.flags.set(Has::DETACHED);
+            return;
+        }
+        connection.flags.set(Has::DETACHED);
+        connection
+            .flags
+            .clear(Has::ACK_NOW | Has::ACK_SOON | Has::RETRANSMIT_HEAD);
+        connection.retransmit_at = Deadline::NEVER;
+        connection.ack_at = Deadline::NEVER;
+        connection.give_up_at = Deadline::NEVER;
+        if let Some(queue) = self.queues.send.get(connection.send) {
+            queue.clear();
+        }
+        self.queues.send.detach(&mut connection.send);
+        if release_port && let Some(destination) = connection.destination.take() {
+            self.ports.release(destination, connection.key.local_port);
+        }
+        let removed = self.flows.remove(connection.hash, Flow::Connection(index));
+        debug_assert!(removed, "a connection is in the flow table until it is detached");
+        self.wheel.cancel(&mut self.connections, index);
+    }
+
+    /// Frees the slot of a connection that nobody can name any more.
+    pub(super) fn free(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        debug_assert!(
+            connection.flags.has(Has::DETACHED),
+            "a connection is detached before it is freed"
+        );
+        connection.state = State::Closed;
+        if let Some(queue) = self.queues.receive.get(connection.receive) {
+            queue.clear();
+        }
+        self.queues.receive.detach(&mut connection.receive);
+        self.connections.remove(index);
+    }
+}

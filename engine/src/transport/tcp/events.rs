@@ -1,0 +1,83 @@
+//! What the application is to be told, and which connections have something to send.
+
+use std::collections::VecDeque;
+
+use super::connection::{Connection, Flags};
+use crate::transport::ready::Ready;
+
+/// News of one connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Notice {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+    pub(crate) ready: Ready,
+}
+
+/// News for the application, at most one entry per connection: what happens before it is read is added to it.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    queue: VecDeque<Notice>,
+}
+
+impl Notices {
+    /// Adds `ready` to what the application is told of a connection.
+    #[inline]
+    pub(crate) fn add(&mut self, index: u32, connection: &mut Connection, ready: Ready) {
+        connection.ready |= ready;
+        if !connection.flags.has(Flags::EVENT_QUEUED) {
+            connection.flags.set(Flags::EVENT_QUEUED);
+            let generation = connection.generation;
+            self.queue.push_back(Notice {
+                index,
+                generation,
+                ready: Ready::NONE,
+            });
+        }
+    }
+
+    /// Says the last of a connection whose slot is about to be freed.
+    #[inline]
+    pub(crate) fn last(&mut self, index: u32, connection: &Connection, ready: Ready) {
+        let ready = connection.ready | ready;
+        self.queue.push_back(Notice {
+            index,
+            generation: connection.generation,
+            ready,
+        });
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Notice> {
+        self.queue.pop_front()
+    }
+}
+
+/// Connections that have something to send, in the order in which they came to it.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    queue: VecDeque<u32>,
+}
+
+impl Dirty {
+    #[inline]
+    pub(crate) fn mark(&mut self, index: u32, connection: &mut Connection) {
+        if !connection.flags.has(Flags::DIRTY) {
+            connection.flags.set(Flags::DIRTY);
+            self.queue.push_back(index);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn first(&self) -> Option<u32> {
+        self.queue.front().copied()
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) {
+        self.queue.pop_front();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

@@ -1,0 +1,302 @@
+//! TIME_WAIT and half-open tables of both address families behind one face, so that the state machine knows only four-tuples.
+
+use super::compact_key::{CompactKey, Key4, Key6};
+use super::half_open::{HalfOpen, HalfOpenTable};
+use super::time_wait::{Entry, EntryId, Inserted, TimeWaitConfig, TimeWaitTable};
+use crate::arch::tuple_hash::TupleHasher;
+use crate::config::TcpConfig;
+use crate::time::{Duration, Instant};
+use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
+
+/// What TIME_WAIT holds, and what became of what it held. Both families together.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TimeWaitStatus {
+    /// Entries now.
+    pub len: u64,
+    /// The most entries that there were at a time.
+    pub peak: u64,
+    /// Connections that entered.
+    pub entered: u64,
+    /// Entries that stayed their full time.
+    pub expired: u64,
+    /// Entries that made way for a new connection by the rules of RFC 6191.
+    pub reused: u64,
+    /// Entries that had to leave early because the table was full, which no rule allows.
+    pub violations: u64,
+    /// Bytes mapped for entries and their index.
+    pub mapped_bytes: u64,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Waiting {
+    V4(EntryId),
+    V6(EntryId),
+}
+
+/// TIME_WAIT of both families.
+#[derive(Debug)]
+pub(super) struct TimeWaits {
+    v4: TimeWaitTable<Key4>,
+    v6: TimeWaitTable<Key6>,
+}
+
+/// Runs an expression on the table that an entry is in.
+macro_rules! on_table {
+    ($self:expr, $waiting:expr, |$table:ident, $id:ident| $run:expr) => {
+        match $waiting {
+            Waiting::V4($id) => {
+                let $table = &mut $self.v4;
+                $run
+            }
+            Waiting::V6($id) => {
+                let $table = &mut $self.v6;
+                $run
+            }
+        }
+    };
+}
+
+impl TimeWaits {
+    pub(super) fn new(config: &TcpConfig) -> Self {
+        let (capacity, two_msl) = (config.time_wait_entries as usize, config.time_wait);
+        let presize = config.time_wait_presize as usize;
+        Self {
+            v4: TimeWaitTable::new(TimeWaitConfig {
+                capacity,
+                presize,
+                two_msl,
+            }),
+            v6: TimeWaitTable::new(TimeWaitConfig {
+                capacity,
+                presize: 0,
+                two_msl,
+            }),
+        }
+    }
+
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        if !self.v4.is_empty() {
+            self.v4.prefetch(hash);
+        }
+        if !self.v6.is_empty() {
+            self.v6.prefetch(hash);
+        }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: &FlowKey, hash: u64) -> Option<Waiting> {
+        if key.local.is_v4() {
+            if self.v4.is_empty() {
+                return None;
+            }
+            self.v4.find(hash, &Key4::from_flow(key)).map(Waiting::V4)
+        } else {
+            if self.v6.is_empty() {
+                return None;
+            }
+            self.v6.find(hash, &Key6::from_flow(key)).map(Waiting::V6)
+        }
+    }
+
+    /// Adds an entry; gives back the one that had to leave for it.
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        entry: Entry<FlowKey>,
+        now: Instant,
+        hasher: &TupleHasher,
+    ) -> Option<Entry<FlowKey>> {
+        if entry.key.local.is_v4() {
+            let Inserted { displaced, .. } =
+                self.v4
+                    .insert(hash, entry.with_key(Key4::from_flow(&entry.key)), now, |key| {
+                        key.to_flow().hash(hasher)
+                    });
+            displaced.map(|entry| entry.with_key(entry.key.to_flow()))
+        } else {
+            let Inserted { displaced, .. } =
+                self.v6
+                    .insert(hash, entry.with_key(Key6::from_flow(&entry.key)), now, |key| {
+                        key.to_flow().hash(hasher)
+                    });
+            displaced.map(|entry| entry.with_key(entry.key.to_flow()))
+        }
+    }
+
+    /// Adds an IPv4 entry of which only `left` is left. Entries must be added in the order in which they leave.
+    pub(super) fn insert_with_rest(
+        &mut self,
+        hash: u64,
+        entry: Entry<FlowKey>,
+        now: Instant,
+        left: Duration,
+        hasher: &TupleHasher,
+    ) {
+        self.insert(hash, entry, now, hasher);
+        if let Some(waiting) = self.find(&entry.key, hash) {
+            on_table!(self, waiting, |table, id| table.shorten(id, now, left));
+        }
+    }
+
+    pub(super) fn get(&mut self, waiting: Waiting) -> Entry<FlowKey> {
+        on_table!(self, waiting, |table, id| {
+            let entry = table.get(id);
+            entry.with_key(entry.key.to_flow())
+        })
+    }
+
+    /// The peer's FIN came again: the time starts anew.
+    pub(super) fn restart(&mut self, waiting: Waiting, now: Instant) {
+        on_table!(self, waiting, |table, id| table.restart(id, now));
+    }
+
+    /// Removes an entry in favour of a new connection.
+    pub(super) fn reuse(&mut self, waiting: Waiting, hash: u64) {
+        on_table!(self, waiting, |table, id| {
+            table.reuse(hash, id);
+        });
+    }
+
+    /// Lets up to `budget` entries of each family go whose time is over, and shows them to `on_expired`.
+    #[inline]
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        budget: usize,
+        hasher: &TupleHasher,
+        mut on_expired: impl FnMut(Entry<FlowKey>),
+    ) {
+        if !self.v4.is_empty() {
+            let shown = |entry: &Entry<Key4>| on_expired(entry.with_key(entry.key.to_flow()));
+            self.v4
+                .expire(now, budget, |key| key.to_flow().hash(hasher), shown);
+        }
+        if !self.v6.is_empty() {
+            let shown = |entry: &Entry<Key6>| on_expired(entry.with_key(entry.key.to_flow()));
+            self.v6
+                .expire(now, budget, |key| key.to_flow().hash(hasher), shown);
+        }
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        [self.v4.next_expiry(), self.v6.next_expiry()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn status(&self) -> TimeWaitStatus {
+        let (v4, v6) = (self.v4.counters(), self.v6.counters());
+        TimeWaitStatus {
+            len: (self.v4.len() + self.v6.len()) as u64,
+            peak: (v4.peak + v6.peak) as u64,
+            entered: v4.entered + v6.entered,
+            expired: v4.expired + v6.expired,
+            reused: v4.reused + v6.reused,
+            violations: v4.violations + v6.violations,
+            mapped_bytes: (self.v4.mapped_bytes()
+                + if self.v6.is_empty() {
+                    0
+                } else {
+                    self.v6.mapped_bytes()
+                }) as u64,
+        }
+    }
+}
+
+/// Half-open connections of both families.
+#[derive(Debug)]
+pub(super) struct HalfOpens {
+    v4: HalfOpenTable<Key4>,
+    v6: HalfOpenTable<Key6>,
+}
+
+/// Runs an expression on the table that a half-open flow is in. Connections are in neither.
+macro_rules! on_half_open {
+    ($self:expr, $flow:expr, |$table:ident, $id:ident| $run:expr) => {
+        match $flow {
+            Flow::HalfOpen4($id) => {
+                let $table = &mut $self.v4;
+                $run
+            }
+            Flow::HalfOpen6($id) => {
+                let $table = &mut $self.v6;
+                $run
+            }
+            Flow::Connection(index) => unreachable!("connection {index} is not half-open"),
+        }
+    };
+}
+
+impl HalfOpens {
+    pub(super) fn new(capacity: u32, retries: u8) -> Self {
+        let timeouts: Vec<Duration> = (0..=retries.min(7))
+            .map(|level| Duration::from_secs(1 << level))
+            .collect();
+        Self {
+            v4: HalfOpenTable::new(capacity as usize, &timeouts),
+            v6: HalfOpenTable::new(capacity as usize, &timeouts),
+        }
+    }
+
+    /// Adds an entry. `None` when the table of its family is full.
+    pub(super) fn insert(&mut self, entry: HalfOpen<FlowKey>, now: Instant) -> Option<Flow> {
+        if entry.key.local.is_v4() {
+            self.v4
+                .insert(entry.with_key(Key4::from_flow(&entry.key)), now)
+                .map(Flow::HalfOpen4)
+        } else {
+            self.v6
+                .insert(entry.with_key(Key6::from_flow(&entry.key)), now)
+                .map(Flow::HalfOpen6)
+        }
+    }
+
+    /// Whether a half-open flow has this tuple.
+    #[inline]
+    pub(super) fn is(&self, flow: Flow, key: &FlowKey) -> bool {
+        match flow {
+            Flow::HalfOpen4(id) => self.v4.get(id).is_some_and(|entry| entry.key.to_flow() == *key),
+            Flow::HalfOpen6(id) => self.v6.get(id).is_some_and(|entry| entry.key.to_flow() == *key),
+            Flow::Connection(_) => false,
+        }
+    }
+
+    pub(super) fn get(&mut self, flow: Flow) -> HalfOpen<FlowKey> {
+        on_half_open!(self, flow, |table, id| {
+            let entry = table.get(id).expect("the flow table names entries that exist");
+            entry.with_key(entry.key.to_flow())
+        })
+    }
+
+    pub(super) fn remove(&mut self, flow: Flow) {
+        on_half_open!(self, flow, |table, id| {
+            table.remove(id);
+        });
+    }
+
+    /// The next whose SYN-ACK was not answered in time.
+    #[inline]
+    pub(super) fn due(&mut self, now: Instant) -> Option<Flow> {
+        self.v4
+            .due(now)
+            .map(Flow::HalfOpen4)
+            .or_else(|| self.v6.due(now).map(Flow::HalfOpen6))
+    }
+
+    /// Starts the next, longer wait. False when there is none left.
+    pub(super) fn rearm(&mut self, flow: Flow, now: Instant) -> bool {
+        on_half_open!(self, flow, |table, id| table.rearm(id, now))
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.v4.next_deadline(), self.v6.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}

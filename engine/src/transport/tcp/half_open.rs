@@ -1,0 +1,331 @@
+//! Connections that a SYN has begun and no ACK completed yet (SYN-RECEIVED, RFC 9293 section 3.3.2), in a bounded table.
+//!
+//! An entry is a fraction of a connection's control block, so that a flood of SYNs costs little. The time until a
+//! SYN-ACK is sent again depends on nothing but how often it was sent, so one queue for each such level is all the
+//! timer there is.
+
+#[cfg(test)]
+mod tests;
+
+use super::compact_key::CompactKey;
+use super::milliseconds::{MillisecondClock, timeout_in_millis};
+use super::seq::SeqNumber;
+use crate::time::{Duration, Instant};
+
+const NIL: u32 = u32::MAX;
+
+/// What a SYN offered; each holds for the connection if the SYN-ACK offers it too.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Offered(u8);
+
+impl Offered {
+    /// Selective acknowledgements (RFC 2018).
+    pub const SACK: Self = Self(1 << 0);
+    /// Timestamps (RFC 7323 section 3).
+    pub const TIMESTAMPS: Self = Self(1 << 1);
+    /// Window scaling (RFC 7323 section 2).
+    pub const WINDOW_SCALE: Self = Self(1 << 2);
+    /// Explicit congestion notification (RFC 3168 section 6.1.1).
+    pub const ECN: Self = Self(1 << 3);
+
+    /// These and the others.
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether all the others are among these.
+    pub const fn contains(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+}
+
+/// What is known of a connection before it is one; 32 bytes for IPv4, 56 for IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct HalfOpen<K> {
+    /// The four-tuple.
+    pub key: K,
+    /// The peer's initial sequence number.
+    pub irs: SeqNumber,
+    /// Our initial sequence number.
+    pub iss: SeqNumber,
+    /// The timestamp of the SYN, if it had one.
+    pub ts_recent: u32,
+    /// The listener that the SYN came to.
+    pub listener: u16,
+    /// The peer's maximum segment size, in bytes.
+    pub mss: u16,
+    /// The window field of the SYN, in bytes.
+    pub window: u16,
+    /// The peer's window shift, 0 to 14.
+    pub window_shift: u8,
+    /// What the SYN offered.
+    pub offered: Offered,
+}
+
+impl<K> HalfOpen<K> {
+    /// The same connection under another form of its key.
+    pub fn with_key<L>(&self, key: L) -> HalfOpen<L> {
+        let Self {
+            key: _,
+            irs,
+            iss,
+            ts_recent,
+            listener,
+            mss,
+            window,
+            window_shift,
+            offered,
+        } = *self;
+        HalfOpen {
+            key,
+            irs,
+            iss,
+            ts_recent,
+            listener,
+            mss,
+            window,
+            window_shift,
+            offered,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Free,
+    /// In the queue of the level of its retransmissions.
+    Queued,
+    /// Handed out by [`HalfOpenTable::due`], not yet rearmed or removed.
+    Due,
+}
+
+/// 48 bytes for IPv4, 72 for IPv6.
+#[derive(Debug)]
+struct Slot<K> {
+    entry: HalfOpen<K>,
+    /// The millisecond at which to send the SYN-ACK again; wraps.
+    deadline: u32,
+    /// The next slot of the queue, or of the free list.
+    next: u32,
+    prev: u32,
+    retransmissions: u8,
+    place: Place,
+}
+
+/// The entries that wait for the same span of time, the one that began first in front.
+#[derive(Debug)]
+struct Level {
+    timeout: u32,
+    first: u32,
+    last: u32,
+}
+
+/// The half-open connections of one address family. All operations are O(1); none allocates.
+#[derive(Debug)]
+pub struct HalfOpenTable<K> {
+    slots: Vec<Slot<K>>,
+    capacity: usize,
+    first_free: u32,
+    len: usize,
+    levels: Box<[Level]>,
+    longest_timeout: u32,
+    clock: MillisecondClock,
+}
+
+impl<K: CompactKey> HalfOpenTable<K> {
+    /// A table for `capacity` entries (below 2³²) whose memory is not touched yet.
+    ///
+    /// `timeouts` are the spans from each sending of the SYN-ACK to the next: with 1, 2 and 4 s it is sent three times
+    /// in all, and an entry fails after 7 s (RFC 6298 section 5; conventionally doubled each time).
+    ///
+    /// # Panics
+    /// When there are no timeouts or more than 255.
+    pub fn new(capacity: usize, timeouts: &[Duration]) -> Self {
+        assert!(
+            (1..=255).contains(&timeouts.len()),
+            "a SYN-ACK is sent 1 to 255 times"
+        );
+        let level = |&timeout| Level {
+            timeout: timeout_in_millis(timeout),
+            first: NIL,
+            last: NIL,
+        };
+        let levels: Box<[Level]> = timeouts.iter().map(level).collect();
+        Self {
+            slots: Vec::with_capacity(capacity),
+            capacity,
+            first_free: NIL,
+            len: 0,
+            longest_timeout: levels.iter().map(|level| level.timeout).max().unwrap_or(0),
+            levels,
+            clock: MillisecondClock::default(),
+        }
+    }
+
+    /// Entries in the table.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Entries that the table takes at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes of address space that the table occupies.
+    pub fn mapped_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot<K>>()
+    }
+
+    /// Takes in a connection whose first SYN-ACK is sent at `now`, and gives it an id. `None` when the table is full.
+    pub fn insert(&mut self, entry: HalfOpen<K>, now: Instant) -> Option<u32> {
+        self.clock.observe(now);
+        let slot = Slot {
+            entry,
+            deadline: 0,
+            next: NIL,
+            prev: NIL,
+            retransmissions: 0,
+            place: Place::Due,
+        };
+        let id = self.occupy(slot)?;
+        self.len += 1;
+        self.enqueue(id);
+        Some(id)
+    }
+
+    /// The entry of an id, `None` when it was removed.
+    pub fn get(&self, id: u32) -> Option<&HalfOpen<K>> {
+        let slot = self.slots.get(id as usize)?;
+        (slot.place != Place::Free).then_some(&slot.entry)
+    }
+
+    /// The entry of an id, to be changed.
+    pub fn get_mut(&mut self, id: u32) -> Option<&mut HalfOpen<K>> {
+        let slot = self.slots.get_mut(id as usize)?;
+        (slot.place != Place::Free).then_some(&mut slot.entry)
+    }
+
+    /// How often the SYN-ACK of an entry was sent again.
+    pub fn retransmissions(&self, id: u32) -> u8 {
+        self.slots[id as usize].retransmissions
+    }
+
+    /// Takes an entry out: it became a connection, or failed.
+    ///
+    /// # Panics
+    /// When there is no such entry.
+    pub fn remove(&mut self, id: u32) -> HalfOpen<K> {
+        assert!(self.get(id).is_some(), "there is no half-open connection {id}");
+        self.dequeue(id);
+        let slot = &mut self.slots[id as usize];
+        slot.place = Place::Free;
+        slot.next = self.first_free;
+        self.first_free = id;
+        self.len -= 1;
+        slot.entry
+    }
+
+    /// The next entry whose timeout ran out by `now`. The caller calls [`rearm`](Self::rearm) and sends the SYN-ACK
+    /// again, or removes the entry. O(levels).
+    pub fn due(&mut self, now: Instant) -> Option<u32> {
+        self.clock.observe(now);
+        let firsts = self
+            .levels
+            .iter()
+            .map(|level| level.first)
+            .filter(|&first| first != NIL);
+        let due = |&id: &u32| {
+            self.clock
+                .remaining(self.slots[id as usize].deadline, self.longest_timeout)
+                == 0
+        };
+        let id = firsts.into_iter().find(due)?;
+        self.dequeue(id);
+        Some(id)
+    }
+
+    /// Waits for the next timeout of an entry that was [`due`](Self::due), from `now`. Returns false when there is
+    /// none: the SYN-ACK was sent as often as it may be, and the entry is to be removed.
+    pub fn rearm(&mut self, id: u32, now: Instant) -> bool {
+        self.clock.observe(now);
+        let slot = &mut self.slots[id as usize];
+        debug_assert_eq!(
+            slot.place,
+            Place::Due,
+            "entry {id} is rearmed without having been due"
+        );
+        if usize::from(slot.retransmissions) + 1 == self.levels.len() {
+            return false;
+        }
+        slot.retransmissions += 1;
+        self.enqueue(id);
+        true
+    }
+
+    /// When to ask for what is [`due`](Self::due) next. `None` when nothing is queued. O(levels).
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let firsts = self
+            .levels
+            .iter()
+            .map(|level| level.first)
+            .filter(|&first| first != NIL);
+        let instant = |id: u32| {
+            self.clock
+                .instant_of(self.slots[id as usize].deadline, self.longest_timeout)
+        };
+        firsts.map(instant).min()
+    }
+
+    /// Puts a slot where one is free, the one freed last first.
+    fn occupy(&mut self, slot: Slot<K>) -> Option<u32> {
+        let id = self.first_free;
+        if let Some(free) = self.slots.get_mut(id as usize) {
+            self.first_free = free.next;
+            *free = slot;
+            return Some(id);
+        }
+        if self.slots.len() == self.capacity {
+            return None;
+        }
+        self.slots.push(slot);
+        Some(self.slots.len() as u32 - 1)
+    }
+
+    /// Appends an entry to the queue of its level.
+    fn enqueue(&mut self, id: u32) {
+        let slot = &mut self.slots[id as usize];
+        let level = &mut self.levels[usize::from(slot.retransmissions)];
+        slot.deadline = self.clock.deadline_after(level.timeout);
+        (slot.prev, slot.next, slot.place) = (level.last, NIL, Place::Queued);
+        match self.slots.get_mut(level.last as usize) {
+            Some(last) => last.next = id,
+            None => level.first = id,
+        }
+        level.last = id;
+    }
+
+    /// Takes an entry out of its queue, if it is in one.
+    fn dequeue(&mut self, id: u32) {
+        let slot = &mut self.slots[id as usize];
+        if slot.place != Place::Queued {
+            return;
+        }
+        slot.place = Place::Due;
+        let (prev, next) = (slot.prev, slot.next);
+        let level = &mut self.levels[usize::from(slot.retransmissions)];
+        match self.slots.get_mut(prev as usize) {
+            Some(prev) => prev.next = next,
+            None => level.first = next,
+        }
+        match self.slots.get_mut(next as usize) {
+            Some(next) => next.prev = prev,
+            None => level.last = prev,
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! The three-way handshake, from both ends and crossed (RFC 9293 section 3.5).
+
+use super::Tcp;
+use super::arrival::Arrival;
+use super::congestion::{Algorithm, Congestion};
+use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
+use super::half_open::{HalfOpen, Offered};
+use super::input::timestamp_clock;
+use super::options::{self, SynOptions, Timestamps};
+use super::output::QueueFull;
+use super::rtt::RttEstimator;
+use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::config::{self, TcpConfig};
+use crate::frame::Packet;
+use crate::internet::{Output, protocol};
+use crate::time::Instant;
+use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
+use crate::transport::ready::Ready;
+use crate::transport::timer_wheel::Link;
+
+/// What a peer that announces no MSS, or an absurd one, is sent (RFC 9293 MUST-15, and Linux's floor against tiny segments).
+const DEFAULT_MSS_V4: u16 = 536;
+const DEFAULT_MSS_V6: u16 = 1220;
+const MIN_MSS: u16 = 48;
+
+/// What both ends agreed on in their SYNs.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    peer_mss: u16,
+    peer_scale: Option<u8>,
+    timestamps: bool,
+    ts_recent: u32,
+}
+
+impl Tcp {
+    /// A connection that has sent and received nothing.
+    pub(super) fn embryo(&self, key: FlowKey, hash: u64, now: Instant) -> Connection {
+        let initial = self.isn.initial(&key, now);
+        let iss = initial.iss;
+        let zero = SeqNumber(0);
+        Connection {
+            key,
+            state: State::SynSent,
+            snd_scale: 0,
+            rcv_scale: 0,
+            ready: Ready::NONE,
+            generation: 0,
+            hash,
+            ts_offset: initial.ts_offset,
+            mss: DEFAULT_MSS_V4,
+            listener: 0,
+            flags: self.initial_flags(),
+            snd_una: iss,
+            snd_nxt: iss,
+            snd_max: iss,
+            snd_wnd: 0,
+            snd_wl1: zero,
+            snd_wl2: zero,
+            rcv_nxt: zero,
+            rcv_edge: zero,
+            rcv_acked: zero,
+            ts_recent: 0,
+            send: NO_QUEUE,
+            receive: NO_QUEUE,
+            congestion: Congestion::new(Algorithm::Reno, DEFAULT_MSS_V4),
+            retransmit_at: Deadline::NEVER,
+            ack_at: Deadline::NEVER,
+            give_up_at: Deadline::NEVER,
+            rtt: RttEstimator::new(),
+            link: Link::default(),
+            rtt_seq: zero,
+            rtt_started: now,
+            recover: iss,
+            early_fin: zero,
+            max_snd_wnd: 0,
+            rcv_buffered: 0,
+            ts_recent_at: timestamp_clock(now),
+            challenged_at: 0,
+            challenges: 0,
+            dup_acks: 0,
+            retries: 0,
+            quick_acks: self.config.quick_acks,
+            error: None,
+            destination: None,
+        }
+    }
+
+    fn initial_flags(&self) -> Has {
+        let mut flags = Has::default();
+        if self.config.no_delay {
+            flags.set(Has::NO_DELAY);
+        }
+        flags
+    }
+
+    /// SYN or SYN,ACK of a connection that the application opened.
+    pub(super) fn output_syn(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get(index);
+        if connection.snd_nxt != connection.snd_una {
+            return Ok(());
+        }
+        let answers = connection.state == State::SynReceived;
+        let (key, iss, rcv_nxt) = (connection.key, connection.snd_una, connection.rcv_nxt);
+        let timestamps = (self.config.timestamps && (!answers || connection.flags.has(Has::TIMESTAMPS)))
+            .then(|| Timestamps {
+                tsval: timestamp_clock(out.now).wrapping_add(connection.ts_offset),
+                tsecr: connection.ts_recent,
+            });
+        let scales = self.config.window_scaling && (!answers || connection.flags.has(Has::SCALES));
+        let syn = Syn {
+            flags: if answers {
+                Flags::SYN | Flags::ACK
+            } else {
+                Flags::SYN
+            },
+            seq: iss,
+            ack: rcv_nxt,
+            window_scale: scales.then(|| window_scale(&self.config)),
+            sack_permitted: false,
+            timestamps,
+        };
+        self.emit_syn(out, &key, syn).ok_or(QueueFull)?;
+        let window = initial_window(&self.config);
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::SYN_RETRANSMITTED) {
+            self.counters.segments_retransmitted += 1;
+        } else {
+            connection.flags.set(Has::RTT_RUNNING);
+            connection.rtt_seq = iss + 1;
+            connection.rtt_started = out.now;
+        }
+        connection.snd_nxt = iss + 1;
+        connection.snd_max = connection.snd_nxt;
+        connection.rcv_edge = connection.rcv_nxt + u32::from(window);
+        connection.rcv_acked = connection.rcv_nxt;
+        connection.flags.clear(Has::ACK_NOW);
+        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+        self.arm(index);
+        Ok(())
+    }
+
+    fn emit_syn(&mut self, out: &mut Output<'_>, key: &FlowKey, syn: Syn) -> Option<()> {
+        let syn_options = SynOptions {
+            mss: own_mss(out, key.local.is_v4()),
+            window_scale: syn.window_scale,
+            sack_permitted: syn.sack_permitted,
+            timestamps: syn.timestamps,
+        };
+        let mut options = [0; options::MAX_LEN];
+        let options_len = options::emit_syn(&syn_options, &mut options);
+        let packet = out.queue.push()?;
+        let header = out.internet.begin(
+            packet,
+            &key.local,
+            &key.remote,
+            protocol::TCP,
+            HEADER_LEN + options_len,
+        );
+        let (fixed, rest) = header
+            .split_first_chunk_mut::<HEADER_LEN>()
+            .expect("as long as asked for");
+        rest.copy_from_slice(&options[..options_len]);
+        EmitHeader {
+            seq: syn.seq,
+            ack: syn.ack,
+            source_port: key.local_port,
+            destination_port: key.remote_port,
+            window: initial_window(&self.config),
+            urgent: 0,
+            flags: syn.flags,
+        }
+        .emit(options_len, fixed);
+        out.internet
+            .complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
+        self.counters.segments_sent += 1;
+        Some(())
+    }
+
+    /// Section 3.10.7.3.
+    pub(super) fn on_syn_sent(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get_mut(index);
+        let header = &arrival.header;
+        let acks = header.flags.contains(Flags::ACK);
+        if acks && (header.ack.le(connection.snd_una) || header.ack.gt(connection.snd_max)) {
+            return self.reset_reply(out, arrival);
+        }
+        if header.flags.contains(Flags::RST) {
+            if acks {
+                self.fail(index, ConnectionError::Refused);
+            }
+            return;
+        }
+        if !header.flags.contains(Flags::SYN) {
+            self.counters.dropped_unexpected += 1;
+            return;
+        }
+        self.adopt_peer_syn(out, index, arrival);
+        if acks {
+            self.establish(out, index, arrival)
+        } else {
+            self.answer_crossed_syn(index)
+        }
+    }
+
+    fn adopt_peer_syn(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let options = &arrival.header.options;
+        let agreed = Agreed {
+            peer_mss: options.mss.unwrap_or(0),
+            peer_scale: options.window_scale.filter(|_| self.config.window_scaling),
+            timestamps: options.timestamps.is_some() && self.config.timestamps,
+            ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
+        };
+        let connection = self.connections.get_mut(index);
+        agree(&self.config, out, connection, agreed);
+        connection.rcv_nxt = arrival.header.seq + 1;
+        connection.rcv_acked = connection.rcv_nxt;
+        connection.rcv_edge = connection.rcv_nxt + u32::from(initial_window(&self.config));
+        // The window in a SYN is not scaled.
+        connection.snd_wnd = u32::from(arrival.header.window);
+        connection.max_snd_wnd = connection.snd_wnd;
+        connection.snd_wl1 = arrival.header.seq;
+        connection.snd_wl2 = arrival.header.ack;
+    }
+
+    /// Our SYN is acknowledged: the connection is established.
+    fn establish(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get_mut(index);
+        connection.state = if connection.flags.has(Has::FIN_QUEUED) {
+            State::FinWait1
+        } else {
+            State::Established
+        };
+        connection.snd_una = arrival.header.ack;
+        connection.recover = connection.snd_una;
+        connection.retries = 0;
+        connection.retransmit_at = Deadline::NEVER;
+        if connection.flags.take(Has::RTT_RUNNING) {
+            connection
+                .rtt
+                .sample(out.now.saturating_since(connection.rtt_started));
+        } else {
+            connection.rtt.on_handshake_with_lost_syn();
+            connection.congestion.on_lost_syn();
+        }
+        self.notices
+            .add(index, connection, Ready::CONNECTED | Ready::WRITABLE);
+        if connection.send != NO_QUEUE || connection.flags.has(Has::FIN_QUEUED) {
+            self.dirty.mark(index, connection);
+        }
+        self.acknowledge_soon(index);
+    }
+
+    /// Simultaneous open (MUST-10): both SYNs are on the way, ours goes out again with an acknowledgment.
+    fn answer_crossed_syn(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        connection.state = State::SynReceived;
+        connection.snd_nxt = connection.snd_una;
+        connection.flags.clear(Has::RTT_RUNNING);
+        self.dirty.mark(index, connection);
+    }
+
+    /// In SYN-RECEIVED after a simultaneous open: the acknowledgment of our SYN. False when it is not one.
+    pub(super) fn on_syn_received_ack(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival,
+    ) -> bool {
+        let connection = self.connections.get_mut(index);
+        let ack = arrival.header.ack;
+        if ack.le(connection.snd_una) || ack.gt(connection.snd_max) {
+            self.reset_reply(out, arrival);
+            return false;
+        }
+        connection.snd_wnd = u32::from(arrival.header.window)
+            << if arrival.header.flags.contains(Flags::SYN) {
+                0
+            } else {
+                connection.snd_scale
+            };
+        connection.max_snd_wnd = connection.max_snd_wnd.max(connection.snd_wnd);
+        connection.snd_wl1 = arrival.header.seq;
+        connection.snd_wl2 = ack;
+        self.establish(out, index, arrival);
+        true
+    }
+
+    pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, flow: Flow) {
+        let entry = self.half_open.get(flow);
+        let ts_offset = self.isn.initial(&entry.key, out.now).ts_offset;
+        let syn = Syn {
+            flags: Flags::SYN | Flags::ACK,
+            seq: entry.iss,
+            ack: entry.irs + 1,
+            window_scale: entry
+                .offered
+                .contains(Offered::WINDOW_SCALE)
+                .then(|| window_scale(&self.config)),
+            sack_permitted: false,
+            timestamps: entry.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
+                tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
+                tsecr: entry.ts_recent,
+            }),
+        };
+        if self.emit_syn(out, &entry.key, syn).is_none() {
+            self.counters.replies_lost += 1;
+        }
+    }
+
+    /// A segment for a connection that is not born yet (SYN-RECEIVED by a listener, RFC 9293 section 3.10.7.4).
+    pub(super) fn on_handshake_segment(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Flow,
+        arrival: &Arrival,
+        packet: &mut Packet,
+    ) {
+        let entry = self.half_open.get(flow);
+        let header = &arrival.header;
+        let rcv_nxt = entry.irs + 1;
+        if header.flags.contains(Flags::RST) {
+            // Back to LISTEN without a word (EV-RST-2); only an exact reset counts (RFC 5961 section 3).
+            if header.seq == rcv_nxt {
+                self.forget_half_open(flow, arrival.hash);
+            }
+            return;
+        }
+        if header.flags.contains(Flags::SYN) {
+            self.counters.segments_retransmitted += 1;
+            return self.send_syn_ack(out, flow);
+        }
+        if !header.flags.contains(Flags::ACK)
+            || !header
+                .seq
+                .in_window(rcv_nxt, u32::from(initial_window(&self.config)))
+        {
+            self.counters.dropped_unexpected += 1;
+            return;
+        }
+        if header.ack != entry.iss + 1 {
+            return self.reset_reply(out, arrival);
+        }
+        if let Some(index) = self.give_birth(out, flow, &entry, arrival) {
+            self.on_segment(out, index, arrival, packet);
+        }
+    }
+
+    fn forget_half_open(&mut self, flow: Flow, hash: u64) {
+        self.flows.remove(hash, flow);
+        self.half_open.remove(flow);
+    }
+
+    /// The last acknowledgment of the handshake: a connection exists from now on.
+    fn give_birth(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Flow,
+        entry: &HalfOpen<FlowKey>,
+        arrival: &Arrival,
+    ) -> Option<u32> {
+        let listener = u32::from(entry.listener);
+        if !self.listeners.accepts_for(listener, &arrival.key) {
+            self.forget_half_open(flow, arrival.hash);
+            self.reset_reply(out, arrival);
+            return None;
+        }
+        if !self.listeners.get_mut(listener).has_room() {
+            self.counters.dropped_accept_queue_full += 1;
+            return None;
+        }
+        if !self.connections.has_room() {
+            self.counters.dropped_no_connection += 1;
+            return None;
+        }
+        let mut connection = self.embryo(arrival.key, arrival.hash, out.now);
+        let agreed = Agreed {
+            peer_mss: entry.mss,
+            peer_scale: entry
+                .offered
+                .contains(Offered::WINDOW_SCALE)
+                .then_some(entry.window_shift),
+            timestamps: entry.offered.contains(Offered::TIMESTAMPS),
+            ts_recent: entry.ts_recent,
+        };
+        agree(&self.config, out, &mut connection, agreed);
+        let (snd_nxt, rcv_nxt) = (entry.iss + 1, entry.irs + 1);
+        connection.state = State::Established;
+        connection.flags.set(Has::PASSIVE);
+        connection.listener = entry.listener;
+        connection.snd_una = snd_nxt;
+        connection.snd_nxt = snd_nxt;
+        connection.snd_max = snd_nxt;
+        connection.recover = entry.iss;
+        connection.rcv_nxt = rcv_nxt;
+        connection.rcv_acked = rcv_nxt;
+        connection.rcv_edge = rcv_nxt + u32::from(initial_window(&self.config));
+        connection.snd_wnd = u32::from(arrival.header.window) << connection.snd_scale;
+        connection.max_snd_wnd = connection.snd_wnd.max(u32::from(entry.window));
+        connection.snd_wl1 = arrival.header.seq;
+        connection.snd_wl2 = arrival.header.ack;
+        let index = self.connections.insert(connection)?;
+        self.flows.replace(arrival.hash, flow, Flow::Connection(index));
+        self.half_open.remove(flow);
+        self.counters.passive_opens += 1;
+        self.listeners.announce(listener, index);
+        Some(index)
+    }
+
+    /// SYN-ACKs that were not answered are sent again, and given up at last.
+    pub(super) fn run_half_open_timers(&mut self, out: &mut Output<'_>) {
+        while let Some(flow) = self.half_open.due(out.now) {
+            if self.half_open.rearm(flow, out.now) {
+                self.counters.segments_retransmitted += 1;
+                self.send_syn_ack(out, flow);
+            } else {
+                let hash = self.half_open.get(flow).key.hash(&self.hasher);
+                self.forget_half_open(flow, hash);
+            }
+        }
+    }
+}
+
+/// Sets what the SYNs agreed on. Scaling and timestamps hold only when both ends offered them.
+fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agreed: Agreed) {
+    let is_v4 = connection.local().is_v4();
+    let peer_mss = match agreed.peer_mss {
+        0 if is_v4 => DEFAULT_MSS_V4,
+        0 => DEFAULT_MSS_V6,
+        announced => announced.max(MIN_MSS),
+    };
+    let options_len = options::segment_len(agreed.timestamps, 0) as u16;
+    connection.mss = peer_mss
+        .min(own_mss(out, is_v4))
+        .saturating_sub(options_len)
+        .max(1);
+    if let Some(scale) = agreed.peer_scale {
+        connection.snd_scale = scale;
+        connection.rcv_scale = window_scale(config);
+        connection.flags.set(Has::SCALES);
+    }
+    if agreed.timestamps {
+        connection.flags.set(Has::TIMESTAMPS);
+        connection.ts_recent = agreed.ts_recent;
+    }
+    let algorithm = match config.congestion {
+        config::Congestion::NewReno => Algorithm::Reno,
+        config::Congestion::Fixed(bytes) => Algorithm::Fixed(bytes),
+    };
+    connection.congestion = Congestion::new(algorithm, connection.mss);
+}
+
+/// The window in a SYN: never scaled.
+fn initial_window(config: &TcpConfig) -> u16 {
+    config.receive_buffer.min(u32::from(u16::MAX)) as u16
+}
+
+/// The shift that lets 16 bits tell of the whole receive buffer.
+fn window_scale(config: &TcpConfig) -> u8 {
+    (0..options::MAX_WINDOW_SCALE)
+        .find(|&shift| config.receive_buffer >> shift <= u32::from(u16::MAX))
+        .unwrap_or(options::MAX_WINDOW_SCALE)
+}
+
+/// What a SYN says.
+#[derive(Clone, Copy, Debug)]
+struct Syn {
+    flags: Flags,
+    seq: SeqNumber,
+    ack: SeqNumber,
+    window_scale: Option<u8>,
+    sack_permitted: bool,
+    timestamps: Option<Timestamps>,
+}
+
+/// The largest segment that we can receive whole, options not counted (RFC 6691).
+fn own_mss(out: &Output<'_>, is_v4: bool) -> u16 {
+    let headers = HEADER_LEN as u32 + if is_v4 { 20 } else { 40 };
+    out.internet
+        .mtu()
+        .saturating_sub(headers)
+        .min(u32::from(u16::MAX)) as u16
+}

@@ -1,0 +1,201 @@
+//! What a segment does to a connection (RFC 9293 sections 3.10.7.3 and 3.10.7.4, with RFC 5961 and RFC 7323).
+
+use super::Tcp;
+use super::arrival::Arrival;
+use super::connection::{Connection, ConnectionError, Flags as Has};
+use super::options::Timestamps;
+use super::segment::Flags;
+use super::state::State;
+use crate::frame::Packet;
+use crate::internet::Output;
+use crate::time::Instant;
+
+/// Timestamps tick once a millisecond, as Linux's do.
+#[inline]
+pub(super) fn timestamp_clock(now: Instant) -> u32 {
+    now.as_millis() as u32
+}
+
+/// After so long without a segment, `ts_recent` says nothing any more (RFC 7323 section 5.5): 24 days in milliseconds.
+const TS_RECENT_EXPIRES: u32 = 24 * 24 * 3600 * 1000;
+
+impl Tcp {
+    /// A segment for a connection.
+    #[inline]
+    pub(super) fn on_segment(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival,
+        packet: &mut Packet,
+    ) {
+        let connection = self.connections.get_mut(index);
+        if is_expected(connection, arrival) {
+            if connection.flags.has(Has::TIMESTAMPS) {
+                remember_timestamp(connection, arrival, out.now);
+            }
+            if self.on_acknowledgment(out, index, arrival) && arrival.text_len > 0 {
+                self.on_text(out, index, arrival, packet);
+            }
+            return;
+        }
+        match connection.state {
+            State::Closed | State::Listen | State::TimeWait => {}
+            State::SynSent => self.on_syn_sent(out, index, arrival),
+            _ => self.on_synchronized(out, index, arrival, packet),
+        }
+    }
+
+    /// The whole of section 3.10.7.4, for what the common path does not take.
+    fn on_synchronized(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival, packet: &mut Packet) {
+        let flags = arrival.header.flags;
+        if !self.passes_paws(out, index, arrival) || !self.is_acceptable(out, index, arrival) {
+            return;
+        }
+        if flags.contains(Flags::RST) {
+            return self.on_reset(out, index, arrival);
+        }
+        if flags.contains(Flags::SYN) {
+            return self.on_unexpected_syn(out, index, arrival);
+        }
+        if !flags.contains(Flags::ACK) {
+            self.counters.dropped_unexpected += 1;
+            return;
+        }
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::TIMESTAMPS) {
+            remember_timestamp(connection, arrival, out.now);
+        }
+        if connection.state == State::SynReceived && !self.on_syn_received_ack(out, index, arrival) {
+            return;
+        }
+        if !self.on_acknowledgment(out, index, arrival) {
+            return;
+        }
+        if arrival.text_len > 0 {
+            self.on_text(out, index, arrival, packet);
+        }
+        if flags.contains(Flags::FIN) {
+            self.on_fin(out, index, arrival);
+        }
+    }
+
+    /// RFC 7323 section 5: a segment with a timestamp before `ts_recent` is an old duplicate; it is acknowledged and dropped.
+    fn passes_paws(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+        let connection = self.connections.get_mut(index);
+        if !connection.flags.has(Has::TIMESTAMPS) || arrival.header.flags.contains(Flags::RST) {
+            return true;
+        }
+        let passes = match arrival.header.options.timestamps {
+            None => false,
+            Some(Timestamps { tsval, .. }) if is_older(tsval, connection.ts_recent) => {
+                timestamp_clock(out.now).wrapping_sub(connection.ts_recent_at) > TS_RECENT_EXPIRES
+            }
+            Some(_) => true,
+        };
+        if !passes {
+            self.counters.dropped_paws += 1;
+            if arrival.header.options.timestamps.is_some() {
+                self.acknowledge_invalid(out, index, arrival.text_len);
+            }
+        }
+        passes
+    }
+
+    /// The acceptability test of table 6. What fails is acknowledged (resets are not) and dropped.
+    fn is_acceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+        let connection = self.connections.get(index);
+        let (seq, len, window) = (arrival.header.seq, arrival.sequence_len(), connection.rcv_wnd());
+        let rcv_nxt = connection.rcv_nxt;
+        let acceptable = match (len, window) {
+            (0, 0) => seq == rcv_nxt,
+            (0, _) => seq.in_window(rcv_nxt, window),
+            (_, 0) => false,
+            _ => seq.in_window(rcv_nxt, window) || (seq + (len - 1)).in_window(rcv_nxt, window),
+        };
+        let answers_probe = seq + 1 == rcv_nxt && len == 0;
+        if !acceptable && !arrival.header.flags.contains(Flags::RST) {
+            self.counters.dropped_out_of_window += u64::from(!answers_probe);
+            self.process_ack_of_unacceptable(out, index, arrival);
+            self.acknowledge_invalid(out, index, arrival.text_len);
+        }
+        acceptable
+    }
+
+    /// The acknowledgment in a segment that is a duplicate in full, or that a closed window has no room for, still counts (RFC 9293 MUST-66
+    /// and appendix A.2): or two ends that probe each other would wait for ever.
+    fn process_ack_of_unacceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get(index);
+        let is_old_duplicate = arrival.end().le(connection.rcv_nxt);
+        let meets_closed_window = connection.rcv_wnd() == 0 && arrival.header.seq == connection.rcv_nxt;
+        let flags = arrival.header.flags;
+        let counts = flags.contains(Flags::ACK)
+            && !flags.contains(Flags::SYN)
+            && connection.state != State::SynReceived;
+        if counts && (is_old_duplicate || meets_closed_window) {
+            self.on_acknowledgment(out, index, arrival);
+        }
+    }
+
+    /// A reset inside the window: exact, it ends the connection; else it is challenged (RFC 5961 section 3).
+    fn on_reset(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get_mut(index);
+        if arrival.header.seq != connection.rcv_nxt {
+            return self.challenge(out, index);
+        }
+        self.counters.resets_received += 1;
+        let error = match connection.state {
+            State::SynReceived => Some(ConnectionError::Refused),
+            State::Closing | State::LastAck => None,
+            _ => Some(ConnectionError::Reset),
+        };
+        match error {
+            Some(error) => self.fail(index, error),
+            None => self.finish(index),
+        }
+    }
+
+    /// A SYN on a connection that has one already (RFC 5961 section 4).
+    fn on_unexpected_syn(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get_mut(index);
+        let crossed = connection.state == State::SynReceived && arrival.header.seq + 1 == connection.rcv_nxt;
+        if crossed && arrival.header.flags.contains(Flags::ACK) {
+            self.on_syn_received_ack(out, index, arrival);
+            return;
+        }
+        self.challenge(out, index);
+    }
+}
+
+/// Whether this is what an established connection hears nearly always: the next segment in order, nothing but ACK (and PSH), inside the
+/// window, with a timestamp that is not old.
+#[inline]
+fn is_expected(connection: &Connection, arrival: &Arrival) -> bool {
+    let header = &arrival.header;
+    connection.state == State::Established
+        && header.flags.without(Flags::PSH) == Flags::ACK
+        && header.seq == connection.rcv_nxt
+        && arrival.text_len <= connection.rcv_wnd()
+        && match header.options.timestamps {
+            Some(Timestamps { tsval, .. }) => !is_older(tsval, connection.ts_recent),
+            None => !connection.flags.has(Has::TIMESTAMPS),
+        }
+}
+
+/// Whether timestamp `a` is before `b` (RFC 7323 section 5.2).
+#[inline]
+fn is_older(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+/// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for.
+#[inline]
+fn remember_timestamp(connection: &mut Connection, arrival: &Arrival, now: Instant) {
+    if let Some(Timestamps { tsval, .. }) = arrival.header.options.timestamps
+        && arrival.header.seq.le(connection.rcv_acked)
+        && !is_older(tsval, connection.ts_recent)
+    {
+        connection.ts_recent = tsval;
+        connection.ts_recent_at = timestamp_clock(now);
+    }
+}

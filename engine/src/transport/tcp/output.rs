@@ -1,0 +1,297 @@
+//! What goes out: data that the windows allow, FINs, acknowledgments that are due.
+
+use super::Tcp;
+use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
+use super::input::timestamp_clock;
+use super::options::{self, Timestamps};
+use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::internet::{Output, protocol};
+
+/// The text of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text {
+    /// None.
+    None,
+    /// Up to so many bytes that were not sent yet.
+    Next(u32),
+    /// Up to so many bytes from `snd_una` on, again.
+    Front(u32),
+}
+
+/// The transmit queue is full; the connection stays on the list.
+#[derive(Debug)]
+pub(super) struct QueueFull;
+
+impl Tcp {
+    /// Sends what is due, connection by connection, until all is sent or the transmit queue is full.
+    pub(crate) fn output(&mut self, out: &mut Output<'_>) {
+        while let Some(index) = self.dirty.first() {
+            self.connections.get_mut(index).flags.clear(Has::DIRTY);
+            if self.output_connection(out, index).is_err() {
+                self.connections.get_mut(index).flags.set(Has::DIRTY);
+                return;
+            }
+            self.dirty.pop();
+        }
+    }
+
+    /// Gives the acknowledgments that waited for the application their place on the list.
+    pub(crate) fn release_soon(&mut self) {
+        for _ in 0..self.soon.len() {
+            let Some(index) = self.soon.pop_front() else {
+                return;
+            };
+            let connection = self.connections.get_mut(index);
+            if connection.flags.take(Has::ACK_SOON) {
+                connection.flags.set(Has::ACK_NOW);
+                self.dirty.mark(index, connection);
+            }
+        }
+    }
+
+    /// Whether connections found the transmit queue full.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Whether something waits for the next poll.
+    pub(crate) fn has_pending_output(&self) -> bool {
+        !self.dirty.is_empty() || !self.soon.is_empty()
+    }
+
+    fn output_connection(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        match self.connections.get(index).state {
+            State::Closed | State::Listen | State::TimeWait => return Ok(()),
+            State::SynSent | State::SynReceived => return self.output_syn(out, index),
+            _ => {}
+        }
+        if self.connections.get(index).flags.has(Has::RETRANSMIT_HEAD) {
+            self.retransmit_head(out, index)?;
+        }
+        if self.connections.get(index).send != NO_QUEUE {
+            self.output_text(out, index)?;
+        }
+        self.output_fin(out, index)?;
+        if self.connections.get(index).flags.has(Has::ACK_NOW) {
+            let seq = self.connections.get(index).snd_max;
+            self.emit(out, index, Flags::ACK, seq, Text::None)
+                .ok_or(QueueFull)?;
+        }
+        Ok(())
+    }
+
+    /// New data, as much as both windows allow.
+    fn output_text(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let max_segment = out.internet.max_segment();
+        loop {
+            let connection = self.connections.get_mut(index);
+            let Some(queue) = self.queues.send.get(connection.send) else {
+                return Ok(());
+            };
+            let unsent = queue.unsent();
+            if unsent == 0 {
+                note_limit(connection);
+                return Ok(());
+            }
+            let Some(len) = sendable(connection, unsent, max_segment) else {
+                note_limit(connection);
+                if connection.snd_wnd == 0 && connection.in_flight() == 0 {
+                    self.start_probing(index, out);
+                }
+                return Ok(());
+            };
+            let seq = connection.snd_nxt;
+            // PSH on the last segment that there is to send (RFC 9293 MUST-61).
+            let flags = if len == unsent {
+                Flags::PSH | Flags::ACK
+            } else {
+                Flags::ACK
+            };
+            let sent = self
+                .emit(out, index, flags, seq, Text::Next(len))
+                .ok_or(QueueFull)?;
+            self.note_sent(out, index, sent);
+        }
+    }
+
+    /// Our FIN, when everything before it is sent.
+    fn output_fin(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get_mut(index);
+        let due = connection.flags.has(Has::FIN_QUEUED) && !connection.flags.has(Has::FIN_SENT);
+        if !due
+            || self
+                .queues
+                .send
+                .get(connection.send)
+                .is_some_and(|queue| queue.unsent() > 0)
+        {
+            return Ok(());
+        }
+        let seq = connection.snd_nxt;
+        self.emit(out, index, Flags::FIN | Flags::ACK, seq, Text::None)
+            .ok_or(QueueFull)?;
+        self.connections.get_mut(index).flags.set(Has::FIN_SENT);
+        self.note_sent(out, index, 1);
+        Ok(())
+    }
+
+    /// Books `len` of the sequence space as sent.
+    #[inline]
+    fn note_sent(&mut self, out: &Output<'_>, index: u32, len: u32) {
+        let connection = self.connections.get_mut(index);
+        let again = connection.snd_nxt.lt(connection.snd_max);
+        connection.snd_nxt += len;
+        connection.snd_max = connection.snd_max.max(connection.snd_nxt);
+        if again {
+            self.counters.segments_retransmitted += 1;
+        } else {
+            self.counters.bytes_sent += u64::from(len);
+            if !connection.flags.has(Has::RTT_RUNNING) {
+                connection.flags.set(Has::RTT_RUNNING);
+                connection.rtt_seq = connection.snd_nxt;
+                connection.rtt_started = out.now;
+            }
+        }
+        if !connection.retransmit_at.is_set() {
+            connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+            self.arm(index);
+        }
+    }
+
+    /// The segment at `snd_una` once more, in fast recovery.
+    fn retransmit_head(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get(index);
+        let (seq, mss) = (connection.snd_una, u32::from(connection.mss));
+        let only_fin = connection.send == NO_QUEUE;
+        if only_fin && !connection.flags.has(Has::FIN_SENT) {
+            self.connections.get_mut(index).flags.clear(Has::RETRANSMIT_HEAD);
+            return Ok(());
+        }
+        let (flags, text) = if only_fin {
+            (Flags::FIN | Flags::ACK, Text::None)
+        } else {
+            (Flags::ACK, Text::Front(mss))
+        };
+        self.emit(out, index, flags, seq, text).ok_or(QueueFull)?;
+        self.counters.segments_retransmitted += 1;
+        let connection = self.connections.get_mut(index);
+        connection.flags.clear(Has::RETRANSMIT_HEAD | Has::RTT_RUNNING);
+        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+        self.arm(index);
+        Ok(())
+    }
+
+    /// Builds one segment (or virtual segment) in the transmit queue. Returns the bytes of its text; `None` when the queue is full.
+    #[inline]
+    pub(super) fn emit(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        flags: Flags,
+        seq: SeqNumber,
+        text: Text,
+    ) -> Option<u32> {
+        let packet = out.queue.push()?;
+        let connection = self.connections.get_mut(index);
+        let sent = match text {
+            Text::None => 0,
+            Text::Next(limit) => self
+                .queues
+                .send
+                .get(connection.send)
+                .map_or(0, |queue| queue.send_next(limit, packet)),
+            Text::Front(limit) => self
+                .queues
+                .send
+                .get(connection.send)
+                .map_or(0, |queue| queue.copy_front(limit, packet)),
+        };
+        if sent > u32::from(connection.mss) {
+            packet.segment_size = connection.mss;
+        }
+        let timestamps = timestamps_of(connection, out.now);
+        let options_len = options::segment_len(timestamps.is_some(), 0);
+        let header = out.internet.begin(
+            packet,
+            &connection.key.local,
+            &connection.key.remote,
+            protocol::TCP,
+            HEADER_LEN + options_len,
+        );
+        let (fixed, rest) = header
+            .split_first_chunk_mut::<HEADER_LEN>()
+            .expect("as long as asked for");
+        EmitHeader {
+            seq,
+            ack: connection.rcv_nxt,
+            source_port: connection.key.local_port,
+            destination_port: connection.key.remote_port,
+            window: connection.window_to_offer(self.config.receive_buffer),
+            urgent: 0,
+            flags,
+        }
+        .emit(options_len, fixed);
+        options::emit_segment(timestamps, &[], rest);
+        out.internet.complete(
+            packet,
+            &connection.key.local,
+            &connection.key.remote,
+            protocol::TCP,
+            CHECKSUM_AT,
+        );
+        connection.rcv_acked = connection.rcv_nxt;
+        connection.ack_at = Deadline::NEVER;
+        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
+        self.counters.segments_sent += 1;
+        Some(sent)
+    }
+}
+
+/// Remembers whether the congestion window is what holds the connection back.
+#[inline]
+fn note_limit(connection: &mut Connection) {
+    if connection.congestion.is_limiting(connection.in_flight()) {
+        connection.flags.set(Has::WINDOW_LIMITED);
+    } else {
+        connection.flags.clear(Has::WINDOW_LIMITED);
+    }
+}
+
+#[inline]
+pub(super) fn timestamps_of(connection: &Connection, now: crate::time::Instant) -> Option<Timestamps> {
+    connection.flags.has(Has::TIMESTAMPS).then(|| Timestamps {
+        tsval: timestamp_clock(now).wrapping_add(connection.ts_offset),
+        tsecr: connection.ts_recent,
+    })
+}
+
+/// How many of `unsent` bytes may go in one (virtual) segment now: the windows, then Nagle (RFC 9293 section 3.7.4) and the sender's part of
+/// silly-window avoidance (section 3.8.6.2.1). `None` when nothing may.
+#[inline]
+fn sendable(connection: &Connection, unsent: u32, max_segment: u32) -> Option<u32> {
+    let in_flight = connection.in_flight();
+    let window = connection.snd_wnd.min(connection.congestion.window());
+    let usable = window.saturating_sub(in_flight).min(unsent);
+    let mss = u32::from(connection.mss);
+    if usable >= mss {
+        let largest = (max_segment / mss).max(1) * mss;
+        let whole = usable - usable % mss;
+        let may_end_short = usable == unsent && may_send_small(connection, in_flight);
+        return Some(if may_end_short && usable <= largest {
+            usable
+        } else {
+            whole.min(largest)
+        });
+    }
+    let all = usable == unsent && may_send_small(connection, in_flight);
+    let half_of_largest_window = usable > 0 && usable >= connection.max_snd_wnd / 2;
+    (usable > 0 && (all || half_of_largest_window)).then_some(usable)
+}
+
+/// Nagle: a small segment waits while anything is outstanding, unless the application switched that off or nothing will follow it.
+#[inline]
+fn may_send_small(connection: &Connection, in_flight: u32) -> bool {
+    in_flight == 0 || connection.flags.has(Has::NO_DELAY | Has::FIN_QUEUED)
+}

@@ -1,0 +1,93 @@
+//! What the peer has sent and the application has not read yet.
+
+use std::collections::VecDeque;
+
+use super::reassembly::Reassembly;
+use super::send_queue::Limit;
+use crate::frame::{FramePool, Payload, Purpose, Size};
+
+/// From this many pieces on, small payloads are copied together, so that a reader who is slow cannot pin a slot with each byte.
+const COPYBREAK_PIECES: usize = 16;
+/// Payloads up to this size are worth copying.
+const COPYBREAK_BYTES: usize = 512;
+
+/// Bytes in order for the application, and those that arrived before their turn.
+#[derive(Debug, Default)]
+pub(crate) struct ReceiveQueue {
+    pieces: VecDeque<Payload>,
+    len: u32,
+    pub(crate) early: Reassembly,
+}
+
+impl ReceiveQueue {
+    /// Bytes that the application can read now.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether nothing is held at all.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.early.is_empty()
+    }
+
+    /// Queues bytes in order. Returns how many were copied, or the payload when there are too many pieces.
+    #[inline]
+    pub(crate) fn push(&mut self, payload: Payload, limit: &Limit, pool: &FramePool) -> Result<u32, Payload> {
+        let copies = self.pieces.len() >= COPYBREAK_PIECES && payload.len() <= COPYBREAK_BYTES;
+        if copies && let Some(copied) = self.copy(&payload, pool) {
+            return Ok(copied);
+        }
+        if self.pieces.len() >= limit.pieces {
+            return Err(payload);
+        }
+        self.len += payload.len() as u32;
+        self.pieces.push_back(payload);
+        Ok(0)
+    }
+
+    /// Appends to the last slot when only this queue holds it, or starts a new one.
+    fn copy(&mut self, payload: &Payload, pool: &FramePool) -> Option<u32> {
+        let tail = self.pieces.pop_back()?;
+        let appended = match tail.try_thaw() {
+            Ok(mut frame) => {
+                let room = frame.extend(payload.len());
+                let fits = room.map(|room| room.copy_from_slice(payload)).is_some();
+                self.pieces.push_back(frame.freeze());
+                fits
+            }
+            Err(shared) => {
+                self.pieces.push_back(shared);
+                false
+            }
+        };
+        if !appended {
+            let mut frame = pool.allocate(Purpose::Receive, Size::Small)?;
+            frame.extend(payload.len())?.copy_from_slice(payload);
+            self.pieces.push_back(frame.freeze());
+        }
+        self.len += payload.len() as u32;
+        Some(payload.len() as u32)
+    }
+
+    /// Takes up to `limit` bytes of the next piece.
+    #[inline]
+    pub(crate) fn pop(&mut self, limit: usize) -> Option<Payload> {
+        let front = self.pieces.front_mut()?;
+        let payload = if front.len() <= limit {
+            self.pieces.pop_front()?
+        } else {
+            front.split_front(limit)
+        };
+        self.len -= payload.len() as u32;
+        Some(payload)
+    }
+
+    /// Drops everything; the storage is kept for the next connection.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.len = 0;
+        self.early.clear();
+    }
+}

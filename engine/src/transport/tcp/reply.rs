@@ -1,0 +1,156 @@
+//! Segments that answer at once: acknowledgments, challenges, resets.
+
+use super::Tcp;
+use super::arrival::Arrival;
+use super::input::timestamp_clock;
+use super::options::{self, Timestamps};
+use super::output::Text;
+use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::internet::{Output, protocol};
+use crate::transport::flow::FlowKey;
+
+/// Challenges that a connection sends in a second. RFC 5961 section 7 asks for a limit; one of its own tells an attacker nothing.
+const CHALLENGES_PER_SECOND: u8 = 10;
+/// Segments without text that are answered although they are not acceptable: one in so many milliseconds, as Linux does.
+const INVALID_INTERVAL_MS: u32 = 500;
+
+impl Tcp {
+    /// Sends an acknowledgment now.
+    pub(super) fn acknowledge(&mut self, out: &mut Output<'_>, index: u32) {
+        let seq = self.connections.get(index).snd_max;
+        if self.emit(out, index, Flags::ACK, seq, Text::None).is_none() {
+            self.counters.replies_lost += 1;
+        }
+    }
+
+    /// Answers a segment that is not acceptable (RFC 9293 section 3.10.7.4). Without text it could be the other end's answer to ours, so those
+    /// are answered rarely, or two ends could answer each other for ever.
+    pub(super) fn acknowledge_invalid(&mut self, out: &mut Output<'_>, index: u32, text_len: u32) {
+        let now = timestamp_clock(out.now);
+        let connection = self.connections.get_mut(index);
+        if text_len == 0 {
+            if connection.challenges > 0 && now.wrapping_sub(connection.challenged_at) < INVALID_INTERVAL_MS {
+                self.counters.challenge_acks_limited += 1;
+                return;
+            }
+            connection.challenged_at = now;
+            connection.challenges = connection.challenges.max(1);
+        }
+        self.acknowledge(out, index);
+    }
+
+    /// Sends a challenge acknowledgment (RFC 5961), within the connection's limit.
+    pub(super) fn challenge(&mut self, out: &mut Output<'_>, index: u32) {
+        let now = timestamp_clock(out.now);
+        let connection = self.connections.get_mut(index);
+        if now.wrapping_sub(connection.challenged_at) >= 1000 {
+            connection.challenged_at = now;
+            connection.challenges = 0;
+        }
+        if connection.challenges >= CHALLENGES_PER_SECOND {
+            self.counters.challenge_acks_limited += 1;
+            return;
+        }
+        connection.challenges += 1;
+        self.counters.challenge_acks += 1;
+        self.acknowledge(out, index);
+    }
+
+    /// Resets a synchronized connection: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>.
+    pub(super) fn send_reset(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get(index);
+        if !matches!(
+            connection.state,
+            State::Closed | State::Listen | State::SynSent | State::TimeWait
+        ) {
+            let seq = connection.snd_max;
+            self.counters.resets_sent += 1;
+            if self
+                .emit(out, index, Flags::RST | Flags::ACK, seq, Text::None)
+                .is_none()
+            {
+                self.counters.replies_lost += 1;
+            }
+        }
+    }
+
+    /// Answers a segment that belongs to no connection (RFC 9293 section 3.10.7.1). A reset is never answered.
+    pub(super) fn reset_reply(&mut self, out: &mut Output<'_>, arrival: &Arrival) {
+        let header = &arrival.header;
+        if header.flags.contains(Flags::RST) {
+            return;
+        }
+        self.counters.resets_sent += 1;
+        if header.flags.contains(Flags::ACK) {
+            self.reply(
+                out,
+                &arrival.key,
+                Reply {
+                    flags: Flags::RST,
+                    seq: header.ack,
+                    ack: SeqNumber(0),
+                    window: 0,
+                    timestamps: None,
+                },
+            );
+        } else {
+            let ack = arrival.end();
+            self.reply(
+                out,
+                &arrival.key,
+                Reply {
+                    flags: Flags::RST | Flags::ACK,
+                    seq: SeqNumber(0),
+                    ack,
+                    window: 0,
+                    timestamps: None,
+                },
+            );
+        }
+    }
+
+    /// Sends a segment without text for which no connection exists.
+    pub(super) fn reply(&mut self, out: &mut Output<'_>, key: &FlowKey, reply: Reply) {
+        let Some(packet) = out.queue.push() else {
+            self.counters.replies_lost += 1;
+            return;
+        };
+        let options_len = options::segment_len(reply.timestamps.is_some(), 0);
+        let header = out.internet.begin(
+            packet,
+            &key.local,
+            &key.remote,
+            protocol::TCP,
+            HEADER_LEN + options_len,
+        );
+        let (fixed, rest) = header
+            .split_first_chunk_mut::<HEADER_LEN>()
+            .expect("as long as asked for");
+        EmitHeader {
+            seq: reply.seq,
+            ack: reply.ack,
+            source_port: key.local_port,
+            destination_port: key.remote_port,
+            window: reply.window,
+            urgent: 0,
+            flags: reply.flags,
+        }
+        .emit(options_len, fixed);
+        options::emit_segment(reply.timestamps, &[], rest);
+        out.internet
+            .complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
+        self.counters.segments_sent += 1;
+    }
+}
+
+/// What a [`Tcp::reply`] says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) flags: Flags,
+    pub(super) seq: SeqNumber,
+    pub(super) ack: SeqNumber,
+    pub(super) window: u16,
+    pub(super) timestamps: Option<Timestamps>,
+}

@@ -1,0 +1,231 @@
+//! What the application wants sent and the peer has not acknowledged yet.
+
+use std::collections::VecDeque;
+
+use crate::frame::{FramePool, MAX_PIECES, Packet, Payload, Purpose, Size};
+
+/// Writes up to this size are gathered in the last slot instead of taking one each.
+const COALESCE_LIMIT: usize = 1024;
+
+/// The bytes from `snd_una` on, as payloads that nobody can write any more. A retransmission slices the same payloads again.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    pieces: VecDeque<Payload>,
+    len: u32,
+    /// Where the next new byte is: so many bytes behind the front, in piece `next_piece` at `next_offset`.
+    sent: u32,
+    next_piece: usize,
+    next_offset: usize,
+}
+
+/// Why the queue does not take more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    /// As many bytes or pieces as configured are queued.
+    Full,
+    /// The pool has no slot for the application.
+    NoFrame,
+}
+
+impl SendQueue {
+    /// Bytes that are queued, sent or not.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Bytes that were never sent, or are to be sent again after [`SendQueue::rewind`].
+    #[inline]
+    pub(crate) fn unsent(&self) -> u32 {
+        self.len - self.sent
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Queues a payload as it is.
+    pub(crate) fn push(&mut self, payload: Payload, limit: &Limit) -> Result<(), Payload> {
+        if self.pieces.len() >= limit.pieces
+            || (self.len + payload.len() as u32 > limit.bytes && self.len > 0)
+        {
+            return Err(payload);
+        }
+        self.len += payload.len() as u32;
+        if !payload.is_empty() {
+            self.pieces.push_back(payload);
+        }
+        Ok(())
+    }
+
+    /// Lets `fill` write up to `length` bytes into slots of `pool`, and returns how many the queue took.
+    pub(crate) fn produce(
+        &mut self,
+        mut length: usize,
+        pool: &FramePool,
+        limit: &Limit,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, Refused> {
+        let mut taken = 0;
+        while length > 0 {
+            let room = limit.bytes.saturating_sub(self.len) as usize;
+            if room == 0 {
+                break;
+            }
+            let step = match self.append_to_tail(length.min(room), fill) {
+                0 => self.append_slot(length.min(room), pool, limit, fill),
+                appended => Ok(appended),
+            };
+            match step {
+                Ok(step) => {
+                    taken += step;
+                    length -= step;
+                }
+                Err(refused) if taken == 0 => return Err(refused),
+                Err(_) => break,
+            }
+        }
+        if taken == 0 && length > 0 {
+            Err(Refused::Full)
+        } else {
+            Ok(taken)
+        }
+    }
+
+    /// Appends to the last slot when it was not sent yet and only this queue holds it.
+    fn append_to_tail(&mut self, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> usize {
+        let untouched = self.next_piece + 1 < self.pieces.len()
+            || (self.next_piece + 1 == self.pieces.len() && self.next_offset == 0);
+        if length > COALESCE_LIMIT || !untouched {
+            return 0;
+        }
+        let Some(tail) = self.pieces.pop_back() else {
+            return 0;
+        };
+        let (tail, appended) = match tail.try_thaw() {
+            Ok(mut frame) => {
+                let length = length.min(frame.tailroom());
+                if length > 0 {
+                    fill(frame.extend(length).expect("tailroom was checked"));
+                }
+                (frame.freeze(), length)
+            }
+            Err(shared) => (shared, 0),
+        };
+        self.pieces.push_back(tail);
+        self.len += appended as u32;
+        appended
+    }
+
+    fn append_slot(
+        &mut self,
+        length: usize,
+        pool: &FramePool,
+        limit: &Limit,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, Refused> {
+        if self.pieces.len() >= limit.pieces {
+            return Err(Refused::Full);
+        }
+        let size = if length > crate::frame::SMALL_SLOT {
+            Size::Large
+        } else {
+            Size::Small
+        };
+        let frame = pool.allocate(Purpose::Application, size);
+        let mut frame = frame
+            .or_else(|| pool.allocate(Purpose::Application, Size::Small))
+            .ok_or(Refused::NoFrame)?;
+        let length = length.min(frame.tailroom());
+        fill(frame.extend(length).expect("tailroom was checked"));
+        self.pieces.push_back(frame.freeze());
+        self.len += length as u32;
+        Ok(length)
+    }
+
+    /// Adds up to `limit` of the next unsent bytes to the body of `packet` and marks them sent. Fewer when the body has no room for
+    /// more pieces.
+    pub(crate) fn send_next(&mut self, limit: u32, packet: &mut Packet) -> u32 {
+        let mut left = limit.min(self.unsent()) as usize;
+        let mut added = 0;
+        while left > 0 && packet.body().len() < MAX_PIECES {
+            let piece = &self.pieces[self.next_piece];
+            let here = left.min(piece.len() - self.next_offset);
+            let part = piece.slice(self.next_offset..self.next_offset + here);
+            packet.push_piece(part).expect("room for a piece was checked");
+            self.next_offset += here;
+            if self.next_offset == piece.len() {
+                self.next_piece += 1;
+                self.next_offset = 0;
+            }
+            left -= here;
+            added += here as u32;
+        }
+        self.sent += added;
+        added
+    }
+
+    /// Adds up to `limit` bytes from the front to the body of `packet`, for a retransmission.
+    pub(crate) fn copy_front(&self, limit: u32, packet: &mut Packet) -> u32 {
+        let mut left = limit.min(self.sent) as usize;
+        let mut added = 0;
+        for piece in &self.pieces {
+            if left == 0 || packet.body().len() == MAX_PIECES {
+                break;
+            }
+            let part = piece.slice(..left.min(piece.len()));
+            left -= part.len();
+            added += part.len() as u32;
+            packet.push_piece(part).expect("room for a piece was checked");
+        }
+        added
+    }
+
+    /// Drops the first `bytes`: the peer has them.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, bytes: u32) {
+        let mut left = bytes.min(self.len) as usize;
+        self.len -= left as u32;
+        let overtaken = left as u32 > self.sent;
+        self.sent = self.sent.saturating_sub(left as u32);
+        while left > 0 {
+            let front = self.pieces.front_mut().expect("queued bytes have pieces");
+            if left < front.len() {
+                front.advance(left);
+                if self.next_piece == 0 {
+                    self.next_offset = self.next_offset.saturating_sub(left);
+                }
+                break;
+            }
+            left -= front.len();
+            self.pieces.pop_front();
+            if self.next_piece == 0 {
+                self.next_offset = 0;
+            }
+            self.next_piece = self.next_piece.saturating_sub(1);
+        }
+        debug_assert!(!overtaken || (self.next_piece == 0 && self.next_offset == 0));
+    }
+
+    /// Makes everything unsent again: the retransmission timer ran out.
+    pub(crate) fn rewind(&mut self) {
+        self.sent = 0;
+        self.next_piece = 0;
+        self.next_offset = 0;
+    }
+
+    /// Drops everything; the storage is kept for the next connection.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.len = 0;
+        self.rewind();
+    }
+}
+
+/// How much a queue holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u32,
+    pub(crate) pieces: usize,
+}

@@ -1,0 +1,225 @@
+//! What the text and the FIN of a segment do: bytes reach the application in order, acknowledgments become due.
+
+use super::Tcp;
+use super::arrival::Arrival;
+use super::connection::{Connection, Deadline, Flags as Has};
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::frame::{Packet, Payload};
+use crate::internet::Output;
+use crate::transport::ready::Ready;
+
+impl Tcp {
+    /// Text that touches the window.
+    #[inline]
+    pub(super) fn on_text(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival,
+        packet: &mut Packet,
+    ) {
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::ORPHAN) && connection.state.may_receive_data() {
+            return self.abort_with_data(out, index);
+        }
+        if !connection.state.may_receive_data() {
+            return;
+        }
+        trim_to_window(connection, arrival, packet);
+        let start = if arrival.header.seq.lt(connection.rcv_nxt) {
+            connection.rcv_nxt
+        } else {
+            arrival.header.seq
+        };
+        if start == connection.rcv_nxt {
+            self.on_text_in_order(out, index, packet);
+        } else {
+            self.on_early_text(out, index, start, packet);
+        }
+    }
+
+    #[inline]
+    fn on_text_in_order(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
+        let mut received = 0;
+        for piece in packet.take_body() {
+            if piece.is_empty() {
+                continue;
+            }
+            match self.deliver(index, piece) {
+                Some(bytes) => received += bytes,
+                None => break,
+            }
+        }
+        let filled_a_gap = self.deliver_early(index, &mut received);
+        self.counters.bytes_received += u64::from(received);
+        let connection = self.connections.get_mut(index);
+        self.notices.add(index, connection, Ready::READABLE);
+        if filled_a_gap || received == 0 {
+            connection.flags.set(Has::ACK_NOW);
+            self.dirty.mark(index, connection);
+        } else {
+            self.owe_acknowledgment(out, index);
+        }
+        self.on_early_fin_due(out, index);
+    }
+
+    /// Queues bytes that are next in order. `None` when the queue has no room for another piece.
+    #[inline]
+    fn deliver(&mut self, index: u32, piece: Payload) -> Option<u32> {
+        let connection = self.connections.get_mut(index);
+        let bytes = piece.len() as u32;
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        match queue.push(piece, &super::receive_limit(&self.config), &self.pool) {
+            Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
+            Err(_) => {
+                self.counters.dropped_queue_full += 1;
+                return None;
+            }
+        }
+        connection.rcv_nxt += bytes;
+        connection.rcv_buffered += bytes;
+        Some(bytes)
+    }
+
+    /// Moves what was early and is due now behind what has just arrived. Tells whether there was any.
+    #[inline]
+    fn deliver_early(&mut self, index: u32, received: &mut u32) -> bool {
+        let mut any = false;
+        loop {
+            let connection = self.connections.get_mut(index);
+            let Some(queue) = self.queues.receive.get(connection.receive) else {
+                return any;
+            };
+            if queue.early.is_empty() {
+                return any;
+            }
+            let Some(piece) = queue.early.pop_due(connection.rcv_nxt) else {
+                return true;
+            };
+            match self.deliver(index, piece) {
+                Some(bytes) => *received += bytes,
+                None => return true,
+            }
+            any = true;
+        }
+    }
+
+    /// Text beyond a gap is kept, and the gap is reported at once, once for each segment (RFC 5681 section 4.2).
+    fn on_early_text(&mut self, out: &mut Output<'_>, index: u32, mut seq: SeqNumber, packet: &mut Packet) {
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        self.counters.out_of_order += 1;
+        for piece in packet.take_body() {
+            let len = piece.len() as u32;
+            if !piece.is_empty()
+                && !queue
+                    .early
+                    .insert(seq, piece, self.config.queue_pieces as usize / 2)
+            {
+                self.counters.dropped_queue_full += 1;
+                break;
+            }
+            seq += len;
+        }
+        if queue.is_empty() {
+            self.queues.receive.detach(&mut connection.receive);
+        }
+        self.acknowledge(out, index);
+    }
+
+    /// RFC 9293 section 3.8.6.3 and RFC 5681 section 4.2: at least every second full segment at once; the first ones of a connection as soon
+    /// as the application had its turn; else after a delay.
+    #[inline]
+    fn owe_acknowledgment(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get_mut(index);
+        let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
+        if unacknowledged >= 2 * u32::from(connection.mss) {
+            connection.flags.set(Has::ACK_NOW);
+            self.dirty.mark(index, connection);
+        } else if connection.quick_acks > 0 {
+            connection.quick_acks -= 1;
+            self.acknowledge_soon(index);
+        } else if !connection.ack_at.is_set() {
+            connection.ack_at = Deadline::at(out.now + self.config.delayed_ack);
+            self.arm(index);
+        }
+    }
+
+    /// The acknowledgment goes out at the end of the next poll, or earlier with data.
+    #[inline]
+    pub(super) fn acknowledge_soon(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        if !connection.flags.has(Has::ACK_SOON | Has::ACK_NOW) {
+            connection.flags.set(Has::ACK_SOON);
+            self.soon.push_back(index);
+        }
+    }
+
+    /// The FIN of an acceptable segment: in order it counts, before its turn it waits.
+    pub(super) fn on_fin(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+        let connection = self.connections.get_mut(index);
+        let fin_seq = arrival.header.seq + arrival.text_len;
+        if connection.flags.has(Has::FIN_RECEIVED) {
+            return;
+        }
+        if fin_seq == connection.rcv_nxt {
+            return self.on_fin_in_order(out, index);
+        }
+        if fin_seq.gt(connection.rcv_nxt) && fin_seq.lt(connection.rcv_edge) {
+            connection.early_fin = fin_seq;
+            connection.flags.set(Has::EARLY_FIN);
+        }
+        if arrival.text_len == 0 {
+            self.acknowledge(out, index);
+        }
+    }
+
+    /// The gap before a FIN that came early may be closed now.
+    #[inline]
+    fn on_early_fin_due(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::EARLY_FIN) && connection.early_fin == connection.rcv_nxt {
+            connection.flags.clear(Has::EARLY_FIN);
+            self.on_fin_in_order(out, index);
+        }
+    }
+
+    fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get_mut(index);
+        connection.rcv_nxt += 1;
+        connection.flags.set(Has::FIN_RECEIVED);
+        connection.state = connection.state.on_fin_received();
+        self.notices
+            .add(index, connection, Ready::READABLE | Ready::PEER_CLOSED);
+        if connection.state == State::TimeWait {
+            return self.enter_time_wait(out, index);
+        }
+        self.acknowledge_soon(index);
+    }
+
+    /// Data after the application gave the connection up: the peer must learn that it is lost (RFC 9293 SHLD-3).
+    fn abort_with_data(&mut self, out: &mut Output<'_>, index: u32) {
+        self.counters.aborted_with_data += 1;
+        self.send_reset(out, index);
+        self.finish(index);
+    }
+}
+
+/// Cuts off what lies before `rcv_nxt` and behind the window (EV-SEQ-2).
+#[inline]
+fn trim_to_window(connection: &Connection, arrival: &Arrival, packet: &mut Packet) {
+    let before = connection.rcv_nxt.distance(arrival.header.seq).max(0) as usize;
+    if before > 0 {
+        packet.advance_body(before);
+    }
+    let start = connection
+        .rcv_nxt
+        .distance(arrival.header.seq)
+        .min(0)
+        .unsigned_abs();
+    let room = connection.rcv_wnd().saturating_sub(start) as usize;
+    if packet.body_len() > room {
+        packet.truncate_body(room);
+    }
+}

@@ -1,0 +1,155 @@
+//! Timers: retransmission (RFC 6298), window probes (RFC 9293 section 3.8.6.1), delayed acknowledgments, FIN-WAIT-2, half-open entries and
+//! TIME_WAIT.
+
+use super::Tcp;
+use super::connection::{ConnectionError, Deadline, Flags as Has, NO_QUEUE};
+use super::output::Text;
+use super::segment::Flags;
+use super::state::State;
+use crate::internet::Output;
+use crate::time::{Duration, Instant};
+
+/// Connections whose timers are looked at in one go.
+const TIMER_BATCH: usize = 256;
+/// The longest pause between window probes (RFC 9293 section 3.8.6.1 leaves it open; Linux's choice).
+const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(120);
+
+impl Tcp {
+    /// Runs the timers that are due, at most so many that a poll stays bounded.
+    pub(crate) fn run_timers(&mut self, out: &mut Output<'_>) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel
+            .advance(&mut self.connections, out.now, TIMER_BATCH, &mut due);
+        for index in due.drain(..) {
+            self.on_timer(out, index);
+        }
+        self.due = due;
+        self.run_half_open_timers(out);
+        self.expire_time_wait(out.now);
+    }
+
+    /// When the next timer runs out. May be early, never late.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        [
+            self.wheel.next_deadline(),
+            self.half_open.next_deadline(),
+            self.time_wait.next_expiry(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Makes sure that the wheel wakes this connection no later than its first deadline.
+    #[inline]
+    pub(super) fn arm(&mut self, index: u32) {
+        if let Some(deadline) = self.connections.get(index).next_deadline().instant() {
+            self.wheel.schedule(&mut self.connections, index, deadline);
+        }
+    }
+
+    /// The wheel woke a connection. It is lazy: the deadline may have moved on, then it is armed again.
+    fn on_timer(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get_mut(index);
+        if connection.ack_at.is_due(out.now) {
+            connection.ack_at = Deadline::NEVER;
+            connection.flags.set(Has::ACK_NOW);
+            self.dirty.mark(index, connection);
+        }
+        if connection.give_up_at.is_due(out.now) {
+            self.counters.fin_wait_2_timeouts += 1;
+            return self.finish(index);
+        }
+        if connection.retransmit_at.is_due(out.now) {
+            connection.retransmit_at = Deadline::NEVER;
+            if connection.flags.has(Has::PROBING) {
+                self.probe_window(out, index);
+            } else {
+                self.on_retransmission_timeout(out, index);
+            }
+        }
+        // Whatever happened, a connection that is still there keeps its other deadlines.
+        if !self.connections.get(index).flags.has(Has::DETACHED) {
+            self.arm(index);
+        }
+    }
+
+    /// RFC 6298 section 5, RFC 5681 section 3.1 for the window; everything from `snd_una` on is sent again.
+    fn on_retransmission_timeout(&mut self, out: &mut Output<'_>, index: u32) {
+        self.counters.timeouts += 1;
+        let connection = self.connections.get_mut(index);
+        let limit = match connection.state {
+            State::SynSent | State::SynReceived => self.config.syn_retries,
+            _ => self.config.retries,
+        };
+        if connection.retries >= limit {
+            return self.fail(index, ConnectionError::TimedOut);
+        }
+        let first = connection.retries == 0;
+        connection.retries += 1;
+        connection.rtt.back_off();
+        if matches!(connection.state, State::SynSent | State::SynReceived) {
+            connection.flags.set(Has::SYN_RETRANSMITTED);
+            connection.flags.clear(Has::RTT_RUNNING);
+            connection.snd_nxt = connection.snd_una;
+            return self.dirty.mark(index, connection);
+        }
+        let flight = connection.snd_max.distance(connection.snd_una) as u32;
+        connection.congestion.on_retransmission_timeout(flight, !first);
+        connection.recover = connection.snd_max;
+        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+        if connection.snd_wnd == 0 {
+            // The window closed over what was sent: it is probed with the segment that the peer had no room for.
+            connection.flags.set(Has::PROBING);
+        }
+        self.rewind(index);
+    }
+
+    /// Makes everything beyond `snd_una` unsent again.
+    pub(super) fn rewind(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        connection.snd_nxt = connection.snd_una;
+        connection.dup_acks = 0;
+        connection
+            .flags
+            .clear(Has::RECOVERY | Has::RETRANSMIT_HEAD | Has::RTT_RUNNING | Has::FIN_SENT);
+        if let Some(queue) = self.queues.send.get(connection.send) {
+            queue.rewind();
+        }
+        self.dirty.mark(index, connection);
+    }
+
+    /// The peer's window is zero and nothing is outstanding that would make it answer.
+    pub(super) fn start_probing(&mut self, index: u32, out: &Output<'_>) {
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::PROBING) && connection.retransmit_at.is_set() {
+            return;
+        }
+        connection.flags.set(Has::PROBING);
+        connection.retries = 0;
+        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+        self.arm(index);
+    }
+
+    /// Sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given
+    /// up (MUST-37); one that does not is, after as many probes as retransmissions.
+    fn probe_window(&mut self, out: &mut Output<'_>, index: u32) {
+        let connection = self.connections.get_mut(index);
+        if connection.send == NO_QUEUE && !connection.flags.has(Has::FIN_QUEUED) {
+            connection.flags.clear(Has::PROBING);
+            return;
+        }
+        if connection.retries >= self.config.retries {
+            return self.fail(index, ConnectionError::TimedOut);
+        }
+        connection.retries += 1;
+        connection.rtt.back_off();
+        let pause = connection.rtt.rto().min(MAX_PROBE_INTERVAL);
+        connection.retransmit_at = Deadline::at(out.now + pause);
+        let seq = connection.snd_una - 1;
+        self.counters.window_probes += 1;
+        if self.emit(out, index, Flags::ACK, seq, Text::None).is_none() {
+            self.counters.replies_lost += 1;
+        }
+    }
+}

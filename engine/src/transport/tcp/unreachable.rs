@@ -1,0 +1,36 @@
+//! What the network's complaints do to connections (RFC 9293 section 3.9.2.2, RFC 5927).
+
+use super::Tcp;
+use super::connection::ConnectionError;
+use super::seq::SeqNumber;
+use super::state::State;
+use crate::internet::icmp::{self, Reason};
+use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
+
+impl Tcp {
+    /// An ICMP error about a segment of ours. It ends an attempt to connect; a connection that is established takes it as a hint only, since
+    /// anybody can forge it (RFC 5927 section 5).
+    pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error) {
+        let hash = key.hash(&self.hasher);
+        let Some(Flow::Connection(index)) = self.find(key, hash) else {
+            return;
+        };
+        let connection = self.connections.get(index);
+        let quoted = error.quoted.tcp_sequence().map(SeqNumber);
+        let is_outstanding =
+            quoted.is_some_and(|seq| seq.ge(connection.snd_una) && seq.lt(connection.snd_max));
+        if !is_outstanding {
+            self.counters.icmp_errors_ignored += 1;
+            return;
+        }
+        let is_opening = matches!(connection.state, State::SynSent | State::SynReceived);
+        match error.reason {
+            Reason::PortUnreachable | Reason::ProtocolUnreachable if is_opening => {
+                self.fail(index, ConnectionError::Refused)
+            }
+            Reason::Prohibited if is_opening => self.fail(index, ConnectionError::Unreachable),
+            _ => self.counters.icmp_errors_ignored += 1,
+        }
+    }
+}

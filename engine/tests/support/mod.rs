@@ -1,0 +1,168 @@
+//! Two engines on one wire in virtual time.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use handfast::application::{Event, ListenerHandle, Read, Readiness, TcpHandle};
+use handfast::config::{AddressBlock, Config};
+use handfast::engine::{Budget, Engine};
+use handfast::frame::{FramePool, PoolConfig};
+use handfast::link::Device;
+use handfast::time::{Duration, Instant};
+
+pub const PORT: u16 = 7;
+
+/// The address family that a test runs over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub fn client(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::new(10, 0, 0, 1).into(),
+            Self::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
+        }
+    }
+
+    pub fn server(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::new(10, 0, 0, 2).into(),
+            Self::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(),
+        }
+    }
+}
+
+/// The configuration of one end, which a test may change before it makes the pair.
+pub fn config(secret: u8, address: IpAddr) -> Config {
+    Config::new([secret; 32], [AddressBlock::single(address)])
+}
+
+/// A client, a server, and the time.
+pub struct Pair<D: Device> {
+    pub client: Engine<D>,
+    pub server: Engine<D>,
+    pub now: Instant,
+    pub family: Family,
+    pub client_events: Vec<Event>,
+    pub server_events: Vec<Event>,
+}
+
+impl<D: Device> Pair<D> {
+    pub fn new(family: Family, devices: (D, D)) -> Self {
+        Self::with_configs(
+            family,
+            devices,
+            config(1, family.client()),
+            config(2, family.server()),
+        )
+    }
+
+    pub fn with_configs(family: Family, devices: (D, D), client: Config, server: Config) -> Self {
+        let pool = || FramePool::new(PoolConfig::default());
+        Self {
+            client: Engine::new(&client, pool(), devices.0),
+            server: Engine::new(&server, pool(), devices.1),
+            now: Instant::from_secs(1000),
+            family,
+            client_events: Vec::new(),
+            server_events: Vec::new(),
+        }
+    }
+
+    /// Polls both ends until neither has anything to do now.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let client = self.client.poll(self.now, Budget::default());
+            self.client_events
+                .extend(std::iter::from_fn(|| self.client.poll_event()));
+            let server = self.server.poll(self.now, Budget::default());
+            self.server_events
+                .extend(std::iter::from_fn(|| self.server.poll_event()));
+            let waiting = self.next_deadline().is_some_and(|deadline| deadline <= self.now);
+            if client.is_idle() && server.is_idle() && !waiting {
+                return;
+            }
+        }
+        panic!("two engines talk for ever");
+    }
+
+    pub fn next_deadline(&self) -> Option<Instant> {
+        [self.client.next_deadline(), self.server.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Lets `span` pass, stopping at every deadline on the way.
+    pub fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            self.settle();
+            match self.next_deadline() {
+                Some(deadline) if deadline <= end => self.now = self.now.max(deadline),
+                _ => break,
+            }
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    pub fn server_address(&self) -> SocketAddr {
+        SocketAddr::new(self.family.server(), PORT)
+    }
+
+    pub fn listen(&mut self) -> ListenerHandle {
+        self.server.tcp_listen(self.server_address(), 128).unwrap()
+    }
+
+    /// An established connection: the client's handle and the server's.
+    pub fn connect(&mut self) -> (TcpHandle, TcpHandle) {
+        let listener = self.listen();
+        self.connect_to(listener)
+    }
+
+    pub fn connect_to(&mut self, listener: ListenerHandle) -> (TcpHandle, TcpHandle) {
+        let client = self.client.tcp_connect(None, self.server_address()).unwrap();
+        self.settle();
+        let server = self
+            .server
+            .tcp_accept(listener)
+            .expect("the handshake is complete");
+        (client, server)
+    }
+
+    /// Everything that the client was told of a connection since it was asked last.
+    pub fn client_ready(&mut self, of: TcpHandle) -> Readiness {
+        take_ready(&mut self.client_events, of)
+    }
+
+    pub fn server_ready(&mut self, of: TcpHandle) -> Readiness {
+        take_ready(&mut self.server_events, of)
+    }
+}
+
+fn take_ready(events: &mut Vec<Event>, of: TcpHandle) -> Readiness {
+    let mut ready = Readiness::NONE;
+    events.retain(|event| match event {
+        Event::Tcp(handle, news) if *handle == of => {
+            ready |= *news;
+            false
+        }
+        _ => true,
+    });
+    ready
+}
+
+/// Reads everything that is there; `true` with it when the stream has ended.
+pub fn read_all<D: Device>(engine: &mut Engine<D>, connection: TcpHandle) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    loop {
+        match engine.tcp_receive_chunk(connection, usize::MAX) {
+            Ok(Read::Data(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(Read::End) => return (bytes, true),
+            Ok(Read::WouldBlock) | Err(_) => return (bytes, false),
+        }
+    }
+}
