@@ -187,6 +187,7 @@ impl PortAllocator {
     }
 
     fn open(&mut self, destination: Destination, hash: u64) -> Result<DestinationId, Full> {
+        self.last = None;
         let id = self
             .recycle()
             .or_else(|| self.grow(destination))

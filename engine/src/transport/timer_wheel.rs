@@ -91,7 +91,7 @@ impl TimerWheel {
     /// Makes sure that the timer fires no later than the first tick that is not before `deadline`.
     ///
     /// A timer already scheduled for that tick or an earlier one is left alone; a later one is moved forward. A
-    /// deadline more than 2³² ticks (52 days) ahead fires after these.
+    /// timer for more than 2³² ticks (52 days) ahead fires after 52 days.
     pub fn schedule(&mut self, links: &mut impl Links, id: u32, deadline: Instant) {
         let tick = tick_after(deadline).clamp(self.now, self.now + u64::from(u32::MAX));
         let link = links.link(id);

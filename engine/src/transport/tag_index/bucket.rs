@@ -30,15 +30,14 @@ pub(super) struct Bucket {
 const _: () = assert!(size_of::<Bucket>() == LINE_BYTES);
 
 impl Bucket {
-    /// The lanes whose tag is `tag`, lowest first within each half.
+    /// The lanes whose tag is `tag`.
     pub(super) fn matching(&self, tag: u8) -> Lanes {
         const ONES: u64 = 0x0101_0101_0101_0101;
         let pattern = u64::from(tag) * ONES;
         let (low, high) = self.tag_words();
-        Lanes(
-            zero_bytes(low ^ pattern)
-                | zero_bytes(u64::from(high ^ pattern as u32)) << 1 & (ONES as u32 as u64) << 1,
-        )
+        let low = zero_bytes(low ^ pattern);
+        let high = zero_bytes(u64::from(high ^ pattern as u32)) & u64::from(u32::MAX);
+        Lanes(low | high << 1)
     }
 
     /// A lane that holds no entry.

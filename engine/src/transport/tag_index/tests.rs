@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Full, LANES, PROBE_LIMIT, TagIndex, is_prime, next_prime};
+use super::{Full, LANES, PROBE_LIMIT, TagIndex, class, is_prime, next_prime};
 use crate::transport::random::SplitMix64;
 
 /// A hash as good as a keyed one for the structure's purposes.
@@ -82,6 +82,33 @@ fn nothing_is_left_behind_after_a_long_life() {
         bucket.matching(0).count() == LANES && bucket.overflow == [0; 4]
     });
     assert!(untouched, "a counter or a tag outlived its entry");
+}
+
+#[test]
+fn a_miss_reads_one_line_nearly_always_even_after_a_long_life() {
+    const ENTRIES: u32 = 50_000;
+    const MISSES: u32 = 100_000;
+    for (load, most) in [(0.6, 1.1), (0.71, 1.3)] {
+        let mut index = TagIndex::with_capacity(ENTRIES as usize, load);
+        (0..ENTRIES).for_each(|value| index.insert(hash(value), value).unwrap());
+        for value in 0..4 * ENTRIES {
+            assert!(index.remove(hash(value), value));
+            index.insert(hash(value + ENTRIES), value + ENTRIES).unwrap();
+        }
+        let lines: usize = (0..MISSES)
+            .map(|i| lines_of_a_miss(&index, hash(i | 1 << 31)))
+            .sum();
+        let lines = lines as f64 / f64::from(MISSES);
+        assert!(lines < most, "{lines} lines for a miss at load {load}");
+    }
+}
+
+fn lines_of_a_miss(index: &TagIndex, hash: u64) -> usize {
+    let class = class(hash);
+    1 + index
+        .probes(hash)
+        .take_while(|&bucket| index.buckets.get(bucket).overflow[class] > 0)
+        .count()
 }
 
 #[test]

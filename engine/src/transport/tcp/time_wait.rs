@@ -245,9 +245,9 @@ impl<K: CompactKey> TimeWaitTable<K> {
             if batch == 0 {
                 break;
             }
-            hashes[..batch]
-                .iter()
-                .for_each(|&hash| self.advance_queue(hash, &mut on_expired));
+            for &hash in &hashes[..batch] {
+                self.advance_queue(hash, &mut on_expired);
+            }
             left -= batch;
         }
         (self.counters.expired - before) as usize
@@ -257,21 +257,17 @@ impl<K: CompactKey> TimeWaitTable<K> {
     pub fn next_expiry(&self) -> Option<Instant> {
         let first = self.queue.front()?;
         // Behind a restarted entry others may be due earlier, so it is sent round without delay.
-        let due = first.is_restarted();
-        Some(if due {
-            self.clock.now()
-        } else {
-            self.clock.instant_of(first.expiry, self.two_msl)
-        })
+        if first.is_restarted() {
+            return Some(self.clock.now());
+        }
+        Some(self.clock.instant_of(first.expiry, self.two_msl))
     }
 
     /// Fills `hashes` for the entries at the head of the queue that are to leave it, and prefetches their buckets.
     fn prefetch_leaving(&self, hashes: &mut [u64], rehash: impl Fn(&K) -> u64) -> usize {
+        let leaving = self.queue.iter().take_while(|entry| self.is_to_leave(entry));
         let mut count = 0;
-        for (hash, entry) in hashes
-            .iter_mut()
-            .zip(self.queue.iter().take_while(|entry| self.is_to_leave(entry)))
-        {
+        for (hash, entry) in hashes.iter_mut().zip(leaving) {
             if entry.is_live() {
                 *hash = rehash(&entry.key);
                 self.index.prefetch(*hash);
