@@ -172,13 +172,13 @@ impl<D: Device> Engine<D> {
             .min()
     }
 
-    /// The next thing that became true of a socket.
+    /// The next thing that became true of a socket. Listeners come first, so that a connection is accepted before it has news.
     pub fn poll_event(&mut self) -> Option<Event> {
-        if let Some((id, ready)) = self.transport.tcp.pop_notice() {
-            return Some(Event::Tcp(TcpHandle(id), ready));
-        }
         if let Some(id) = self.transport.tcp.pop_listener() {
             return Some(Event::Acceptable(ListenerHandle(id)));
+        }
+        if let Some((id, ready)) = self.transport.tcp.pop_notice() {
+            return Some(Event::Tcp(TcpHandle(id), ready));
         }
         self.transport
             .udp

@@ -31,6 +31,12 @@ macro_rules! dense {
                 self.0.index
             }
 
+            /// The handle that these two numbers came from. Any other pair of numbers makes a handle that names nothing, or another
+            /// socket of the same application.
+            pub const fn from_parts(slot: u32, generation: u32) -> Self {
+                Self(Id { index: slot, generation })
+            }
+
             /// Tells sockets that had the same slot one after another apart.
             pub const fn generation(&self) -> u32 {
                 self.0.generation

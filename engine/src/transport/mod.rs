@@ -53,15 +53,21 @@ impl Transport {
             }
             self.flows.push(flow);
         }
-        for (_, hash) in self.flows.iter().flatten() {
-            self.tcp.prefetch_connection(*hash);
+        for (key, hash) in self.flows.iter().flatten() {
+            self.tcp.prefetch_connection(key, *hash);
         }
+        let rebuilds = self.tcp.flow_table_rebuilds();
         for (item, flow) in inbound.iter().zip(&self.flows) {
             let packet = batch
                 .get_mut(usize::from(item.packet))
                 .expect("the internet layer lists packets of this batch");
             match (item.protocol, flow) {
-                (protocol::TCP, Some((key, hash))) => self.tcp.input(out, packet, item, *key, *hash),
+                (protocol::TCP, Some((key, hash))) => {
+                    // A table that got a new key in the middle of the batch finds nothing by the old one's hashes.
+                    let is_stale = self.tcp.flow_table_rebuilds() != rebuilds;
+                    let hash = if is_stale { self.tcp.flow_hash(key) } else { *hash };
+                    self.tcp.input(out, packet, item, *key, hash);
+                }
                 (protocol::TCP, None) => self.tcp.drop_malformed(),
                 _ => self.udp.input(out, packet, item),
             }

@@ -121,7 +121,7 @@ impl Tcp {
             local_port: 0,
             remote_port,
         }
-        .hash(&self.hasher);
+        .hash(&self.port_hasher);
         let destination = self
             .ports
             .destination(local, remote, remote_port, towards)
@@ -134,7 +134,7 @@ impl Tcp {
             .connections
             .insert(connection)
             .ok_or(ConnectError::TooManyConnections)?;
-        if !self.insert_flow(hash, Flow::Connection(index)) {
+        if !self.insert_flow(&key, hash, Flow::Connection(index)) {
             self.ports.release(destination, key.local_port);
             self.connections.remove(index);
             return Err(ConnectError::TooManyConnections);
@@ -167,10 +167,10 @@ impl Tcp {
                 local_port,
                 remote_port,
             };
-            let hash = key.hash(&self.hasher);
+            let hash = key.hash(&self.flow_hasher);
             let foreign = self.listeners.is_listening(local_port)
                 || self.find(&key, hash).is_some()
-                || self.waits(&key, hash);
+                || self.waits(&key);
             if !foreign {
                 return Ok((key, hash));
             }

@@ -44,7 +44,7 @@ impl Tcp {
             local_port: u16::from_be_bytes([ports[2], ports[3]]),
             remote_port: u16::from_be_bytes([ports[0], ports[1]]),
         };
-        let hash = key.hash(&self.hasher);
+        let hash = key.hash(&self.flow_hasher);
         Some((key, hash))
     }
 
@@ -56,11 +56,11 @@ impl Tcp {
 
     /// Pass 2 of a batch: asks for the connection that the flow's tag points at.
     #[inline]
-    pub(crate) fn prefetch_connection(&self, hash: u64) {
+    pub(crate) fn prefetch_connection(&self, key: &FlowKey, hash: u64) {
         match self.flows.find(hash, |_| true) {
             Some(Flow::Connection(index)) => self.connections.prefetch(index),
             Some(_) => {}
-            None => self.time_wait.prefetch(hash),
+            None => self.time_wait.prefetch(key),
         }
     }
 

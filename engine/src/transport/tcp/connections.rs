@@ -94,6 +94,11 @@ impl Connections {
         self.slots.len() * size_of::<Connection>() + self.free.capacity() * size_of::<u32>()
     }
 
+    /// Every slot, in use or not. O(slots).
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.slots.iter_mut()
+    }
+
     /// Every connection in use, with its index. O(slots); for rebuilding the flow table.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         let free: std::collections::HashSet<u32> = self.free.iter().copied().collect();

@@ -37,8 +37,7 @@ impl Tcp {
         if connection.destination.is_some() {
             entry = entry.with_ephemeral_port();
         }
-        let hash = connection.hash;
-        self.start_waiting(hash, entry, out.now);
+        self.start_waiting(entry, out.now);
         self.leave(index, Ready::CLOSED, false);
     }
 

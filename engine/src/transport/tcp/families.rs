@@ -2,7 +2,7 @@
 
 use super::compact_key::{CompactKey, Key4, Key6};
 use super::half_open::{HalfOpen, HalfOpenTable};
-use super::time_wait::{Entry, EntryId, Inserted, TimeWaitConfig, TimeWaitTable};
+use super::time_wait::{Entry, EntryId, TimeWaitConfig, TimeWaitTable};
 use crate::arch::tuple_hash::TupleHasher;
 use crate::config::TcpConfig;
 use crate::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub(super) enum Waiting {
 /// TIME_WAIT of both families.
 #[derive(Debug)]
 pub(super) struct TimeWaits {
+    /// Never changes, unlike the flow table's: tens of millions of entries are found by it.
+    hasher: TupleHasher,
     v4: TimeWaitTable<Key4>,
     v6: TimeWaitTable<Key6>,
 }
@@ -59,10 +61,11 @@ macro_rules! on_table {
 }
 
 impl TimeWaits {
-    pub(super) fn new(config: &TcpConfig) -> Self {
+    pub(super) fn new(config: &TcpConfig, hasher: TupleHasher) -> Self {
         let (capacity, two_msl) = (config.time_wait_entries as usize, config.time_wait);
         let presize = config.time_wait_presize as usize;
         Self {
+            hasher,
             v4: TimeWaitTable::new(TimeWaitConfig {
                 capacity,
                 presize,
@@ -77,67 +80,51 @@ impl TimeWaits {
     }
 
     #[inline]
-    pub(super) fn prefetch(&self, hash: u64) {
-        if !self.v4.is_empty() {
-            self.v4.prefetch(hash);
-        }
-        if !self.v6.is_empty() {
-            self.v6.prefetch(hash);
+    pub(super) fn prefetch(&self, key: &FlowKey) {
+        if key.local.is_v4() {
+            if !self.v4.is_empty() {
+                self.v4.prefetch(key.hash(&self.hasher));
+            }
+        } else if !self.v6.is_empty() {
+            self.v6.prefetch(key.hash(&self.hasher));
         }
     }
 
     #[inline]
-    pub(super) fn find(&self, key: &FlowKey, hash: u64) -> Option<Waiting> {
+    pub(super) fn find(&self, key: &FlowKey) -> Option<Waiting> {
         if key.local.is_v4() {
-            if self.v4.is_empty() {
-                return None;
-            }
+            let hash = (!self.v4.is_empty()).then(|| key.hash(&self.hasher))?;
             self.v4.find(hash, &Key4::from_flow(key)).map(Waiting::V4)
         } else {
-            if self.v6.is_empty() {
-                return None;
-            }
+            let hash = (!self.v6.is_empty()).then(|| key.hash(&self.hasher))?;
             self.v6.find(hash, &Key6::from_flow(key)).map(Waiting::V6)
         }
     }
 
     /// Adds an entry; gives back the one that had to leave for it.
     #[inline]
-    pub(super) fn insert(
-        &mut self,
-        hash: u64,
-        entry: Entry<FlowKey>,
-        now: Instant,
-        hasher: &TupleHasher,
-    ) -> Option<Entry<FlowKey>> {
+    pub(super) fn insert(&mut self, entry: Entry<FlowKey>, now: Instant) -> Option<Entry<FlowKey>> {
+        let Self { hasher, v4, v6 } = self;
+        let hash = entry.key.hash(hasher);
         if entry.key.local.is_v4() {
-            let Inserted { displaced, .. } =
-                self.v4
-                    .insert(hash, entry.with_key(Key4::from_flow(&entry.key)), now, |key| {
-                        key.to_flow().hash(hasher)
-                    });
+            let compact = entry.with_key(Key4::from_flow(&entry.key));
+            let displaced = v4
+                .insert(hash, compact, now, |key| key.to_flow().hash(hasher))
+                .displaced;
             displaced.map(|entry| entry.with_key(entry.key.to_flow()))
         } else {
-            let Inserted { displaced, .. } =
-                self.v6
-                    .insert(hash, entry.with_key(Key6::from_flow(&entry.key)), now, |key| {
-                        key.to_flow().hash(hasher)
-                    });
+            let compact = entry.with_key(Key6::from_flow(&entry.key));
+            let displaced = v6
+                .insert(hash, compact, now, |key| key.to_flow().hash(hasher))
+                .displaced;
             displaced.map(|entry| entry.with_key(entry.key.to_flow()))
         }
     }
 
-    /// Adds an IPv4 entry of which only `left` is left. Entries must be added in the order in which they leave.
-    pub(super) fn insert_with_rest(
-        &mut self,
-        hash: u64,
-        entry: Entry<FlowKey>,
-        now: Instant,
-        left: Duration,
-        hasher: &TupleHasher,
-    ) {
-        self.insert(hash, entry, now, hasher);
-        if let Some(waiting) = self.find(&entry.key, hash) {
+    /// Adds an entry of which only `left` is left. Entries must be added in the order in which they leave.
+    pub(super) fn insert_with_rest(&mut self, entry: Entry<FlowKey>, now: Instant, left: Duration) {
+        self.insert(entry, now);
+        if let Some(waiting) = self.find(&entry.key) {
             on_table!(self, waiting, |table, id| table.shorten(id, now, left));
         }
     }
@@ -155,7 +142,8 @@ impl TimeWaits {
     }
 
     /// Removes an entry in favour of a new connection.
-    pub(super) fn reuse(&mut self, waiting: Waiting, hash: u64) {
+    pub(super) fn reuse(&mut self, waiting: Waiting, key: &FlowKey) {
+        let hash = key.hash(&self.hasher);
         on_table!(self, waiting, |table, id| {
             table.reuse(hash, id);
         });
@@ -163,22 +151,15 @@ impl TimeWaits {
 
     /// Lets up to `budget` entries of each family go whose time is over, and shows them to `on_expired`.
     #[inline]
-    pub(super) fn expire(
-        &mut self,
-        now: Instant,
-        budget: usize,
-        hasher: &TupleHasher,
-        mut on_expired: impl FnMut(Entry<FlowKey>),
-    ) {
-        if !self.v4.is_empty() {
+    pub(super) fn expire(&mut self, now: Instant, budget: usize, mut on_expired: impl FnMut(Entry<FlowKey>)) {
+        let Self { hasher, v4, v6 } = self;
+        if !v4.is_empty() {
             let shown = |entry: &Entry<Key4>| on_expired(entry.with_key(entry.key.to_flow()));
-            self.v4
-                .expire(now, budget, |key| key.to_flow().hash(hasher), shown);
+            v4.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
         }
-        if !self.v6.is_empty() {
+        if !v6.is_empty() {
             let shown = |entry: &Entry<Key6>| on_expired(entry.with_key(entry.key.to_flow()));
-            self.v6
-                .expire(now, budget, |key| key.to_flow().hash(hasher), shown);
+            v6.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
         }
     }
 

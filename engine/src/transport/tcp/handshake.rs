@@ -416,7 +416,7 @@ impl Tcp {
                 self.counters.segments_retransmitted += 1;
                 self.send_syn_ack(out, flow);
             } else {
-                let hash = self.half_open.get(flow).key.hash(&self.hasher);
+                let hash = self.half_open.get(flow).key.hash(&self.flow_hasher);
                 self.forget_half_open(flow, hash);
             }
         }

@@ -10,7 +10,6 @@ use super::seq::SeqNumber;
 use crate::internet::Output;
 use crate::internet::address::Address;
 use crate::transport::flow::FlowKey;
-use crate::transport::flow_table::Flow;
 
 /// How far the sequence numbers of a new incarnation start behind those of the last (RFC 1122 section 4.2.2.13): as far as a window without
 /// scaling reaches, and a little.
@@ -237,16 +236,11 @@ impl Tcp {
             self.counters.dropped_half_open_full += 1;
             return;
         };
-        if !self.insert_flow(arrival.hash, flow) {
+        if !self.insert_flow(&arrival.key, arrival.hash, flow) {
             self.half_open.remove(flow);
             self.counters.dropped_half_open_full += 1;
             return;
         }
         self.send_syn_ack(out, flow);
-    }
-
-    /// Puts a flow in the table; when a probe gets too long, the table gets a new key first. False when the table is full.
-    pub(super) fn insert_flow(&mut self, hash: u64, flow: Flow) -> bool {
-        self.flows.insert(hash, flow).is_ok()
     }
 }

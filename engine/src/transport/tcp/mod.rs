@@ -24,6 +24,7 @@ pub mod options;
 mod output;
 mod reassembly;
 mod receive_queue;
+mod rekey;
 mod reply;
 pub mod rtt;
 pub mod segment;
@@ -62,7 +63,10 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Tcp {
     config: TcpConfig,
-    hasher: TupleHasher,
+    /// For the flow table; replaced when a probe gets too long.
+    flow_hasher: TupleHasher,
+    port_hasher: TupleHasher,
+    secret: [u8; 32],
     isn: IsnGenerator,
     flows: FlowTable,
     connections: Connections,
@@ -87,16 +91,19 @@ pub(crate) struct Tcp {
 impl Tcp {
     pub(crate) fn new(config: &Config, pool: FramePool) -> Self {
         let tcp = &config.tcp;
+        let hasher = TupleHasher::new(config.secret);
         let (isn_key, port_seed) = derived_keys(&config.secret);
         Self {
-            hasher: TupleHasher::new(config.secret),
+            flow_hasher: hasher,
+            port_hasher: hasher,
+            secret: config.secret,
             isn: IsnGenerator::new(&isn_key),
             flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
             connections: Connections::with_capacity(tcp.connections),
             queues: Queues::default(),
             listeners: Listeners::new(),
             half_open: HalfOpens::new(tcp.half_open, tcp.syn_ack_retries),
-            time_wait: TimeWaits::new(tcp),
+            time_wait: TimeWaits::new(tcp, hasher),
             foreign_waits: 0,
             ports: PortAllocator::new(
                 config.ephemeral_ports.clone(),

@@ -17,7 +17,7 @@ mod tests;
 pub use self::entry::Entry;
 use self::fifo::ChunkedFifo;
 use self::generations::Generations;
-pub use self::reuse::{LastSeen, syn_may_reuse};
+use self::reuse::{LastSeen, syn_may_reuse};
 use super::compact_key::CompactKey;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use crate::time::{Duration, Instant};

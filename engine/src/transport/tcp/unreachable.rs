@@ -12,7 +12,7 @@ impl Tcp {
     /// An ICMP error about a segment of ours. It ends an attempt to connect; a connection that is established takes it as a hint only, since
     /// anybody can forge it (RFC 5927 section 5).
     pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error) {
-        let hash = key.hash(&self.hasher);
+        let hash = key.hash(&self.flow_hasher);
         let Some(Flow::Connection(index)) = self.find(key, hash) else {
             return;
         };

@@ -9,7 +9,6 @@ use super::input::timestamp_clock;
 use super::options::Timestamps;
 use super::reply::Reply;
 use super::segment::Flags;
-use super::seq::SeqNumber;
 use super::time_wait::Entry;
 use crate::internet::Output;
 use crate::internet::address::Address;
@@ -22,16 +21,21 @@ const EXPIRE_BATCH: usize = 512;
 
 impl Tcp {
     /// Whether a tuple is in TIME_WAIT.
-    pub(super) fn waits(&self, key: &FlowKey, hash: u64) -> bool {
-        self.foreign_waits > 0 && self.time_wait.find(key, hash).is_some()
+    pub(super) fn waits(&self, key: &FlowKey) -> bool {
+        self.foreign_waits > 0 && self.time_wait.find(key).is_some()
     }
 
     /// Puts a connection that is over in TIME_WAIT.
     #[inline]
-    pub(super) fn start_waiting(&mut self, hash: u64, entry: Entry<FlowKey>, now: Instant) {
+    pub(super) fn start_waiting(&mut self, entry: Entry<FlowKey>, now: Instant) {
         self.foreign_waits += u64::from(!entry.owns_ephemeral_port());
-        if let Some(displaced) = self.time_wait.insert(hash, entry, now, &self.hasher) {
-            forget(&mut self.ports, &mut self.foreign_waits, &self.hasher, &displaced);
+        if let Some(displaced) = self.time_wait.insert(entry, now) {
+            forget(
+                &mut self.ports,
+                &mut self.foreign_waits,
+                &self.port_hasher,
+                &displaced,
+            );
         }
     }
 
@@ -39,19 +43,19 @@ impl Tcp {
         let Self {
             time_wait,
             ports,
-            hasher,
+            port_hasher,
             foreign_waits,
             ..
         } = self;
-        time_wait.expire(now, EXPIRE_BATCH, hasher, |entry| {
-            forget(ports, foreign_waits, hasher, &entry)
+        time_wait.expire(now, EXPIRE_BATCH, |entry| {
+            forget(ports, foreign_waits, port_hasher, &entry)
         });
     }
 
     /// Handles a segment whose tuple is in TIME_WAIT. False when there is no such tuple.
     #[inline]
     pub(super) fn on_time_wait(&mut self, out: &mut Output<'_>, arrival: &Arrival) -> bool {
-        let Some(waiting) = self.time_wait.find(&arrival.key, arrival.hash) else {
+        let Some(waiting) = self.time_wait.find(&arrival.key) else {
             return false;
         };
         let entry = self.time_wait.get(waiting);
@@ -88,8 +92,8 @@ impl Tcp {
         let listener = self.listeners.find(&arrival.key);
         match listener {
             Some(listener) if entry.may_be_reused_by(arrival.header.seq, timestamp) => {
-                self.time_wait.reuse(waiting, arrival.hash);
-                forget(&mut self.ports, &mut self.foreign_waits, &self.hasher, entry);
+                self.time_wait.reuse(waiting, &arrival.key);
+                forget(&mut self.ports, &mut self.foreign_waits, &self.port_hasher, entry);
                 self.on_listen(out, listener, arrival, Some(entry.snd_nxt));
             }
             _ => self.acknowledge_from_time_wait(out, entry),
@@ -154,7 +158,7 @@ impl Tcp {
             local_port: 0,
             remote_port,
         }
-        .hash(&self.hasher);
+        .hash(&self.port_hasher);
         let Ok(destination) = self.ports.destination(local, to, remote_port, towards) else {
             return false;
         };
@@ -167,13 +171,11 @@ impl Tcp {
             local_port,
             remote_port,
         };
-        let hash = key.hash(&self.hasher);
         let iss = self.isn.initial(&key, now).iss;
         let entry = Entry::new(key, iss, iss, u16::MAX)
             .with_timestamps(0)
             .with_ephemeral_port();
-        self.time_wait
-            .insert_with_rest(hash, entry, now, left, &self.hasher);
+        self.time_wait.insert_with_rest(entry, now, left);
         true
     }
 }

@@ -1,0 +1,250 @@
+//! Handfast's engine as a [`Stack`]: one engine is one end.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use handfast::application::{ConnectError as Refusal, Event as News, ListenerHandle, Read, Readiness, TcpHandle, UdpHandle};
+use handfast::config::{AddressBlock, Config};
+use handfast::engine::{Budget, Engine as Handfast};
+use handfast::frame::{FramePool, PoolConfig};
+use handfast::link::Device;
+use handfast::time::Instant;
+
+use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
+use crate::config::{RunConfig, ScenarioKind};
+
+/// TIME_WAIT entries for which memory is touched before a run that closes connections: what one closes in a few seconds.
+const TIME_WAIT_AHEAD: u64 = 4 << 20;
+/// The most TIME_WAIT entries that an end keeps: 60 s of more than a million closes a second.
+const TIME_WAIT_ENTRIES: u32 = 100_000_000;
+
+/// How an end is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    config: Config,
+    pool: PoolConfig,
+}
+
+impl Options {
+    /// The options of the end whose addresses are `addresses`. `role` makes the keys of the two ends differ.
+    pub(crate) fn new(run: &RunConfig, addresses: &[IpAddr], role: u8) -> Self {
+        let mut secret = [role; 32];
+        secret[..8].copy_from_slice(&run.seed.to_le_bytes());
+        let mut config = Config::new(secret, addresses.iter().copied().map(AddressBlock::single));
+        if let Some(block) = common_block(addresses) {
+            config.addresses = vec![block];
+        }
+        let connections = u64::from(run.connections) * 4 + run.idle + 1024;
+        config.tcp.connections = u32::try_from(connections).unwrap_or(u32::MAX).max(65_536);
+        config.tcp.half_open = run.connections.saturating_mul(2).max(4096);
+        config.tcp.no_delay = run.scenario != ScenarioKind::Stream;
+        config.tcp.time_wait_entries = TIME_WAIT_ENTRIES;
+        config.tcp.time_wait_presize = presize(run);
+        config.destinations = addresses.len().max(64) as u32 + 1024;
+        let pool = PoolConfig { small_slots: 8192, large_slots: 64, ..PoolConfig::default() };
+        Self { config, pool }
+    }
+}
+
+/// TIME_WAIT entries that memory is made ready for.
+fn presize(run: &RunConfig) -> u32 {
+    let ahead = match run.scenario {
+        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Teardown => TIME_WAIT_AHEAD,
+        _ => 0,
+    };
+    u32::try_from(run.time_wait.max(ahead)).unwrap_or(u32::MAX).max(65_536)
+}
+
+/// The smallest block that holds all addresses, when there are so many that a list would be slow.
+fn common_block(addresses: &[IpAddr]) -> Option<AddressBlock> {
+    let (first, last) = (addresses.first()?, addresses.last()?);
+    let (IpAddr::V4(a), IpAddr::V4(b)) = (first, last) else { return None };
+    let differing = 32 - (a.to_bits() ^ b.to_bits()).leading_zeros();
+    (addresses.len() > 4).then(|| AddressBlock::new(*first, (32 - differing) as u8).expect("a prefix of at most 32 bits"))
+}
+
+/// One end: an engine over a device.
+pub(crate) struct Engine<D> {
+    engine: Handfast<D>,
+    listeners: Vec<ListenerHandle>,
+    datagrams: Vec<UdpHandle>,
+    addresses: Vec<IpAddr>,
+    remotes: Vec<SocketAddr>,
+    payload_bytes: u64,
+    polls_useful: u64,
+    polls_empty: u64,
+}
+
+impl<D: Device> Engine<D> {
+    /// An end over the device that `make_device` makes around the end's own pool. `remotes` are where it will connect to.
+    pub(crate) fn new(options: &Options, addresses: &[IpAddr], remotes: &[SocketAddr], make_device: impl FnOnce(&FramePool) -> D) -> Self {
+        let pool = FramePool::new(options.pool);
+        pool.prefault();
+        let device = make_device(&pool);
+        Self {
+            engine: Handfast::new(&options.config, pool, device),
+            listeners: Vec::new(),
+            datagrams: Vec::new(),
+            addresses: addresses.to_vec(),
+            remotes: remotes.to_vec(),
+            payload_bytes: 0,
+            polls_useful: 0,
+            polls_empty: 0,
+        }
+    }
+
+    fn accept(&mut self, listener: ListenerHandle, events: &mut Vec<Event>) {
+        while let Some(connection) = self.engine.tcp_accept(listener) {
+            events.push(Event { conn: conn(connection), ready: Ready::ACCEPTED });
+        }
+    }
+
+    fn report(&mut self, connection: TcpHandle, news: Readiness, events: &mut Vec<Event>) {
+        let ready = ready(news);
+        if ready.contains(Ready::FAILED) {
+            self.engine.tcp_close(connection);
+        }
+        if ready != Ready::default() {
+            events.push(Event { conn: conn(connection), ready });
+        }
+    }
+}
+
+fn conn(handle: TcpHandle) -> Conn {
+    Conn { slot: handle.slot(), generation: handle.generation() }
+}
+
+fn handle(conn: Conn) -> TcpHandle {
+    TcpHandle::from_parts(conn.slot, conn.generation)
+}
+
+/// The harness's flags for the engine's.
+fn ready(news: Readiness) -> Ready {
+    let table = [
+        (Readiness::CONNECTED, Ready::CONNECTED),
+        (Readiness::READABLE, Ready::READABLE),
+        (Readiness::PEER_CLOSED, Ready::READABLE),
+        (Readiness::WRITABLE, Ready::WRITABLE),
+        (Readiness::CLOSED, Ready::CLOSED),
+        (Readiness::FAILED, Ready::FAILED),
+    ];
+    let set = table.into_iter().filter(|(from, _)| news.contains(*from));
+    set.fold(Ready::default(), |ready, (_, flag)| ready | flag)
+}
+
+impl<D: Device> Stack for Engine<D> {
+    fn listen(&mut self, at: SocketAddr, backlog: usize) -> std::io::Result<()> {
+        let listener = self.engine.tcp_listen(at, backlog).map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrInUse, error))?;
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    fn connect(&mut self, from: IpAddr, to: SocketAddr) -> Result<Conn, ConnectError> {
+        let from = (!from.is_unspecified()).then_some(from);
+        self.engine.tcp_connect(from, to).map(conn).map_err(|refusal| match refusal {
+            Refusal::PortsExhausted | Refusal::TooManyDestinations => ConnectError::PortsExhausted,
+            Refusal::TooManyConnections => ConnectError::TooManyConnections,
+            Refusal::InvalidLocalAddress | Refusal::InvalidRemoteAddress => ConnectError::Other(std::io::ErrorKind::InvalidInput),
+        })
+    }
+
+    fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone> {
+        let taken = self.engine.tcp_send_with(handle(conn), length, fill).map_err(|_| Gone)?;
+        self.payload_bytes += taken as u64;
+        Ok(taken)
+    }
+
+    fn receive(&mut self, conn: Conn, limit: usize, consume: &mut dyn FnMut(&[u8])) -> Result<Received, Gone> {
+        match self.engine.tcp_receive_with(handle(conn), limit, consume) {
+            Ok(Read::Data(bytes)) => Ok(Received::Bytes(bytes)),
+            Ok(Read::WouldBlock) => Ok(Received::WouldBlock),
+            Ok(Read::End) => Ok(Received::EndOfStream),
+            Err(_) => Err(Gone),
+        }
+    }
+
+    fn close(&mut self, conn: Conn) {
+        self.engine.tcp_close(handle(conn));
+    }
+
+    fn abort(&mut self, conn: Conn) {
+        self.engine.tcp_abort(handle(conn));
+    }
+
+    fn bind(&mut self, at: SocketAddr) -> std::io::Result<Datagrams> {
+        let socket = self.engine.udp_bind(at).map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, error))?;
+        self.datagrams.push(socket);
+        Ok(Datagrams(self.datagrams.len() as u32 - 1))
+    }
+
+    fn send_datagrams(
+        &mut self,
+        socket: Datagrams,
+        to: SocketAddr,
+        count: usize,
+        length: usize,
+        fill: &mut dyn FnMut(usize, &mut [u8]),
+    ) -> usize {
+        let socket = self.datagrams[socket.0 as usize];
+        for index in 0..count {
+            if self.engine.udp_send_with(socket, to, length, &mut |bytes| fill(index, bytes)).is_err() {
+                return index;
+            }
+        }
+        count
+    }
+
+    fn receive_datagrams(&mut self, socket: Datagrams, limit: usize, consume: &mut dyn FnMut(&[u8])) -> usize {
+        let socket = self.datagrams[socket.0 as usize];
+        for index in 0..limit {
+            match self.engine.udp_receive(socket) {
+                Some(datagram) => consume(&datagram.payload),
+                None => return index,
+            }
+        }
+        limit
+    }
+
+    fn poll(&mut self, now: Nanos, _wait: Duration, events: &mut Vec<Event>) {
+        let progress = self.engine.poll(Instant::from_nanos(now), Budget::default());
+        if progress.is_idle() {
+            self.polls_empty += 1;
+        } else {
+            self.polls_useful += 1;
+        }
+        while let Some(news) = self.engine.poll_event() {
+            match news {
+                News::Tcp(connection, ready) => self.report(connection, ready, events),
+                News::Acceptable(listener) => self.accept(listener, events),
+                News::Udp(_) => {}
+            }
+        }
+    }
+
+    fn counters(&self) -> StackCounters {
+        let counters = self.engine.counters();
+        let time_wait = self.engine.time_wait();
+        let memory = self.engine.tcp_memory();
+        let copied = counters.device.copied_bytes + counters.tcp.application_bytes_copied + counters.tcp.copybreak_bytes;
+        StackCounters {
+            retransmitted_segments: Some(counters.tcp.segments_retransmitted),
+            copied_bytes: Some(copied + counters.udp.copied_bytes),
+            payload_bytes: Some(self.payload_bytes),
+            system_calls: Some(counters.device.system_calls),
+            packets: Some(counters.device.sent),
+            time_wait: Some(time_wait.len),
+            time_wait_violations: Some(time_wait.violations),
+            time_wait_reused: Some(time_wait.reused),
+            time_wait_bytes: Some(time_wait.mapped_bytes),
+            connection_bytes: Some(memory.connection_bytes as u64),
+            connections: Some(u64::from(memory.connections)),
+            dropped: Some(counters.device.dropped + counters.udp.dropped_queue_full),
+            polls_useful: Some(self.polls_useful),
+            polls_empty: Some(self.polls_empty),
+        }
+    }
+
+    fn preload_time_wait(&mut self, now: Nanos, count: u64) -> Option<u64> {
+        Some(self.engine.preload_time_wait(Instant::from_nanos(now), &self.addresses, &self.remotes, count))
+    }
+}
