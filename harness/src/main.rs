@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod scenario;
 mod stack;
+mod sys;
 
 fn main() -> std::process::ExitCode {
     cli::main()

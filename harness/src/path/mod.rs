@@ -1,1 +1,3 @@
-//! placeholder
+//! Where packets travel.
+
+pub(crate) mod namespace;

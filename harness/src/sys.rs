@@ -1,0 +1,127 @@
+//! The few system calls for which no safe wrapper exists among the dependencies.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use rustix::thread::UnshareFlags;
+
+/// Moves the calling thread into new namespaces.
+///
+/// # Errors
+/// `EPERM` without the privilege, `EINVAL` for a user namespace in a process with several threads.
+pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    assert!(
+        !flags.contains(UnshareFlags::FILES),
+        "threads must keep one table of descriptors"
+    );
+    // SAFETY: the call is unsafe only for the sake of descriptors, whose table stays shared (asserted above).
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// Brings the loopback device of the calling thread's network namespace up.
+pub(crate) fn bring_loopback_up() -> io::Result<()> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    // SAFETY: `ifreq` is plain data for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    interface_request(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: SIOCGIFFLAGS has just filled in this member of the union.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
+    interface_request(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &mut request)
+}
+
+fn interface_request(socket: RawFd, code: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: `request` is a live `ifreq`, which is what both SIOC?IFFLAGS calls read and write.
+    check(unsafe { libc::ioctl(socket, code as _, std::ptr::from_mut(request)) })
+}
+
+/// Lets `connect` choose the port after the source address was bound, for the whole four-tuple.
+pub(crate) fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Restricts the local ports that `connect` chooses from. A socket with a range of its own is offered odd and even
+/// ports alike, where others scan one half of the range to exhaustion first.
+pub(crate) fn set_local_port_range(socket: BorrowedFd<'_>, low: u16, high: u16) -> io::Result<()> {
+    const IP_LOCAL_PORT_RANGE: c_int = 51;
+    let range = u32::from(high) << 16 | u32::from(low);
+    set_option(socket, libc::IPPROTO_IP, IP_LOCAL_PORT_RANGE, range.cast_signed())
+}
+
+/// Has the kernel cut what is written into datagrams of `length` bytes (UDP GSO); 0 turns it off.
+pub(crate) fn set_udp_segment(socket: BorrowedFd<'_>, length: u16) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_SEGMENT, length.into())
+}
+
+/// Lets the kernel hand over several datagrams as one ([`receive_coalesced`] then tells their length).
+pub(crate) fn enable_udp_gro(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    let length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which outlives the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(&value).cast(),
+            length,
+        )
+    })
+}
+
+/// What one read of a socket with UDP GRO found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coalesced {
+    /// Bytes of all datagrams together.
+    pub(crate) bytes: usize,
+    /// Bytes of each datagram but the last, which may be shorter.
+    pub(crate) segment: usize,
+}
+
+/// Reads one run of datagrams of equal length into `buffer`.
+pub(crate) fn receive_coalesced(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Coalesced> {
+    #[repr(align(8))]
+    struct Control([u8; 64]);
+    let mut control = Control([0; 64]);
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: `msghdr` is plain data for which all zeros is a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len() as _;
+    // SAFETY: the vector and the control buffer are live, writable, and as long as the header says.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+    let bytes = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+    let mut segment = bytes;
+    // SAFETY: `message` was filled in by the kernel, and `control` is alive and aligned for `cmsghdr`.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
+    if let Some(header) = header
+        && (header.cmsg_level, header.cmsg_type) == (libc::SOL_UDP, libc::UDP_GRO)
+    {
+        // SAFETY: a UDP_GRO control message carries one int; it may be unaligned.
+        let length = unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() };
+        segment = usize::try_from(length).unwrap_or(bytes);
+    }
+    Ok(Coalesced { bytes, segment })
+}
+
+fn check(result: c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
