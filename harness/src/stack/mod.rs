@@ -4,8 +4,25 @@
 //! on every stack; a stack knows nothing of scenarios. All calls are non-blocking, and none reads a clock: time comes
 //! in through [`Stack::poll`].
 
+mod addresses;
+mod kernel;
+mod null;
+mod pair;
+mod slots;
+mod smoltcp;
+
+#[cfg(test)]
+mod conformance;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub(crate) use self::pair::{MakeEnd, Pair, SplitPair, pair, prepare_process, split_pair};
+
+/// Why a stack cannot do what was asked: said to the user as it stands, while the other stacks go on.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unsupported(pub(crate) String);
 
 /// Nanoseconds since the start of the process, from the harness's one clock.
 pub(crate) type Nanos = u64;
@@ -31,7 +48,8 @@ impl Ready {
     pub(crate) const CONNECTED: Self = Self(1);
     /// A listener produced this connection; it is already accepted.
     pub(crate) const ACCEPTED: Self = Self(2);
-    /// Data, or the end of the peer's stream, can be read.
+    /// Data, or the end of the peer's stream, can be read. Announced for what has arrived since the last time: a reader that
+    /// stops before [`Received::WouldBlock`] hears of the rest only with the next arrival.
     pub(crate) const READABLE: Self = Self(4);
     /// The send buffer has room again after a short `send`.
     pub(crate) const WRITABLE: Self = Self(8);
@@ -129,7 +147,7 @@ pub(crate) trait Stack {
 
     /// Sends up to `length` bytes. The stack calls `fill` once or more with the memory to produce them in (its own
     /// buffer where it can send without copying), and returns how many bytes it took; fewer means that
-    /// [`Ready::WRITABLE`] will follow.
+    /// [`Ready::WRITABLE`] will follow, and that what was produced beyond has to be produced again.
     fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone>;
 
     /// Hands at most `limit` bytes to `consume`, in place where the stack can.
@@ -146,7 +164,8 @@ pub(crate) trait Stack {
     /// Binds a datagram socket.
     fn bind(&mut self, at: SocketAddr) -> std::io::Result<Datagrams>;
 
-    /// Sends up to `count` datagrams of `length` bytes; `fill(i, bytes)` produces the `i`-th. Returns how many were taken.
+    /// Sends up to `count` datagrams of `length` bytes; `fill(i, bytes)` produces the `i`-th. Returns how many were taken: the
+    /// first so many, though `fill` may have been called for more.
     fn send_datagrams(
         &mut self,
         socket: Datagrams,

@@ -1,0 +1,155 @@
+//! Which addresses the two ends of a pair use: enough of them that no four-tuple comes back inside 60 s.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use super::Unsupported;
+use crate::path::namespace;
+
+/// Where a pair listens, connects to and connects from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Addresses {
+    /// Connect from each in turn.
+    pub(super) client: Vec<IpAddr>,
+    /// Listen on every one.
+    pub(super) listen: Vec<SocketAddr>,
+    /// Connect to each in turn.
+    pub(super) server: Vec<SocketAddr>,
+}
+
+/// Client addresses of a stack in memory: with 64,512 ports each, room for 1.1 million connections/s over 60 s.
+const MEMORY_CLIENTS: u16 = 1024;
+/// Server addresses of a kernel in its own namespace: with the kernel's default 28,232 ports each, room for
+/// 30,000 connections/s over 60 s. Many servers rather than many clients, because binding a source costs the client
+/// two system calls a connection, and a server listens on all its addresses at once.
+const NAMESPACE_SERVERS: u8 = 64;
+/// The port of the first generator's server.
+const PORT: u16 = 7007;
+
+/// For stacks over a wire in memory, whose generators never meet: `10.x.y.z` to `10.0.0.1`.
+pub(super) fn in_memory(generator: u32) -> Addresses {
+    let block = Ipv4Addr::new(10, 1, 0, 0).to_bits() + generator * u32::from(MEMORY_CLIENTS) * 2;
+    // The first address of the block would be its network's name.
+    let client = (1..=u32::from(MEMORY_CLIENTS)).map(|host| Ipv4Addr::from_bits(block + host).into());
+    let server = SocketAddr::from(([10, 0, 0, 1], PORT));
+    Addresses {
+        client: client.collect(),
+        listen: vec![server],
+        server: vec![server],
+    }
+}
+
+/// For the kernel's stack, in the process's own namespace or else beside whatever runs on this host.
+///
+/// # Errors
+/// On the host, when the generators together could fill more than half of its TIME_WAIT table.
+pub(super) fn on_loopback(generator: u32, generators: u32) -> Result<Addresses, Unsupported> {
+    if namespace::entered() {
+        return Ok(in_namespace(generator));
+    }
+    on_host(generator, destinations_on_host(generators)?)
+}
+
+fn in_namespace(generator: u32) -> Addresses {
+    let port = PORT + u16::try_from(generator).expect("a generator for each core");
+    Addresses {
+        client: vec![Ipv4Addr::UNSPECIFIED.into()],
+        listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],
+        server: (1..=NAMESPACE_SERVERS)
+            .map(|host| SocketAddr::from(([127, 2, 0, host], port)))
+            .collect(),
+    }
+}
+
+/// As many destinations as this generator's share of half the table has room for, if every port towards each of
+/// them ends up in TIME_WAIT.
+fn destinations_on_host(generators: u32) -> Result<u8, Unsupported> {
+    let table: u32 = namespace::sysctl("net.ipv4.tcp_max_tw_buckets")
+        .and_then(|value| value.parse().ok())
+        .ok_or_else(|| Unsupported("the size of the host's TIME_WAIT table is unknown".into()))?;
+    let ports = local_ports().map_or(u32::from(u16::MAX), |(low, high)| u32::from(high - low) + 1);
+    let destinations = table / 2 / generators.max(1) / ports;
+    if destinations == 0 {
+        return Err(Unsupported(format!(
+            "{generators} generators with {ports} ports each could fill more than half of the host's TIME_WAIT \
+             table ({table} entries), and there is no network namespace of its own"
+        )));
+    }
+    Ok(destinations.min(u32::from(NAMESPACE_SERVERS)) as u8)
+}
+
+/// Addresses that depend on the process, so that neither a run beside this one nor the TIME_WAIT entries of the run
+/// before are met.
+fn on_host(generator: u32, destinations: u8) -> Result<Addresses, Unsupported> {
+    let block = 64 + (std::process::id() & 0x7f) as u8;
+    let third = u8::try_from(generator).map_err(|_| {
+        Unsupported(format!(
+            "generator {generator} is beyond the 256 blocks of 127.{block}/16"
+        ))
+    })?;
+    let hosts = || (1..=destinations).map(|host| Ipv4Addr::new(127, block, third, host));
+    let port = unused_port(Ipv4Addr::new(127, block, third, 1))
+        .map_err(|error| Unsupported(format!("no port can be bound on 127.{block}.{third}.1 ({error})")))?;
+    let server: Vec<_> = hosts().map(|host| SocketAddr::from((host, port))).collect();
+    Ok(Addresses {
+        client: vec![Ipv4Addr::UNSPECIFIED.into()],
+        listen: server.clone(),
+        server,
+    })
+}
+
+/// A port that nobody had bound on `address` a moment ago.
+fn unused_port(address: Ipv4Addr) -> std::io::Result<u16> {
+    Ok(UdpSocket::bind((address, 0))?.local_addr()?.port())
+}
+
+/// The ports that the kernel chooses for connecting sockets, both bounds included.
+pub(super) fn local_ports() -> Option<(u16, u16)> {
+    let range = namespace::sysctl("net.ipv4.ip_local_port_range")?;
+    let mut bounds = range.split_whitespace().map(str::parse);
+    Some((bounds.next()?.ok()?, bounds.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn generators_share_no_client_address() {
+        let all: Vec<_> = (0..4).flat_map(|generator| in_memory(generator).client).collect();
+        assert_eq!(all.len(), 4 * usize::from(MEMORY_CLIENTS));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn generators_share_no_server_in_a_namespace() {
+        let all: Vec<_> = (0..4)
+            .flat_map(|generator| in_namespace(generator).server)
+            .collect();
+        assert_eq!(
+            all.iter().collect::<HashSet<_>>().len(),
+            4 * usize::from(NAMESPACE_SERVERS)
+        );
+    }
+
+    #[test]
+    fn a_host_is_never_asked_for_more_than_half_of_its_table() {
+        let table: u32 = namespace::sysctl("net.ipv4.tcp_max_tw_buckets")
+            .expect("Linux")
+            .parse()
+            .expect("number");
+        let (low, high) = local_ports().expect("Linux");
+        for generators in 1..8 {
+            if let Ok(destinations) = destinations_on_host(generators) {
+                let tuples = u32::from(destinations) * generators * (u32::from(high - low) + 1);
+                assert!(
+                    tuples <= table / 2,
+                    "{generators} generators may leave {tuples} of {table}"
+                );
+            }
+        }
+        let refused = destinations_on_host(u32::MAX).expect_err("four billion generators");
+        assert!(refused.0.contains("TIME_WAIT"), "{refused:?}");
+    }
+}

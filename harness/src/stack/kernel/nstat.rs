@@ -1,0 +1,132 @@
+//! What the kernel counts for the network namespace of the calling thread.
+
+use std::fs;
+use std::io;
+
+/// Counters that only grow, from `snmp` and `netstat` of the namespace. Their names are the kernel's.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Nstat {
+    /// `TcpRetransSegs`.
+    pub(crate) retransmitted_segments: u64,
+    /// `TW`: connections that entered TIME_WAIT.
+    pub(crate) time_wait_entered: u64,
+    /// `TWKilled`: entries that were given 4 s or less.
+    pub(crate) time_wait_killed: u64,
+    /// `TWRecycled`: entries that made way for a new connection from this side.
+    pub(crate) time_wait_recycled: u64,
+    /// `TCPTimeWaitOverflow`: connections that skipped TIME_WAIT because the table was full.
+    pub(crate) time_wait_overflow: u64,
+    /// `ListenDrops`: SYNs and final ACKs that a listener dropped, a full accept queue (`ListenOverflows`) included.
+    pub(crate) listen_drops: u64,
+    /// `UdpRcvbufErrors`: datagrams dropped because the receiver's buffer was full.
+    pub(crate) udp_receive_buffer_errors: u64,
+}
+
+impl Nstat {
+    pub(crate) fn read() -> io::Result<Self> {
+        let snmp = fs::read_to_string("/proc/thread-self/net/snmp")?;
+        let netstat = fs::read_to_string("/proc/thread-self/net/netstat")?;
+        Ok(Self::from_tables(&snmp, &netstat))
+    }
+
+    fn from_tables(snmp: &str, netstat: &str) -> Self {
+        let extended = |name| column(netstat, "TcpExt:", name).unwrap_or(0);
+        Self {
+            retransmitted_segments: column(snmp, "Tcp:", "RetransSegs").unwrap_or(0),
+            time_wait_entered: extended("TW"),
+            time_wait_killed: extended("TWKilled"),
+            time_wait_recycled: extended("TWRecycled"),
+            time_wait_overflow: extended("TCPTimeWaitOverflow"),
+            listen_drops: extended("ListenDrops"),
+            udp_receive_buffer_errors: column(snmp, "Udp:", "RcvbufErrors").unwrap_or(0),
+        }
+    }
+
+    /// What was counted since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            retransmitted_segments: self
+                .retransmitted_segments
+                .wrapping_sub(earlier.retransmitted_segments),
+            time_wait_entered: self.time_wait_entered.wrapping_sub(earlier.time_wait_entered),
+            time_wait_killed: self.time_wait_killed.wrapping_sub(earlier.time_wait_killed),
+            time_wait_recycled: self.time_wait_recycled.wrapping_sub(earlier.time_wait_recycled),
+            time_wait_overflow: self.time_wait_overflow.wrapping_sub(earlier.time_wait_overflow),
+            listen_drops: self.listen_drops.wrapping_sub(earlier.listen_drops),
+            udp_receive_buffer_errors: self
+                .udp_receive_buffer_errors
+                .wrapping_sub(earlier.udp_receive_buffer_errors),
+        }
+    }
+}
+
+/// TIME_WAIT entries that the namespace holds now.
+pub(crate) fn time_wait_held() -> Option<u64> {
+    let sockstat = fs::read_to_string("/proc/thread-self/net/sockstat").ok()?;
+    word_after(sockstat.lines().find(|line| line.starts_with("TCP:"))?, "tw")
+}
+
+/// Bytes of the kernel's slab allocator, in which all sockets live: those of every process.
+pub(crate) fn slab_bytes() -> Option<u64> {
+    let memory = fs::read_to_string("/proc/meminfo").ok()?;
+    Some(word_after(memory.lines().find(|line| line.starts_with("Slab:"))?, "Slab:")? * 1024)
+}
+
+/// These tables come in pairs of lines: names, then values, both after the same first word.
+fn column(table: &str, group: &str, name: &str) -> Option<u64> {
+    let mut lines = table.lines().filter(|line| line.split(' ').next() == Some(group));
+    let position = lines.next()?.split(' ').position(|word| word == name)?;
+    lines.next()?.split(' ').nth(position)?.parse().ok()
+}
+
+fn word_after(line: &str, name: &str) -> Option<u64> {
+    let mut words = line.split_whitespace();
+    words.find(|word| *word == name)?;
+    words.next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SNMP: &str = "Tcp: RtoAlgorithm InErrs RetransSegs\nTcp: 1 7 42\n\
+                        Udp: InDatagrams RcvbufErrors\nUdp: 5 6\nUdpLite: InDatagrams RcvbufErrors\nUdpLite: 8 9\n";
+    const NETSTAT: &str =
+        "TcpExt: TW TWRecycled TWKilled TCPTimeWaitOverflow\nTcpExt: 10 11 12 13\nIpExt: TW\nIpExt: 99\n";
+
+    #[test]
+    fn values_are_found_by_group_and_name() {
+        let found = Nstat::from_tables(SNMP, NETSTAT);
+        let expected = Nstat {
+            retransmitted_segments: 42,
+            time_wait_entered: 10,
+            time_wait_recycled: 11,
+            time_wait_killed: 12,
+            time_wait_overflow: 13,
+            udp_receive_buffer_errors: 6,
+            ..Nstat::default()
+        };
+        assert_eq!(found, expected);
+        let earlier = Nstat {
+            time_wait_entered: 4,
+            ..Nstat::default()
+        };
+        assert_eq!(found.since(&earlier).time_wait_entered, 6);
+    }
+
+    #[test]
+    fn this_kernel_has_the_tables() {
+        Nstat::read().expect("snmp and netstat are readable");
+        assert!(time_wait_held().is_some());
+        assert!(slab_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
+    fn a_word_is_matched_whole() {
+        assert_eq!(
+            word_after("TCP: inuse 4 orphan 0 tw 17 alloc 5 mem 1", "tw"),
+            Some(17)
+        );
+        assert_eq!(word_after("TCP: inuse 4", "tw"), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! Makes the two ends of a stack, for one thread or for two.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::addresses::{self, Addresses};
+use super::kernel::{self, Kernel, tuning};
+use super::null::Null;
+use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
+use super::smoltcp::{self, Smoltcp};
+use super::{Stack, Unsupported};
+use crate::config::{Checksums, RunConfig, StackKind};
+use crate::path::namespace::{self, NotPossible};
+
+/// Both ends of a stack, for one thread.
+pub(crate) struct Pair {
+    pub(crate) client: Box<dyn Stack>,
+    pub(crate) server: Box<dyn Stack>,
+    /// Connect from each in turn. `0.0.0.0` leaves the choice to the stack.
+    pub(crate) client_addresses: Vec<IpAddr>,
+    /// Listen (or bind) on every one.
+    pub(crate) listen_addresses: Vec<SocketAddr>,
+    /// Connect (or send) to each in turn: a server that listens on `0.0.0.0` answers at all of them.
+    pub(crate) server_addresses: Vec<SocketAddr>,
+}
+
+/// Makes an end in the thread that it will live in.
+pub(crate) type MakeEnd = Box<dyn FnOnce() -> Box<dyn Stack> + Send>;
+
+/// Both ends of a stack, for a thread each. Otherwise as [`Pair`].
+pub(crate) struct SplitPair {
+    pub(crate) client: MakeEnd,
+    pub(crate) server: MakeEnd,
+    pub(crate) client_addresses: Vec<IpAddr>,
+    pub(crate) listen_addresses: Vec<SocketAddr>,
+    pub(crate) server_addresses: Vec<SocketAddr>,
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Pair")
+            .field("listen", &self.listen_addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SplitPair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SplitPair")
+            .field("listen", &self.listen_addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives the process what `kind` needs around it: for the kernel's stack a network namespace of its own, with the
+/// settings of that column. Call it once, before the process has a second thread and before [`pair`].
+///
+/// Returns what was not possible. The run can go on without: [`pair`] then keeps to addresses of its own and to half
+/// of the host's TIME_WAIT table, and settings stay as the host has them.
+pub(crate) fn prepare_process(kind: StackKind) -> Vec<NotPossible> {
+    if !matches!(kind, StackKind::Kernel | StackKind::KernelTuned) {
+        return Vec::new();
+    }
+    match namespace::enter() {
+        Ok(()) => tuning::apply_sysctls(kind),
+        Err(reason) => vec![reason],
+    }
+}
+
+/// Both ends of `kind` for load generator number `generator`, in one thread.
+///
+/// # Errors
+/// [`Unsupported`] says what the stack or the system cannot do of what was asked.
+pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Result<Pair, Unsupported> {
+    let (client, server, addresses): (Box<dyn Stack>, Box<dyn Stack>, Addresses) = match kind {
+        StackKind::Kernel | StackKind::KernelTuned => {
+            let addresses = addresses::on_loopback(generator, config.generators)?;
+            let (client, server) = kernel_ends(kind, config, generator)?;
+            (Box::new(client), Box::new(server), addresses)
+        }
+        StackKind::Smoltcp => {
+            check_smoltcp(config)?;
+            let addresses = addresses::in_memory(generator);
+            let (near, far) = LocalWire::pair(config.mtu as usize);
+            let client = smoltcp_end(near, addresses.client[0], config);
+            let server = smoltcp_end(far, addresses.server[0].ip(), config);
+            (client, server, addresses)
+        }
+        StackKind::Null => {
+            let (client, server) = Null::pair(null_ring(config));
+            (
+                Box::new(client),
+                Box::new(server),
+                addresses::in_memory(generator),
+            )
+        }
+        StackKind::Engine => {
+            return Err(Unsupported(
+                "the engine is not connected to the harness yet".into(),
+            ));
+        }
+    };
+    let Addresses {
+        client: client_addresses,
+        listen: listen_addresses,
+        server: server_addresses,
+    } = addresses;
+    Ok(Pair {
+        client,
+        server,
+        client_addresses,
+        listen_addresses,
+        server_addresses,
+    })
+}
+
+/// Both ends of `kind` for load generator number `generator`, each to be made in a thread of its own.
+///
+/// # Errors
+/// As [`pair`].
+pub(crate) fn split_pair(
+    kind: StackKind,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<SplitPair, Unsupported> {
+    let (client, server, addresses): (MakeEnd, MakeEnd, Addresses) = match kind {
+        StackKind::Kernel | StackKind::KernelTuned => {
+            let addresses = addresses::on_loopback(generator, config.generators)?;
+            let (client, server) = kernel_ends(kind, config, generator)?;
+            (
+                Box::new(|| Box::new(client)),
+                Box::new(|| Box::new(server)),
+                addresses,
+            )
+        }
+        StackKind::Smoltcp => {
+            check_smoltcp(config)?;
+            let addresses = addresses::in_memory(generator);
+            let (near, far) = ThreadWire::pair(config.mtu as usize);
+            let client = make_smoltcp_end(near, addresses.client[0], config);
+            let server = make_smoltcp_end(far, addresses.server[0].ip(), config);
+            (client, server, addresses)
+        }
+        StackKind::Null => {
+            return Err(Unsupported(
+                "with no stack between them, the ends have nothing to do in two threads".into(),
+            ));
+        }
+        StackKind::Engine => {
+            return Err(Unsupported(
+                "the engine is not connected to the harness yet".into(),
+            ));
+        }
+    };
+    let Addresses {
+        client: client_addresses,
+        listen: listen_addresses,
+        server: server_addresses,
+    } = addresses;
+    Ok(SplitPair {
+        client,
+        server,
+        client_addresses,
+        listen_addresses,
+        server_addresses,
+    })
+}
+
+fn kernel_ends(kind: StackKind, config: &RunConfig, generator: u32) -> Result<(Kernel, Kernel), Unsupported> {
+    if config.checksums == Checksums::Computed {
+        return Err(Unsupported(
+            "the kernel's loopback device computes no checksums and cannot be told to".into(),
+        ));
+    }
+    let server = kernel::Options::new(kind, config)?;
+    let client = kernel::Options {
+        counts_namespace: generator == 0,
+        ..server
+    };
+    let end = |options| {
+        Kernel::new(options)
+            .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
+    };
+    Ok((end(client)?, end(server)?))
+}
+
+fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {
+    let asked = u64::from(config.connections) + config.idle;
+    if asked > smoltcp::MOST_CONNECTIONS {
+        return Err(Unsupported(format!(
+            "smoltcp matches each packet against every socket in turn, which takes longer than a run for {asked} of \
+             them (the limit here is {})",
+            smoltcp::MOST_CONNECTIONS
+        )));
+    }
+    Ok(())
+}
+
+fn smoltcp_end<W: Wire + 'static>(wire: W, address: IpAddr, config: &RunConfig) -> Box<dyn Stack> {
+    Box::new(Smoltcp::new(wire, address, smoltcp::Options::new(config)))
+}
+
+fn make_smoltcp_end(wire: ThreadWire, address: IpAddr, config: &RunConfig) -> MakeEnd {
+    let options = smoltcp::Options::new(config);
+    Box::new(move || Box::new(Smoltcp::new(wire, address, options)))
+}
+
+/// Bytes in flight between the two ends of the generator alone: two messages, and 64 KiB at least.
+fn null_ring(config: &RunConfig) -> usize {
+    (2 * config.message as usize).max(64 << 10)
+}
