@@ -125,7 +125,7 @@ impl PacketQueue {
         }
         for _ in 0..count {
             let position = self.position(self.len);
-            std::mem::swap(&mut self.slots[position], &mut source.slots[source.head]);
+            self.slots[position].take_over(&mut source.slots[source.head]);
             self.len += 1;
             source.skip_front();
         }

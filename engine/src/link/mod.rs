@@ -3,10 +3,19 @@
 //! A [`Device`] moves whole batches and takes ownership: what it accepts is gone from the batch, what it cannot take stays.
 //! Wrappers ([`Impair`](impair::Impair), [`Capture`](capture::Capture)) are devices around devices and compose.
 
-use crate::frame::PacketQueue;
+use crate::frame::{Packet, PacketQueue};
 use crate::time::Instant;
 
+pub mod capture;
+#[cfg(test)]
+mod conformance;
+pub mod impair;
 pub mod memory;
+mod offload;
+#[cfg(target_os = "linux")]
+pub mod socket;
+#[cfg(target_os = "linux")]
+mod sys;
 
 /// What the packets of a device start with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +43,15 @@ pub struct Capabilities {
     pub gathers: bool,
 }
 
+impl Capabilities {
+    /// Whether the device can carry `packet`: it is within the MTU, or a virtual segment that the device cuts.
+    #[inline]
+    pub fn carries(&self, packet: &Packet) -> bool {
+        packet.len() <= self.mtu as usize
+            || (packet.segment_size > 0 && packet.body_len() <= self.max_segment as usize)
+    }
+}
+
 /// What has happened to a device's packets since it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct DeviceCounters {
@@ -59,7 +77,8 @@ pub trait Device {
     /// Appends received packets to `batch` as far as there is room, and returns how many.
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
 
-    /// Takes packets from the front of `batch` and returns how many; what the device cannot take now stays.
+    /// Takes packets from the front of `batch` and returns how many; what the device cannot take now stays. A packet that it
+    /// can never carry ([`Capabilities::carries`]) is taken, dropped and counted.
     fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
 
     /// When [`Device::receive`] will have something without anything happening outside; `None` for most devices.

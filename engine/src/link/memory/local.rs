@@ -30,6 +30,23 @@ pub struct LocalEnd {
     counters: DeviceCounters,
 }
 
+impl LocalEnd {
+    /// The uncommon path: at least one packet of the batch is too large for the wire.
+    fn transmit_singly(&mut self, batch: &mut PacketQueue) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        while let Some(packet) = batch.get(0) {
+            if !self.capabilities.carries(packet) {
+                batch.pop_front();
+                self.counters.dropped += 1;
+            } else if outgoing.take_from(batch, 1) == 1 {
+                self.counters.sent += 1;
+            } else {
+                break;
+            }
+        }
+    }
+}
+
 impl Device for LocalEnd {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
@@ -42,10 +59,14 @@ impl Device for LocalEnd {
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let sent = self.outgoing.borrow_mut().take_from(batch, usize::MAX);
-        self.counters.sent += sent as u64;
+        let offered = batch.len();
+        if batch.iter().all(|packet| self.capabilities.carries(packet)) {
+            self.counters.sent += self.outgoing.borrow_mut().take_from(batch, usize::MAX) as u64;
+        } else {
+            self.transmit_singly(batch);
+        }
         self.counters.refused += batch.len() as u64;
-        sent
+        offered - batch.len()
     }
 
     fn counters(&self) -> DeviceCounters {

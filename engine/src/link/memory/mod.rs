@@ -1,8 +1,10 @@
 //! A wire in memory: two ends that hand packets over without copying.
 
 mod local;
+mod threads;
 
 pub use local::{LocalEnd, pair};
+pub use threads::{ThreadDevice, ThreadEnd, threaded_pair};
 
 use super::{Capabilities, Medium};
 

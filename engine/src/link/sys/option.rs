@@ -1,0 +1,48 @@
+//! Socket options with an integer for a value.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// An option that [`set`] knows.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::link) enum SocketOption {
+    /// Datagrams of this many bytes are cut out of every message that does not say otherwise; 0 for none (`udp(7)`).
+    UdpSegment,
+    /// Datagrams of one flow may be received as one message (`udp(7)`).
+    UdpGro,
+    /// Every message says how many were lost because the receive buffer was full (`socket(7)`).
+    ReceiveOverflows,
+    /// The receive buffer in bytes, beyond the system's limit (`socket(7)`).
+    ReceiveBufferForce,
+    /// The send buffer in bytes, beyond the system's limit (`socket(7)`).
+    SendBufferForce,
+}
+
+/// Sets an option.
+///
+/// # Errors
+/// What the system says; the `Force` options need a privilege.
+pub(in crate::link) fn set(socket: BorrowedFd<'_>, option: SocketOption, value: i32) -> io::Result<()> {
+    let (level, name) = match option {
+        SocketOption::UdpSegment => (libc::SOL_UDP, libc::UDP_SEGMENT),
+        SocketOption::UdpGro => (libc::SOL_UDP, libc::UDP_GRO),
+        SocketOption::ReceiveOverflows => (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+        SocketOption::ReceiveBufferForce => (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE),
+        SocketOption::SendBufferForce => (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE),
+    };
+    let value: libc::c_int = value;
+    // SAFETY: the address and the length are those of a live integer, which the call only reads.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
