@@ -112,6 +112,7 @@ impl<D: Device> Engine<D> {
         self.now = self.now.max(now);
         self.pool.reclaim();
         self.transport.tcp.collect_credits();
+        self.transport.tcp.feed_starved();
         self.transport.tcp.release_soon();
         let received = self.receive(budget);
         self.transport.run(output!(self));

@@ -12,6 +12,7 @@
 //! [`Purpose`], so that a flood of one kind cannot starve another.
 #![allow(unsafe_code)]
 
+mod carver;
 mod chunk;
 mod loan;
 mod mapping;
@@ -23,6 +24,7 @@ mod queue;
 mod tests;
 mod unique;
 
+pub use carver::Carver;
 pub use chunk::{Credit, CreditList, RxChunk};
 pub use loan::Loan;
 pub use packet::{Checksum, HEADER_CAPACITY, MAX_PIECES, Packet};

@@ -265,7 +265,7 @@ impl PoolInner {
     }
 
     #[inline]
-    fn take(&self, purpose: Purpose, size: Size) -> Option<u32> {
+    pub(super) fn take(&self, purpose: Purpose, size: Size) -> Option<u32> {
         let class = &self.classes[size as usize];
         if !class.can_take(purpose) {
             self.reclaim();

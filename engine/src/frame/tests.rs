@@ -153,6 +153,30 @@ fn a_dropped_chunk_leaves_credit() {
 }
 
 #[test]
+fn small_payloads_share_a_slot() {
+    let pool = pool(4, 0);
+    let mut carver = Carver::new(pool.clone(), Purpose::Application);
+    let payloads: Vec<Payload> = (0..100)
+        .map(|n| carver.carve(20, |bytes| bytes.fill(n)).unwrap())
+        .collect();
+    assert_eq!(
+        pool.usage().small,
+        2,
+        "100 payloads of 20 bytes take two slots of 64 each"
+    );
+    for (n, payload) in payloads.iter().enumerate() {
+        assert_eq!(**payload, [n as u8; 20]);
+    }
+    let last = payloads.into_iter().next_back().unwrap();
+    assert_eq!(pool.usage().small, 1);
+    assert!(last.try_thaw().is_err(), "the carver still cuts this slot up");
+    assert!(carver.carve(SMALL_SLOT + 1, |_| ()).is_none());
+    drop(carver);
+    assert_eq!(pool.usage().small, 0);
+    pool.audit().unwrap();
+}
+
+#[test]
 fn a_packet_gathers_and_trims() {
     let pool = pool(4, 1);
     let mut packet = Packet::default();

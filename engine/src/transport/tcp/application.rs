@@ -9,12 +9,13 @@ use super::listen::InUse;
 use super::send_queue::{Limit, Refused};
 use super::state::State;
 use crate::config::TcpConfig;
-use crate::frame::{Payload, RxChunk};
+use crate::frame::{Payload, Purpose, RxChunk, Size};
 use crate::internet::Output;
 use crate::internet::address::Address;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 use crate::transport::ports::DestinationId;
+use crate::transport::ready::Ready;
 
 /// Names a connection: its slot, and which connection of that slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -191,13 +192,17 @@ impl Tcp {
         let index = self.sendable(id)?;
         let connection = self.connections.get_mut(index);
         let queue = self.queues.send.attach(&mut connection.send);
-        let taken = queue.produce(length, &self.pool, &send_limit(&self.config), fill);
+        let taken = queue.produce(length, &mut self.memory, &send_limit(&self.config), fill);
         if queue.is_empty() {
             self.queues.send.detach(&mut connection.send);
         }
         let taken = match taken {
             Ok(taken) => taken,
-            Err(Refused::Full | Refused::NoFrame) => 0,
+            Err(Refused::Full) => 0,
+            Err(Refused::NoFrame) => {
+                self.starved.push_back(id);
+                0
+            }
         };
         if taken < length {
             connection.flags.set(Has::WANTS_ROOM);
@@ -206,6 +211,20 @@ impl Tcp {
             self.dirty.mark(index, connection);
         }
         Ok(taken)
+    }
+
+    /// Tells connections that found the pool empty when it has slots again.
+    pub(crate) fn feed_starved(&mut self) {
+        while !self.starved.is_empty() && self.memory.pool.can_allocate(Purpose::Application, Size::Small) {
+            let Some(id) = self.starved.pop_front() else {
+                return;
+            };
+            if let Some(connection) = self.connections.lookup(id.index, id.generation)
+                && connection.flags.take(Has::WANTS_ROOM)
+            {
+                self.notices.add(id.index, connection, Ready::WRITABLE);
+            }
+        }
     }
 
     /// Queues a payload without copying it; gives it back when there is no room.
@@ -422,7 +441,7 @@ impl Tcp {
 
     /// The next news of a connection.
     #[inline]
-    pub(crate) fn pop_notice(&mut self) -> Option<(Id, crate::transport::ready::Ready)> {
+    pub(crate) fn pop_notice(&mut self) -> Option<(Id, Ready)> {
         loop {
             let Notice {
                 index,

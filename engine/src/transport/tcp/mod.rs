@@ -50,7 +50,7 @@ use self::events::{Dirty, Notices};
 use self::families::{HalfOpens, TimeWaits};
 use self::isn::IsnGenerator;
 use self::listen::Listeners;
-use self::send_queue::Limit;
+use self::send_queue::{Limit, Memory};
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
 use super::timer_wheel::TimerWheel;
@@ -84,7 +84,9 @@ pub(crate) struct Tcp {
     notices: Notices,
     credits: CreditList,
     due: Vec<u32>,
-    pool: FramePool,
+    memory: Memory,
+    /// Connections that found the pool empty and wait for a slot.
+    starved: VecDeque<Id>,
     counters: TcpCounters,
 }
 
@@ -117,7 +119,8 @@ impl Tcp {
             credits: CreditList::with_capacity(256),
             due: Vec::new(),
             config: tcp.clone(),
-            pool,
+            memory: Memory::new(pool),
+            starved: VecDeque::new(),
             counters: TcpCounters::default(),
         }
     }

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::frame::{FramePool, MAX_PIECES, Packet, Payload, Purpose, Size};
+use crate::frame::{Carver, FramePool, MAX_PIECES, Packet, Payload, Purpose, Size};
 
 /// Writes up to this size are gathered in the last slot instead of taking one each.
 const COALESCE_LIMIT: usize = 1024;
+/// Writes up to this size share a slot with those of other connections.
+const CARVE_LIMIT: usize = 256;
 
 /// The bytes from `snd_una` on, as payloads that nobody can write any more. A retransmission slices the same payloads again.
 #[derive(Debug, Default)]
@@ -59,11 +61,11 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Lets `fill` write up to `length` bytes into slots of `pool`, and returns how many the queue took.
+    /// Lets `fill` write up to `length` bytes into slots of `memory`, and returns how many the queue took.
     pub(crate) fn produce(
         &mut self,
         mut length: usize,
-        pool: &FramePool,
+        memory: &mut Memory,
         limit: &Limit,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<usize, Refused> {
@@ -74,7 +76,7 @@ impl SendQueue {
                 break;
             }
             let step = match self.append_to_tail(length.min(room), fill) {
-                0 => self.append_slot(length.min(room), pool, limit, fill),
+                0 => self.append_slot(length.min(room), memory, limit, fill),
                 appended => Ok(appended),
             };
             match step {
@@ -121,13 +123,20 @@ impl SendQueue {
     fn append_slot(
         &mut self,
         length: usize,
-        pool: &FramePool,
+        memory: &mut Memory,
         limit: &Limit,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<usize, Refused> {
         if self.pieces.len() >= limit.pieces {
             return Err(Refused::Full);
         }
+        if length <= CARVE_LIMIT && self.unsent() == 0 {
+            let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
+            self.pieces.push_back(payload);
+            self.len += length as u32;
+            return Ok(length);
+        }
+        let pool = &memory.pool;
         let size = if length > crate::frame::SMALL_SLOT {
             Size::Large
         } else {
@@ -220,6 +229,22 @@ impl SendQueue {
         self.pieces.clear();
         self.len = 0;
         self.rewind();
+    }
+}
+
+/// Where the bytes of writes go.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) pool: FramePool,
+    pub(crate) carver: Carver,
+}
+
+impl Memory {
+    pub(crate) fn new(pool: FramePool) -> Self {
+        Self {
+            carver: Carver::new(pool.clone(), Purpose::Application),
+            pool,
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let bytes = piece.len() as u32;
         let queue = self.queues.receive.attach(&mut connection.receive);
-        match queue.push(piece, &super::receive_limit(&self.config), &self.pool) {
+        match queue.push(piece, &super::receive_limit(&self.config), &self.memory.pool) {
             Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
             Err(_) => {
                 self.counters.dropped_queue_full += 1;

@@ -12,13 +12,15 @@ pub use self::sockets::{BindError, Datagram};
 use super::flow::FlowKey;
 use super::tcp::{ConnectionError, Id};
 use crate::config::{Config, UdpConfig};
-use crate::frame::{Checksum, FramePool, LARGE_SLOT, Packet, Payload, Purpose, SMALL_SLOT, Size};
+use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_SLOT, Size};
 use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::icmp::Reason;
 use crate::internet::{Inbound, Output, icmp, protocol};
 
 const CHECKSUM_AT: usize = 6;
+/// Datagrams up to this size share a slot with others.
+const CARVE_LIMIT: usize = 256;
 
 /// What UDP counts. Every datagram that is dropped is in one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -73,6 +75,7 @@ pub(crate) struct Udp {
     sockets: Sockets,
     ready: VecDeque<Id>,
     pool: FramePool,
+    carver: Carver,
     counters: UdpCounters,
 }
 
@@ -82,6 +85,7 @@ impl Udp {
             config: config.udp.clone(),
             sockets: Sockets::new(config.udp.sockets),
             ready: VecDeque::new(),
+            carver: Carver::new(pool.clone(), Purpose::Application),
             pool,
             counters: UdpCounters::default(),
         }
@@ -189,20 +193,23 @@ impl Udp {
         if out.queue.room() == 0 {
             return Err(SendError::NoRoom);
         }
+        let payload = if length <= CARVE_LIMIT {
+            self.carver.carve(length, fill)
+        } else {
+            self.fill_frame(length, fill)
+        };
+        self.emit(out, &route, payload.ok_or(SendError::NoRoom)?)
+    }
+
+    fn fill_frame(&self, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Option<Payload> {
         let size = if length <= SMALL_SLOT {
             Size::Small
         } else {
             Size::Large
         };
-        let mut frame = self
-            .pool
-            .allocate(Purpose::Application, size)
-            .ok_or(SendError::NoRoom)?;
-        fill(frame.extend(length).ok_or(SendError::TooLarge {
-            length,
-            largest: LARGE_SLOT,
-        })?);
-        self.emit(out, &route, frame.freeze())
+        let mut frame = self.pool.allocate(Purpose::Application, size)?;
+        fill(frame.extend(length)?);
+        Some(frame.freeze())
     }
 
     pub(crate) fn send_payload(
