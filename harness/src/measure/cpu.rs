@@ -1,0 +1,54 @@
+//! The harness's one clock, and processor time.
+
+use std::sync::LazyLock;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::stack::Nanos;
+
+/// What the monotonic clock read when the process first asked.
+static ORIGIN: LazyLock<u64> = LazyLock::new(|| read(ClockId::Monotonic));
+
+/// Nanoseconds since the process first asked, on the monotonic clock: the same origin for every thread.
+pub(crate) fn now() -> Nanos {
+    let origin = *ORIGIN;
+    read(ClockId::Monotonic) - origin
+}
+
+/// Processor time of the whole process, user and system, in nanoseconds.
+///
+/// Work that the kernel does for the process in a softirq on another core is not in it.
+pub(crate) fn process_ns() -> u64 {
+    read(ClockId::ProcessCPUTime)
+}
+
+/// Processor time of the calling thread, user and system, in nanoseconds.
+pub(crate) fn thread_ns() -> u64 {
+    read(ClockId::ThreadCPUTime)
+}
+
+fn read(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    // These clocks start at zero and never go below it.
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_never_run_backwards() {
+        for clock in [now, process_ns, thread_ns] {
+            let before = clock();
+            let sum = (0..10_000_u64).fold(0, |sum, n| std::hint::black_box(sum + n));
+            assert!(clock() >= before, "after summing to {sum}");
+        }
+    }
+
+    #[test]
+    fn the_process_has_used_at_least_what_this_thread_has() {
+        let thread = thread_ns();
+        assert!(process_ns() >= thread);
+    }
+}
