@@ -1,6 +1,108 @@
 //! Verbs and options.
 
+mod list;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Options, ScenarioKind};
+use crate::run::{self, Plan, replicate};
+use crate::session::{Exit, Session, Shown};
+
+/// Measures TCP and UDP stacks side by side: the Handfast engine, the kernel's stack and others.
+///
+/// Without a verb it makes a quick comparison, in at most 90 seconds and without privileges.
+#[derive(Debug, Parser)]
+#[command(name = "handfast", version, args_conflicts_with_subcommands = true, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 ok, 2 usage, 4 invalid run, 5 the environment lacks something, \
+                           130 interrupted (what was measured is kept)";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Shows scenarios, stacks and paths
+    List,
+    /// Runs scenarios
+    #[command(after_help = EXIT_STATUS)]
+    Run(RunArguments),
+    /// Does one run for a parent process
+    #[command(hide = true)]
+    Replicate,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// What to measure
+    #[arg(value_name = "SCENARIO", value_enum, required = true)]
+    scenarios: Vec<ScenarioKind>,
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Output {
+    /// Print one JSON document instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Write run.json here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
 /// Runs the verb that the command line names.
-pub(crate) fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.verb {
+        None => session(run::quick(), Shown::Headlines, cli.output),
+        Some(Verb::List) => list::print(),
+        Some(Verb::Run(arguments)) => run(arguments),
+        Some(Verb::Replicate) => replicate::main(),
+    }
+}
+
+fn run(arguments: RunArguments) -> ExitCode {
+    let RunArguments {
+        mut scenarios,
+        options,
+        output,
+    } = arguments;
+    let mut seen = Vec::new();
+    scenarios.retain(|scenario| {
+        !seen.contains(scenario) && {
+            seen.push(*scenario);
+            true
+        }
+    });
+    for scenario in &scenarios {
+        if let Err(misfit) = options.check(*scenario) {
+            eprintln!("error: {misfit}");
+            return Exit::Usage.into();
+        }
+    }
+    let plans = scenarios
+        .into_iter()
+        .map(|scenario| Plan::new(scenario, &options))
+        .collect();
+    session(plans, Shown::Everything, output)
+}
+
+fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
+    Session {
+        plans,
+        shown,
+        json: output.json,
+        out: output.out,
+    }
+    .run()
+    .into()
 }

@@ -1,9 +1,18 @@
 //! Every effective parameter of a run: what the command line asked for, with the scenario's defaults filled in.
 
+mod defaults;
+mod options;
+pub(crate) mod quantity;
+
+use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
+pub(crate) use self::options::Options;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -53,6 +62,28 @@ pub(crate) enum PathKind {
     Memory,
     /// Kernel sockets over 127/8; for the engine its IP packets inside UDP datagrams over 127/8.
     Loopback,
+    /// A pair of virtual Ethernet devices between two network namespaces.
+    Veth,
+    /// A virtual Ethernet device with the program at its other end.
+    Tap,
+    /// A virtual IP device with the program at its other end.
+    Tun,
+}
+
+impl StackKind {
+    /// The paths that the stack can take; the first is the one it takes unless told otherwise.
+    pub(crate) fn paths(self) -> &'static [PathKind] {
+        match self {
+            Self::Engine => &[PathKind::Memory, PathKind::Loopback],
+            Self::Kernel | Self::KernelTuned => &[PathKind::Loopback],
+            Self::Smoltcp | Self::Null => &[PathKind::Memory],
+        }
+    }
+
+    /// Whether the stack is the kernel's, so that the cost of a system call is in its figures.
+    pub(crate) fn is_kernel(self) -> bool {
+        matches!(self, Self::Kernel | Self::KernelTuned)
+    }
 }
 
 /// Which cores the two ends run on.
@@ -123,16 +154,39 @@ pub(crate) struct RunConfig {
     pub(crate) seed: u64,
 }
 
-mod seconds {
+/// Shows a value by its name on the command line and in documents.
+macro_rules! show_by_name {
+    ($($kind:ty),*) => {$(
+        impl fmt::Display for $kind {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let value = self.to_possible_value().expect("no value is hidden from the command line");
+                formatter.pad(value.get_name())
+            }
+        }
+    )*};
+}
+
+show_by_name!(
+    ScenarioKind,
+    StackKind,
+    PathKind,
+    Placement,
+    Close,
+    Closer,
+    Checksums
+);
+
+/// Durations as seconds.
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(span.as_secs_f64())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

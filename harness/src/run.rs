@@ -1,1 +1,80 @@
-//! placeholder
+//! Runs what was planned: every replicate a process of its own, stacks taking turns.
+
+mod child;
+mod interrupt;
+mod plan;
+mod progress;
+pub(crate) mod replicate;
+
+pub(crate) use self::interrupt::{install as stop_on_signals, interrupted};
+pub(crate) use self::plan::{Plan, Subject, quick};
+pub(crate) use self::replicate::Measured;
+
+use self::progress::Progress;
+use self::replicate::{Job, Outcome};
+
+/// What the runs of one subject came to.
+#[derive(Debug)]
+pub(crate) struct SubjectRuns {
+    pub(crate) subject: Subject,
+    /// Why the stack cannot do what was asked.
+    pub(crate) unsupported: Option<String>,
+    /// By run index; `None` where a run did not take place. An error says why a run failed.
+    pub(crate) runs: Vec<Option<Result<Measured, String>>>,
+}
+
+/// What a plan came to.
+#[derive(Debug)]
+pub(crate) struct PlanRuns {
+    pub(crate) plan: Plan,
+    pub(crate) subjects: Vec<SubjectRuns>,
+    /// Whether it ended before its time.
+    pub(crate) interrupted: bool,
+}
+
+/// Runs a plan. Ends early, with what was measured, when the program is told to stop.
+pub(crate) fn execute(plan: Plan) -> PlanRuns {
+    let mut subjects: Vec<SubjectRuns> = plan
+        .subjects
+        .iter()
+        .map(|subject| blank(subject, plan.runs))
+        .collect();
+    let progress = Progress::new(&plan);
+    for (run, at) in plan.order() {
+        if interrupted() {
+            break;
+        }
+        let subject = &mut subjects[at];
+        if subject.unsupported.is_none() {
+            progress.begin(run, &subject.subject);
+            replicate_once(subject, run, &progress);
+        }
+        progress.end_one();
+    }
+    progress.finish();
+    PlanRuns {
+        plan,
+        subjects,
+        interrupted: interrupted(),
+    }
+}
+
+fn blank(subject: &Subject, runs: u32) -> SubjectRuns {
+    SubjectRuns {
+        subject: subject.clone(),
+        unsupported: subject.unsupported.clone(),
+        runs: (0..runs).map(|_| None).collect(),
+    }
+}
+
+fn replicate_once(subject: &mut SubjectRuns, run: usize, progress: &Progress) {
+    let job = Job {
+        stack: subject.subject.stack,
+        config: subject.subject.config_of_run(run),
+    };
+    match child::run(&job, &|part| progress.within(part)) {
+        Ok(Outcome::Measured(measured)) => subject.runs[run] = Some(Ok(measured)),
+        Ok(Outcome::Unsupported(reason)) => subject.unsupported = Some(reason),
+        Err(failure) => subject.runs[run] = Some(Err(failure)),
+    }
+}

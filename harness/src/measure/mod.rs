@@ -3,5 +3,7 @@
 
 pub(crate) mod allocations;
 pub(crate) mod cpu;
+pub(crate) mod environment;
 pub(crate) mod recorder;
 pub(crate) mod reordering;
+pub(crate) mod statistics;

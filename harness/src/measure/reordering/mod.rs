@@ -216,16 +216,60 @@ impl Reordering {
         degrees
     }
 
-    /// The distributions that the `reorder` scenario reports, by the names of the contract: `extent` (counts),
-    /// `n_reordering` (degrees), `reorder_density` and `buffer_density` (parts of the counted packets).
+    /// The distributions that the `reorder` scenario reports: `extent`, `gap` (counts), `n_reordering` (degrees),
+    /// `reorder_density` and `buffer_density` (parts of the counted packets), and the spread of `byte_offset`,
+    /// `late_ns`, `gap_ns` and `delay_ns`.
     pub(crate) fn distributions(&self) -> BTreeMap<&'static str, serde_json::Value> {
         BTreeMap::from([
             ("extent", json(&self.order.extents)),
+            ("gap", json(&self.order.gaps)),
             ("n_reordering", json(&self.n_reordering())),
             ("reorder_density", json(&normalised(&self.reorder_density))),
             ("buffer_density", json(&normalised(&self.buffer_density))),
+            ("byte_offset", spread(&self.order.byte_offset)),
+            ("late_ns", spread(&self.order.late_ns)),
+            ("gap_ns", spread(&self.order.gap_ns)),
+            ("delay_ns", spread(&self.delay)),
         ])
     }
+
+    /// The figures that the `reorder` scenario reports, and beside them what RFC 5560 names and what the window could not tell.
+    pub(crate) fn metrics(&self) -> BTreeMap<&'static str, Option<f64>> {
+        BTreeMap::from([
+            ("reordered_ratio", self.reordered_ratio()),
+            ("lost", Some(self.lost as f64)),
+            ("duplicated", Some(self.duplicates as f64)),
+            ("duplication_fraction", self.duplication_fraction()),
+            ("replicated_rate", self.replicated_rate()),
+            ("reordering_free_run_mean", self.order.runs.mean()),
+            (
+                "reordering_free_run_weighted_mean",
+                self.order.runs.weighted_mean(),
+            ),
+            (
+                "sequence_discontinuities",
+                Some(self.order.discontinuities as f64),
+            ),
+            (
+                "beyond_window",
+                Some((self.beyond_window + self.order.extent_beyond_window) as f64),
+            ),
+            ("implausible", Some(self.implausible as f64)),
+        ])
+    }
+}
+
+fn spread(histogram: &Histogram<u64>) -> serde_json::Value {
+    if histogram.is_empty() {
+        return serde_json::json!({ "count": 0 });
+    }
+    serde_json::json!({
+        "count": histogram.len(),
+        "min": histogram.min(),
+        "median": histogram.value_at_quantile(0.5),
+        "mean": histogram.mean(),
+        "max": histogram.max(),
+    })
 }
 
 fn ratio(part: u64, whole: u64) -> Option<f64> {

@@ -285,6 +285,29 @@ fn rfc5236_densities_are_parts_of_what_was_counted() {
 }
 
 #[test]
+fn the_figures_of_the_contract_have_their_names() {
+    let vector = Vector::new("4737-T3", 12, &[1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11, 11])
+        .at(&[68, 88, 108, 188, 208, 228, 248, 250, 252, 256, 268, 270]);
+    let (_, found) = vector.observe(WIDE);
+    let metrics = found.metrics();
+    assert_eq!(metrics["reordered_ratio"], Some(3.0 / 11.0));
+    assert_eq!((metrics["lost"], metrics["duplicated"]), (Some(1.0), Some(1.0)));
+    assert_eq!(metrics["reordering_free_run_mean"], Some(8.0 / 3.0));
+    let distributions = found.distributions();
+    assert_eq!(distributions["byte_offset"]["count"], 3);
+    assert_eq!(distributions["byte_offset"]["median"], 400);
+    assert_eq!(distributions["delay_ns"], serde_json::json!({ "count": 0 }));
+}
+
+#[test]
+fn without_reordering_there_is_no_run_to_average() {
+    let (_, found) = Vector::new("in order", 3, &[1, 2, 3]).observe(WIDE);
+    assert_eq!(found.metrics()["reordering_free_run_mean"], None);
+    let nothing = Vector::new("nothing", 3, &[]).observe(WIDE).1;
+    assert_eq!((nothing.reordered_ratio(), nothing.lost), (None, 3));
+}
+
+#[test]
 fn a_copy_is_not_reordering() {
     let (_, found) = Vector::new("5236-§2b", 5, &[1, 2, 3, 2, 4, 5]).observe(WIDE);
     assert_eq!(found.order.reordered, 0);
@@ -301,21 +324,14 @@ fn third_copies_count_once_in_the_replicated_rate() {
 
 #[test]
 fn a_rogue_number_is_discarded_by_the_thresholds() {
-    let rogue = Vector::new("rogue", 5, &[1, 5430, 2, 3, 4, 5]);
+    let arrivals = &[1, 5430, 2, 3, 4, 5];
+    let rogue = Vector::new("rogue, believed", 5430, arrivals);
     assert_densities(&rogue, &[(0, 5)], Some(&[(0, 1), (1, 5)]));
 
     // A window that believes the leap calls everything after it late, as plain RFC 4737 does.
-    let mut believing = Observer::new(Thresholds {
-        window: WIDE,
-        displacement: 4,
-        occupancy: 4,
-    });
-    for &number in rogue.arrivals {
-        believing.observe(number, None, None, 100);
-    }
-    assert_eq!(believing.finish(5430).order.reordered, 4);
+    assert_eq!(rogue.observe(WIDE).1.order.reordered, 4);
 
-    let (arrivals, found) = rogue.observe_all(64);
+    let (arrivals, found) = Vector::new("rogue, not believed", 5, arrivals).observe_all(64);
     assert_eq!(arrivals[1], (5430, Arrival::Implausible));
     assert_eq!((found.order.reordered, found.implausible, found.lost), (0, 1, 0));
 }
@@ -356,21 +372,23 @@ fn an_extent_beyond_the_window_is_said_not_guessed() {
         window: 64,
         ..Thresholds::default()
     });
-    // 2 and 3 are leapt over, and late ones keep the highest number still while places pass.
-    observer.observe(1, None, None, 100);
-    let leap = 64;
-    observer.observe(leap, None, None, 100);
-    for number in 3..leap {
+    // 60 leaps over 1 to 59; then late ones and new ones take turns, so that 59 comes 89 places after 60.
+    observer.observe(60, None, None, 100);
+    for step in 0..30 {
+        observer.observe(1 + step, None, None, 100);
+        observer.observe(61 + step, None, None, 100);
+    }
+    for number in 31..59 {
         observer.observe(number, None, None, 100);
     }
-    observer.observe(leap + 1, None, None, 100);
-    let Arrival::Reordered(late) = observer.observe(2, None, None, 100) else {
-        panic!("2 is late")
+    let Arrival::Reordered(late) = observer.observe(59, None, None, 100) else {
+        panic!("59 is late")
     };
-    assert_eq!(late.extent, Some(63));
-    let found = observer.finish(leap + 1);
-    assert_identities("window", &found);
-    assert_eq!(found.lost, 0);
+    assert_eq!((late.extent, late.byte_offset), (None, None));
+    let found = observer.finish(90);
+    assert_identities("extent", &found);
+    assert_eq!((found.order.reordered, found.lost), (59, 0));
+    assert!(found.order.extent_beyond_window > 0);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! What the command line may say of a run.
+
+use std::time::Duration;
+
+use super::quantity::{bytes, count, duration, mtu, positive};
+use super::{Checksums, Close, Closer, PathKind, Placement, ScenarioKind, StackKind};
+
+/// What was asked for; what is `None` takes the scenario's default.
+#[derive(Clone, Default, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Stacks to compare [default: engine,kernel-tuned,smoltcp]
+    #[arg(long = "stack", value_name = "STACK", value_enum, value_delimiter = ',')]
+    pub(crate) stacks: Vec<StackKind>,
+    /// Where packets travel [default: memory for engine, smoltcp and null, loopback for the kernel's stacks]
+    #[arg(long, value_enum)]
+    pub(crate) path: Option<PathKind>,
+    /// Which cores the two ends run on [default: same-core]
+    #[arg(long, value_enum)]
+    pub(crate) placement: Option<Placement>,
+    /// Load generators, each a pinned thread with connections of its own [default: 1]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) generators: Option<u32>,
+    /// Connections in flight, or open, for each generator [default: 64; 1 for stream, udp and reorder]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) connections: Option<u32>,
+    /// Idle connections open beside the load [default: 0]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) idle: Option<u64>,
+    /// TIME_WAIT entries filled in before the load starts [default: 0]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) time_wait: Option<u64>,
+    /// How a connection is closed [default: fin]
+    #[arg(long, value_enum)]
+    pub(crate) close: Option<Close>,
+    /// Who closes first [default: client]
+    #[arg(long, value_enum)]
+    pub(crate) closer: Option<Closer>,
+    /// Bytes of a message: 1 for requests, 64KiB for stream, 18 for udp, 64 for reorder unless given
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) message: Option<u32>,
+    /// Bytes of the largest IP packet [default: 1500]
+    #[arg(long, value_name = "N", value_parser = mtu)]
+    pub(crate) mtu: Option<u32>,
+    /// Who computes transport checksums [default: device]
+    #[arg(long, value_enum)]
+    pub(crate) checksums: Option<Checksums>,
+    /// The measured part of a run [default: 3s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Runs of each stack, interleaved [default: 3]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) runs: Option<u32>,
+    /// Seed of everything that is random [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Options that do not fit together, with the way out.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misfit(String);
+
+impl Options {
+    /// Refuses what each option allows by itself but the scenario does not.
+    ///
+    /// # Errors
+    /// [`Misfit`] names the option and the way out.
+    pub(crate) fn check(&self, scenario: ScenarioKind) -> Result<(), Misfit> {
+        let Some(message) = self.message else {
+            return Ok(());
+        };
+        let misfit = |text: String| Err(Misfit(text));
+        match scenario {
+            ScenarioKind::Udp | ScenarioKind::Reorder if message > LARGEST_DATAGRAM => misfit(format!(
+                "--message {message} does not fit a UDP datagram: {scenario} takes at most {LARGEST_DATAGRAM}"
+            )),
+            ScenarioKind::Reorder if message < SMALLEST_NUMBERED => misfit(format!(
+                "--message {message} has no room for a number and a time: reorder takes at least {SMALLEST_NUMBERED}"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// 65,535 bytes less the headers of IPv4 and UDP.
+const LARGEST_DATAGRAM: u32 = 65_507;
+
+/// A sequence number and a time of sending, eight bytes each.
+const SMALLEST_NUMBERED: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_to_fit_the_scenario() {
+        let options = |message| Options {
+            message: Some(message),
+            ..Options::default()
+        };
+        assert!(options(65_508).check(ScenarioKind::Udp).is_err());
+        assert!(options(65_507).check(ScenarioKind::Udp).is_ok());
+        assert!(options(1_000_000).check(ScenarioKind::Stream).is_ok());
+        let error = options(15)
+            .check(ScenarioKind::Reorder)
+            .expect_err("no room for the number");
+        assert!(error.to_string().contains("at least 16"));
+        assert!(Options::default().check(ScenarioKind::Reorder).is_ok());
+    }
+}

@@ -1,0 +1,215 @@
+//! The names that figures go by: which a scenario must report, which it is compared by, and how people call them.
+
+use crate::config::ScenarioKind;
+
+/// Percentiles of every latency histogram: the suffix of the metric's name, the quantile, and the samples below which it
+/// says nothing (ten beyond the quantile).
+pub(crate) const PERCENTILES: [(&str, f64, u64); 3] =
+    [("_p50", 0.5, 20), ("_p99", 0.99, 1000), ("_p999", 0.999, 10_000)];
+
+/// The histogram and the percentile that a metric comes from, when it is a percentile.
+pub(super) fn percentile_of(metric: &str) -> Option<(&str, f64, u64)> {
+    PERCENTILES.iter().find_map(|&(suffix, quantile, fewest)| {
+        metric
+            .strip_suffix(suffix)
+            .map(|histogram| (histogram, quantile, fewest))
+    })
+}
+
+/// Metrics of every TCP scenario.
+const TCP: [&str; 4] = [
+    "failed",
+    "retransmitted_segments",
+    "copied_bytes_per_payload_byte",
+    "allocations_per_operation",
+];
+
+const SETUP: [&str; 5] = [
+    "connections_per_second",
+    "cpu_ns_per_connection",
+    "setup_ns_p50",
+    "setup_ns_p99",
+    "setup_ns_p999",
+];
+
+/// Metrics that a document of the scenario has, null when the stack cannot tell; in the order in which they are shown.
+pub(super) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
+    let own: &[&[&str]] = match scenario {
+        ScenarioKind::Connect => &[&SETUP, &TCP],
+        ScenarioKind::Crr => &[
+            &SETUP,
+            &["time_wait_peak", "time_wait_violations", "time_wait_reused"],
+            &TCP,
+        ],
+        ScenarioKind::Teardown => &[
+            &[
+                "teardowns_per_second",
+                "cpu_ns_per_teardown",
+                "teardown_ns_p50",
+                "teardown_ns_p99",
+            ],
+            &["teardown_ns_p999", "time_wait_violations"],
+            &TCP,
+        ],
+        ScenarioKind::TimeWait => &[
+            &[
+                "connections_per_second",
+                "time_wait_peak",
+                "time_wait_bytes_per_entry",
+                "time_wait_violations",
+            ],
+            &[
+                "time_wait_reused",
+                "exhausted_ratio",
+                "setup_ns_p50",
+                "setup_ns_p99",
+                "setup_ns_p999",
+            ],
+            &TCP,
+        ],
+        ScenarioKind::Rr => &[
+            &[
+                "transactions_per_second",
+                "cpu_ns_per_transaction",
+                "latency_ns_p50",
+                "latency_ns_p99",
+            ],
+            &["latency_ns_p999"],
+            &TCP,
+        ],
+        ScenarioKind::Stream => &[&["gigabits_per_second", "cpu_ns_per_kibibyte"], &TCP],
+        ScenarioKind::Idle => &[&["bytes_per_idle_connection", "reached"], &TCP],
+        ScenarioKind::Udp => &[&["datagrams_per_second", "cpu_ns_per_datagram", "lost"]],
+        ScenarioKind::Reorder => &[&[
+            "reordered_ratio",
+            "lost",
+            "duplicated",
+            "reordering_free_run_mean",
+        ]],
+    };
+    own.concat()
+}
+
+/// Metrics that stacks are compared by, the first before all others.
+pub(super) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
+    match scenario {
+        ScenarioKind::Connect | ScenarioKind::Crr => &[
+            "connections_per_second",
+            "cpu_ns_per_connection",
+            "setup_ns_p50",
+            "setup_ns_p99",
+        ],
+        ScenarioKind::Teardown => &[
+            "teardowns_per_second",
+            "cpu_ns_per_teardown",
+            "teardown_ns_p50",
+            "teardown_ns_p99",
+        ],
+        ScenarioKind::TimeWait => &[
+            "connections_per_second",
+            "time_wait_bytes_per_entry",
+            "setup_ns_p50",
+            "setup_ns_p99",
+        ],
+        ScenarioKind::Rr => &[
+            "transactions_per_second",
+            "cpu_ns_per_transaction",
+            "latency_ns_p50",
+            "latency_ns_p99",
+        ],
+        ScenarioKind::Stream => &["gigabits_per_second", "cpu_ns_per_kibibyte"],
+        ScenarioKind::Idle => &["bytes_per_idle_connection", "reached"],
+        ScenarioKind::Udp => &["datagrams_per_second", "cpu_ns_per_datagram"],
+        ScenarioKind::Reorder => &["reordered_ratio"],
+    }
+}
+
+/// The metric that decides which of several parameters shows a stack at its best, and whether less of it is better.
+pub(super) fn deciding(scenario: ScenarioKind) -> (&'static str, bool) {
+    (
+        headline(scenario)[0],
+        matches!(scenario, ScenarioKind::Idle | ScenarioKind::Reorder),
+    )
+}
+
+/// What people call a metric.
+pub(super) fn label(metric: &str) -> String {
+    let (base, suffix) = match percentile_of(metric) {
+        Some((histogram, quantile, _)) => (histogram, format!(", p{}", quantile * 100.0)),
+        None => (metric, String::new()),
+    };
+    let words = match base {
+        "connections_per_second" => "connections/s",
+        "teardowns_per_second" => "teardowns/s",
+        "transactions_per_second" => "transactions/s",
+        "datagrams_per_second" => "datagrams/s",
+        "gigabits_per_second" => "throughput",
+        "setup_ns" => "set-up time",
+        "teardown_ns" => "teardown time",
+        "latency_ns" => "latency",
+        "copied_bytes_per_payload_byte" => "copies of each byte",
+        "allocations_per_operation" => "allocations/operation",
+        "time_wait_bytes_per_entry" => "bytes per TIME_WAIT",
+        "time_wait_peak" => "TIME_WAIT peak",
+        "time_wait_violations" => "TIME_WAIT violations",
+        "time_wait_reused" => "TIME_WAIT reused",
+        "bytes_per_idle_connection" => "bytes/idle connection",
+        "exhausted_ratio" => "ports exhausted",
+        other => {
+            return format!(
+                "{}{suffix}",
+                other.replace("cpu_ns_per_", "CPU per ").replace('_', " ")
+            );
+        }
+    };
+    format!("{words}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn scenarios_are_compared_by_what_they_report() {
+        for &scenario in ScenarioKind::value_variants() {
+            let required = required(scenario);
+            assert!(
+                headline(scenario).iter().all(|metric| required.contains(metric)),
+                "{scenario}"
+            );
+            assert!(
+                required
+                    .iter()
+                    .all(|metric| required.iter().filter(|other| *other == metric).count() == 1)
+            );
+        }
+    }
+
+    #[test]
+    fn tcp_scenarios_report_what_all_tcp_scenarios_do() {
+        for &scenario in ScenarioKind::value_variants() {
+            let datagrams = matches!(scenario, ScenarioKind::Udp | ScenarioKind::Reorder);
+            assert_eq!(
+                TCP.iter().all(|metric| required(scenario).contains(metric)),
+                !datagrams,
+                "{scenario}"
+            );
+        }
+    }
+
+    #[test]
+    fn percentiles_are_told_from_other_names() {
+        assert_eq!(percentile_of("setup_ns_p999"), Some(("setup_ns", 0.999, 10_000)));
+        assert_eq!(percentile_of("setup_ns_p99"), Some(("setup_ns", 0.99, 1000)));
+        assert_eq!(percentile_of("connections_per_second"), None);
+    }
+
+    #[test]
+    fn labels_are_words() {
+        assert_eq!(label("setup_ns_p999"), "set-up time, p99.9");
+        assert_eq!(label("cpu_ns_per_connection"), "CPU per connection");
+        assert_eq!(label("reordering_free_run_mean"), "reordering free run mean");
+    }
+}

@@ -1,0 +1,110 @@
+//! The checked-in schema is that of the types, and documents follow it.
+
+use schemars::schema_for;
+use serde_json::Value;
+
+use super::document::SuiteFormat;
+use super::fixtures::{document, document_of, plan};
+use super::{Document, Suite, one_line};
+use crate::config::StackKind;
+
+const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
+
+/// Writes the schema anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
+#[test]
+fn the_checked_in_schema_is_up_to_date() {
+    let schema = schema_for!(Document);
+    let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
+    if std::env::var_os("HANDFAST_WRITE_SCHEMA").is_some() {
+        std::fs::write(CHECKED_IN, &generated).expect("the schema can be written");
+    }
+    let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap_or_default();
+    assert!(
+        checked_in == generated,
+        "the types of the documents have changed: `HANDFAST_WRITE_SCHEMA=1 cargo test schema` writes the schema anew"
+    );
+}
+
+fn checked_in() -> jsonschema::Validator {
+    let text = std::fs::read_to_string(CHECKED_IN).expect("the schema is checked in");
+    let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
+    jsonschema::validator_for(&schema).expect("the schema is one")
+}
+
+fn json(document: &Document) -> Value {
+    serde_json::from_str(&one_line(document).expect("serialises")).expect("a document is JSON")
+}
+
+#[test]
+fn documents_follow_the_schema() {
+    let mut failed = plan(&[StackKind::Engine, StackKind::Null], 2);
+    failed.interrupted = true;
+    failed.subjects[0].runs[0] = Some(Err("it crashed".to_owned()));
+    let validator = checked_in();
+    for document in [document(), document_of(&failed)] {
+        let document = json(&document);
+        let errors: Vec<String> = validator
+            .iter_errors(&document)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
+fn what_the_contract_names_stands_where_it_says() {
+    let document = json(&document());
+    assert_eq!(document["schema"], "handfast.run/1");
+    assert_eq!(document["scenario"], "crr");
+    assert_eq!(document["config"]["closer"], "client");
+    assert_eq!(document["environment"]["syscall_ns"], 1352.0);
+    assert_eq!(document["valid"], true);
+    assert_eq!(document["invalid_reasons"], serde_json::json!([]));
+    let result = &document["results"][1];
+    assert_eq!(result["stack"], "kernel-tuned");
+    assert_eq!(
+        (&result["path"], &result["placement"]),
+        (&"loopback".into(), &"same-core".into())
+    );
+    assert_eq!(
+        (&result["valid"], &result["unsupported_reason"]),
+        (&true.into(), &Value::Null)
+    );
+    assert!(result["runs"][0]["metrics"]["connections_per_second"].is_number());
+    assert!(result["runs"][0]["metrics"]["time_wait_peak"].is_null());
+    assert!(result["runs"][0]["distributions"]["setup_ns"]["buckets"].is_array());
+    let rate = &result["metrics"]["connections_per_second"];
+    assert!(rate["median"].is_number() && rate["min"].is_number() && rate["max"].is_number());
+    assert_eq!(
+        (&rate["low"], &rate["high"], &rate["n"]),
+        (&Value::Null, &Value::Null, &3.into())
+    );
+    let ratio = &document["ratios"][0];
+    assert_eq!(
+        (&ratio["of"], &ratio["to"]),
+        (&"engine".into(), &"kernel-tuned".into())
+    );
+    assert!(ratio["metric"].is_string() && ratio["value"].is_number() && ratio["low"].is_null());
+}
+
+#[test]
+fn a_document_that_breaks_the_contract_is_found_out() {
+    let validator = checked_in();
+    let mut renamed = json(&document());
+    renamed["schema"] = "handfast.run/2".into();
+    assert!(!validator.is_valid(&renamed));
+    let mut lacking = json(&document());
+    lacking.as_object_mut().expect("an object").remove("ratios");
+    assert!(!validator.is_valid(&lacking));
+}
+
+#[test]
+fn a_suite_holds_documents() {
+    let suite = Suite {
+        schema: SuiteFormat::Suite1,
+        documents: vec![document()],
+    };
+    let suite: Value = serde_json::from_str(&one_line(&suite).expect("serialises")).expect("JSON");
+    assert_eq!(suite["schema"], "handfast.suite/1");
+    assert!(checked_in().is_valid(&suite["documents"][0]));
+}

@@ -1,0 +1,264 @@
+//! Documents as tables for people.
+
+use std::fmt::Write;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, Table};
+
+use super::document::{Document, StackResult};
+use super::metrics::{headline, label, required};
+use super::units::{factor, figure, nanoseconds};
+use crate::config::{PathKind, Placement, ScenarioKind, StackKind};
+
+/// All that a document says, one column for each stack.
+pub(crate) fn comparison(document: &Document) -> String {
+    let documents = std::slice::from_ref(document);
+    let mut text = format!("{}\n\n", what_was_done(document));
+    let rows = metrics_shown(document)
+        .into_iter()
+        .map(|metric| (document, metric))
+        .collect::<Vec<_>>();
+    let _ = writeln!(text, "{}", grid(documents, &rows, |_, metric| label(metric)));
+    text + &remarks(documents)
+}
+
+/// The figures that matter most of several documents in one table.
+pub(crate) fn headlines(documents: &[Document]) -> String {
+    let mut text = String::new();
+    for document in documents {
+        let _ = writeln!(text, "{}", what_was_done(document));
+    }
+    let rows = documents.iter().flat_map(|document| {
+        let of_document = move |metric: &&'static str| (document, (*metric).to_owned());
+        headline(document.scenario)
+            .iter()
+            .map(move |metric| of_document(metric))
+    });
+    let rows = rows
+        .filter(|(document, metric)| is_told(document, metric))
+        .collect::<Vec<_>>();
+    let named = |document: &Document, metric: &str| format!("{}: {}", document.scenario, label(metric));
+    let _ = writeln!(text, "\n{}", grid(documents, &rows, named));
+    text + &remarks(documents)
+}
+
+fn what_was_done(document: &Document) -> String {
+    let config = &document.config;
+    let what = match document.scenario {
+        ScenarioKind::Connect => "connect and close",
+        ScenarioKind::Crr => "connect, request, response, close",
+        ScenarioKind::Teardown => "close open connections",
+        ScenarioKind::TimeWait => "connect and close while TIME_WAIT fills",
+        ScenarioKind::Rr => "request and response on open connections",
+        ScenarioKind::Stream => "one-way bulk transfer",
+        ScenarioKind::Idle => "hold connections that do nothing",
+        ScenarioKind::Udp => "one-way datagrams",
+        ScenarioKind::Reorder => "numbered datagrams through a wire that reorders",
+    };
+    format!(
+        "{}: {what}; {} B messages, {} {}, {} run{} of {} s each, stacks taking turns",
+        document.scenario,
+        config.message,
+        config.connections,
+        if config.connections == 1 {
+            "connection or flow"
+        } else {
+            "connections"
+        },
+        config.runs,
+        if config.runs == 1 { "" } else { "s" },
+        config.duration.as_secs_f64(),
+    )
+}
+
+/// Metrics that some stack could tell: those of the contract in its order, then what else the scenario reported.
+fn metrics_shown(document: &Document) -> Vec<String> {
+    let required: Vec<String> = required(document.scenario)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let mut others: Vec<String> = document
+        .results
+        .iter()
+        .flat_map(|result| result.metrics.keys())
+        .cloned()
+        .collect();
+    others.sort();
+    others.dedup();
+    others.retain(|metric| !required.contains(metric));
+    required
+        .into_iter()
+        .chain(others)
+        .filter(|metric| is_told(document, metric))
+        .collect()
+}
+
+fn is_told(document: &Document, metric: &str) -> bool {
+    document
+        .results
+        .iter()
+        .any(|result| median(result, metric).is_some())
+}
+
+fn median(result: &StackResult, metric: &str) -> Option<f64> {
+    result.metrics.get(metric)?.median
+}
+
+type Column = (StackKind, PathKind, Placement);
+
+fn column(result: &StackResult) -> Column {
+    (result.stack, result.path, result.placement)
+}
+
+/// One column for each stack, path and placement in any of the documents, one row for each metric of a document.
+fn grid(
+    documents: &[Document],
+    rows: &[(&Document, String)],
+    named: impl Fn(&Document, &str) -> String,
+) -> String {
+    let mut columns: Vec<Column> = Vec::new();
+    for result in documents.iter().flat_map(|document| &document.results) {
+        if !columns.contains(&column(result)) {
+            columns.push(column(result));
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(std::iter::once(Cell::new("")).chain(columns.iter().map(|column| heading(*column))));
+    for (document, metric) in rows {
+        let figures = columns.iter().map(|&at| {
+            let result = document.results.iter().find(|result| column(result) == at);
+            Cell::new(cell(result, metric)).set_alignment(CellAlignment::Right)
+        });
+        table.add_row(std::iter::once(Cell::new(named(document, metric))).chain(figures));
+    }
+    table.trim_fmt()
+}
+
+fn heading((stack, path, placement): Column) -> Cell {
+    let place = match placement {
+        Placement::SameCore => "",
+        Placement::Split => ", two cores",
+    };
+    Cell::new(format!("{stack}\n({path}{place})")).set_alignment(CellAlignment::Right)
+}
+
+fn cell(result: Option<&StackResult>, metric: &str) -> String {
+    let Some(result) = result else {
+        return String::new();
+    };
+    match median(result, metric) {
+        Some(value) => figure(metric, value),
+        None if result.unsupported_reason.is_some() => "unsupported".to_owned(),
+        None => "–".to_owned(),
+    }
+}
+
+/// What the figures alone do not say: ratios, the cost of a system call, what is unsupported, and whether it all counts.
+fn remarks(documents: &[Document]) -> String {
+    let mut text = String::new();
+    for document in documents {
+        ratios(&mut text, document);
+    }
+    if let Some(document) = documents.first() {
+        system_calls(&mut text, document);
+    }
+    for document in documents {
+        alternatives(&mut text, document);
+        unsupported(&mut text, document);
+        notes(&mut text, document);
+        verdict(&mut text, document);
+    }
+    text
+}
+
+fn ratios(text: &mut String, document: &Document) {
+    let main = headline(document.scenario)[0];
+    for ratio in document.ratios.iter().filter(|ratio| ratio.metric == main) {
+        let interval = match (ratio.low, ratio.high) {
+            (Some(low), Some(high)) => format!(" [{}, {}]", factor(low), factor(high)),
+            _ => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "{}: engine ({}) is {}{interval} {} ({}) in {}",
+            document.scenario,
+            ratio.of_path,
+            factor(ratio.value),
+            ratio.to,
+            ratio.to_path,
+            label(main),
+        );
+    }
+}
+
+fn system_calls(text: &mut String, document: &Document) {
+    if document.results.iter().any(|result| result.stack.is_kernel()) {
+        let _ = writeln!(
+            text,
+            "A bare system call costs {} here (0.1 µs is usual without mitigations and nesting): the dearer it is, the better \
+             a stack without system calls looks beside the kernel's.",
+            nanoseconds(document.environment.syscall_ns),
+        );
+    }
+}
+
+fn alternatives(text: &mut String, document: &Document) {
+    let main = headline(document.scenario)[0];
+    for result in &document.results {
+        for other in &result.alternatives {
+            let figure =
+                median(other, main).map_or_else(|| "no figure".to_owned(), |value| figure(main, value));
+            let _ = writeln!(
+                text,
+                "{}: {} is shown at its best, with {} in flight; with {} it has {figure} {}",
+                document.scenario,
+                result.stack,
+                result.config.connections,
+                other.config.connections,
+                label(main),
+            );
+        }
+    }
+}
+
+fn unsupported(text: &mut String, document: &Document) {
+    for result in &document.results {
+        if let Some(reason) = &result.unsupported_reason {
+            let (scenario, stack, path) = (document.scenario, result.stack, result.path);
+            let _ = writeln!(text, "{scenario}: {stack} ({path}) is unsupported: {reason}");
+        }
+    }
+}
+
+fn notes(text: &mut String, document: &Document) {
+    for result in &document.results {
+        let mut notes: Vec<&String> = result.runs.iter().flat_map(|run| &run.notes).collect();
+        notes.dedup();
+        for note in notes {
+            let _ = writeln!(
+                text,
+                "{}: {} ({}): {note}",
+                document.scenario, result.stack, result.path
+            );
+        }
+    }
+}
+
+fn verdict(text: &mut String, document: &Document) {
+    if document.valid {
+        let _ = writeln!(text, "{}: valid", document.scenario);
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "{}: INVALID, these figures do not count:",
+        document.scenario
+    );
+    for reason in &document.invalid_reasons {
+        let _ = writeln!(text, "  {}", reason.replace('\n', "\n    "));
+    }
+}
+
+#[cfg(test)]
+mod tests;

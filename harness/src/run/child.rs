@@ -1,0 +1,224 @@
+//! The parent's side of a replicate: starts it, listens to it, and ends it when it overruns.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::interrupted;
+use super::replicate::{Job, Message, Outcome};
+use crate::config::RunConfig;
+
+/// The verb that makes this program a replicate.
+pub(crate) const VERB: &str = "replicate";
+
+/// How often to look whether the program was told to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a replicate that was told to stop may take to say what it measured.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Lines of a replicate's standard error that are worth keeping.
+const TAIL_LINES: usize = 12;
+
+/// Runs one replicate and returns what it found.
+///
+/// # Errors
+/// When the replicate could not be started, crashed, or overran and was ended; with the last lines of its standard error.
+pub(super) fn run(job: &Job, progress: &dyn Fn(f64)) -> Result<Outcome, String> {
+    let program =
+        std::env::current_exe().map_err(|error| format!("cannot find the program's own file: {error}"))?;
+    let mut command = Command::new(program);
+    command.arg(VERB);
+    supervise(command, job, allowed(&job.config), progress)
+}
+
+/// Time after which something is wrong: filling up takes at most 30 s each for idle connections and TIME_WAIT; the rest is
+/// for warming up, draining and a slow machine.
+fn allowed(config: &RunConfig) -> Duration {
+    2 * config.duration + Duration::from_secs(2 * 30 + 60)
+}
+
+fn supervise(
+    mut command: Command,
+    job: &Job,
+    allowed: Duration,
+    progress: &dyn Fn(f64),
+) -> Result<Outcome, String> {
+    let job = serde_json::to_vec(job).map_err(|error| error.to_string())?;
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|error| format!("cannot start a replicate: {error}"))?;
+    let errors = keep_tail(child.stderr.take().expect("standard error is piped"));
+    let lines = read_lines(child.stdout.take().expect("standard output is piped"));
+    let mut input = child.stdin.take().expect("standard input is piped");
+    // A replicate that died before it read its job says why on standard error.
+    let _ = io::Write::write_all(&mut input, &job);
+    drop(input);
+
+    let heard = listen(&mut child, &lines, allowed, progress);
+    if heard.is_err() {
+        // It may have ended by itself meanwhile.
+        let _ = child.kill();
+    }
+    let status = child
+        .wait()
+        .map_err(|error| format!("cannot wait for a replicate: {error}"))?;
+    let tail = errors.join().unwrap_or_default();
+    match heard {
+        Ok(Some(outcome)) if status.success() => Ok(outcome),
+        Ok(_) => Err(with_tail(&ended(status), &tail)),
+        Err(overrun) => Err(with_tail(&overrun, &tail)),
+    }
+}
+
+/// Follows a replicate until it closes its output; hands on its outcome, when there was one.
+fn listen(
+    child: &mut Child,
+    lines: &Receiver<String>,
+    allowed: Duration,
+    progress: &dyn Fn(f64),
+) -> Result<Option<Outcome>, String> {
+    let mut deadline = Instant::now() + allowed;
+    let mut told_to_stop = false;
+    let mut outcome = None;
+    loop {
+        match lines.recv_timeout(LOOK) {
+            Ok(line) => match serde_json::from_str(&line) {
+                Ok(Message::Progress(part)) => progress(part),
+                Ok(Message::Outcome(found)) => outcome = Some(found),
+                Err(_) => return Err(format!("the replicate said what is no message: {line}")),
+            },
+            Err(RecvTimeoutError::Disconnected) => return Ok(outcome),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if interrupted() && !told_to_stop {
+            told_to_stop = true;
+            deadline = deadline.min(Instant::now() + GRACE);
+            tell_to_stop(child);
+        }
+        if Instant::now() > deadline {
+            return Err("the replicate overran its time and was ended".to_owned());
+        }
+    }
+}
+
+fn tell_to_stop(child: &Child) {
+    if let Some(process) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself meanwhile.
+        let _ = kill_process(process, Signal::TERM);
+    }
+}
+
+fn read_lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn keep_tail(errors: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut tail = VecDeque::new();
+        for line in BufReader::new(errors).lines().map_while(Result::ok) {
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(line);
+        }
+        Vec::from(tail).join("\n")
+    })
+}
+
+fn ended(status: ExitStatus) -> String {
+    format!("the replicate ended without an outcome ({status})")
+}
+
+fn with_tail(reason: &str, tail: &str) -> String {
+    if tail.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason}; it said last:\n{tail}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Options, PathKind, ScenarioKind, StackKind};
+
+    /// A replicate that is a shell script, which may take `allowed`.
+    fn replicate(script: &str, allowed: Duration) -> (Result<Outcome, String>, Vec<f64>) {
+        let config = RunConfig::effective(
+            ScenarioKind::Crr,
+            StackKind::Null,
+            PathKind::Memory,
+            1,
+            &Options::default(),
+        );
+        let job = Job {
+            stack: StackKind::Null,
+            config,
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let parts = std::cell::RefCell::new(Vec::new());
+        let outcome = supervise(command, &job, allowed, &|part| parts.borrow_mut().push(part));
+        (outcome, parts.into_inner())
+    }
+
+    const AMPLE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_job_goes_in_and_progress_and_outcome_come_out() {
+        let script = r#"grep -q '"stack":"null"' && echo '{"progress":0.25}' && echo '{"outcome":{"unsupported":"no"}}'"#;
+        let (outcome, parts) = replicate(script, AMPLE);
+        assert_eq!(outcome, Ok(Outcome::Unsupported("no".to_owned())));
+        assert_eq!(parts, [0.25]);
+    }
+
+    #[test]
+    fn a_crash_is_told_with_its_last_words() {
+        let (outcome, _) = replicate("seq 1 50 >&2; echo 'out of luck' >&2; exit 101", AMPLE);
+        let failure = outcome.expect_err("it crashed");
+        assert!(
+            failure.contains("exit status: 101") && failure.ends_with("50\nout of luck"),
+            "{failure}"
+        );
+        assert!(!failure.contains("\n1\n"), "only the tail is kept: {failure}");
+    }
+
+    #[test]
+    fn an_outcome_of_a_process_that_failed_does_not_count() {
+        let (outcome, _) = replicate(r#"echo '{"outcome":{"unsupported":"no"}}'; exit 3"#, AMPLE);
+        assert!(outcome.expect_err("it failed").contains("exit status: 3"));
+    }
+
+    #[test]
+    fn nonsense_is_no_outcome() {
+        let (outcome, _) = replicate("echo hello; exec sleep 600", AMPLE);
+        assert!(outcome.expect_err("not a message").contains("hello"));
+    }
+
+    #[test]
+    fn a_replicate_that_overruns_is_ended() {
+        let (outcome, _) = replicate("echo busy >&2; exec sleep 600", Duration::from_millis(200));
+        let failure = outcome.expect_err("it overran");
+        assert!(
+            failure.contains("overran") && failure.ends_with("busy"),
+            "{failure}"
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! Which runs there are, and in which order.
+
+use std::time::Duration;
+
+use crate::config::{
+    DEFAULT_STACKS, Options, PathKind, RunConfig, ScenarioKind, StackKind, connections_shown,
+};
+
+/// One column of a comparison: a stack on a path with its parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) stack: StackKind,
+    pub(crate) config: RunConfig,
+    /// Why it need not be tried.
+    pub(crate) unsupported: Option<String>,
+}
+
+impl Subject {
+    fn new(
+        scenario: ScenarioKind,
+        stack: StackKind,
+        path: PathKind,
+        connections: u32,
+        asked: &Options,
+    ) -> Self {
+        let unsupported = (!stack.paths().contains(&path)).then(|| {
+            let paths: Vec<String> = stack.paths().iter().map(ToString::to_string).collect();
+            format!(
+                "{stack} does not run over {path}; it does over {}",
+                paths.join(" and ")
+            )
+        });
+        Self {
+            stack,
+            config: RunConfig::effective(scenario, stack, path, connections, asked),
+            unsupported,
+        }
+    }
+
+    /// The parameters of one run: each has a seed of its own, the same for every stack.
+    pub(crate) fn config_of_run(&self, run: usize) -> RunConfig {
+        RunConfig {
+            seed: self.config.seed.wrapping_add(run as u64),
+            ..self.config.clone()
+        }
+    }
+}
+
+/// Everything that makes up one document: a scenario on some stacks, several times.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: ScenarioKind,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) runs: u32,
+    /// The path that was asked for; `None` when each stack takes its own.
+    pub(crate) path: Option<PathKind>,
+}
+
+impl Plan {
+    /// A scenario with what the command line asked for.
+    pub(crate) fn new(scenario: ScenarioKind, asked: &Options) -> Self {
+        let stacks = if asked.stacks.is_empty() {
+            &DEFAULT_STACKS[..]
+        } else {
+            &asked.stacks
+        };
+        let columns = unique(stacks).map(|stack| (stack, asked.path.unwrap_or(stack.paths()[0])));
+        Self {
+            path: asked.path,
+            ..Self::with_columns(scenario, columns, asked)
+        }
+    }
+
+    fn with_columns(
+        scenario: ScenarioKind,
+        columns: impl Iterator<Item = (StackKind, PathKind)>,
+        asked: &Options,
+    ) -> Self {
+        let subjects = columns.flat_map(|(stack, path)| {
+            let numbers = connections_shown(scenario, stack, asked).into_iter();
+            numbers.map(move |connections| Subject::new(scenario, stack, path, connections, asked))
+        });
+        Self {
+            scenario,
+            subjects: subjects.collect(),
+            runs: asked.runs.unwrap_or(3),
+            path: None,
+        }
+    }
+
+    /// Run index and subject index of every replicate: forwards in one run, backwards in the next, so that a machine
+    /// that slowly changes treats all alike.
+    pub(crate) fn order(&self) -> Vec<(usize, usize)> {
+        let last = self.subjects.len().saturating_sub(1);
+        let place = |run: usize, at: usize| if run.is_multiple_of(2) { at } else { last - at };
+        let runs = 0..self.runs as usize;
+        runs.flat_map(|run| (0..self.subjects.len()).map(move |at| (run, place(run, at))))
+            .collect()
+    }
+}
+
+fn unique(stacks: &[StackKind]) -> impl Iterator<Item = StackKind> {
+    let repeated = |at: usize| stacks[..at].contains(&stacks[at]);
+    (0..stacks.len())
+        .filter(move |&at| !repeated(at))
+        .map(|at| stacks[at])
+}
+
+/// The comparison that is made when no verb is given. About fifty runs that end, with what surrounds them, within 90 s.
+pub(crate) fn quick() -> Vec<Plan> {
+    const COLUMNS: [(StackKind, PathKind); 4] = [
+        (StackKind::Engine, PathKind::Memory),
+        (StackKind::Engine, PathKind::Loopback),
+        (StackKind::KernelTuned, PathKind::Loopback),
+        (StackKind::Smoltcp, PathKind::Memory),
+    ];
+    let asked = Options {
+        duration: Some(Duration::from_millis(800)),
+        ..Options::default()
+    };
+    let scenarios = [
+        ScenarioKind::Crr,
+        ScenarioKind::Rr,
+        ScenarioKind::Stream,
+        ScenarioKind::Udp,
+    ];
+    scenarios
+        .into_iter()
+        .map(|scenario| Plan::with_columns(scenario, COLUMNS.into_iter(), &asked))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(stacks: &[StackKind]) -> Options {
+        Options {
+            stacks: stacks.to_vec(),
+            runs: Some(2),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn stacks_take_turns_forwards_and_backwards() {
+        let plan = Plan::new(
+            ScenarioKind::Stream,
+            &asked(&[StackKind::Engine, StackKind::Kernel, StackKind::Null]),
+        );
+        assert_eq!(plan.order(), [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn a_stack_named_twice_runs_once() {
+        let plan = Plan::new(
+            ScenarioKind::Udp,
+            &asked(&[StackKind::Null, StackKind::Engine, StackKind::Null]),
+        );
+        let stacks: Vec<_> = plan.subjects.iter().map(|subject| subject.stack).collect();
+        assert_eq!(stacks, [StackKind::Null, StackKind::Engine]);
+    }
+
+    #[test]
+    fn a_path_that_a_stack_has_not_is_unsupported_and_says_which_it_has() {
+        let options = Options {
+            path: Some(PathKind::Loopback),
+            ..asked(&[StackKind::Engine, StackKind::Smoltcp])
+        };
+        let plan = Plan::new(ScenarioKind::Rr, &options);
+        assert_eq!(plan.subjects[0].unsupported, None);
+        let reason = plan.subjects[1]
+            .unsupported
+            .as_deref()
+            .expect("smoltcp has no loopback");
+        assert_eq!(reason, "smoltcp does not run over loopback; it does over memory");
+    }
+
+    #[test]
+    fn runs_differ_in_their_seed_alone() {
+        let plan = Plan::new(
+            ScenarioKind::Reorder,
+            &Options {
+                seed: Some(40),
+                ..Options::default()
+            },
+        );
+        let (engine, other) = (&plan.subjects[0], &plan.subjects[1]);
+        assert_eq!(engine.config_of_run(2).seed, 42);
+        assert_eq!(other.config_of_run(2).seed, 42);
+    }
+
+    #[test]
+    fn the_quick_comparison_leaves_a_third_of_its_time_for_what_surrounds_the_runs() {
+        let plans = quick();
+        let measured: Duration = plans
+            .iter()
+            .flat_map(|plan| {
+                plan.subjects
+                    .iter()
+                    .map(|subject| subject.config.duration * plan.runs)
+            })
+            .sum();
+        assert!(measured <= Duration::from_secs(60), "{measured:?}");
+        assert!(
+            plans
+                .iter()
+                .all(|plan| plan.subjects.iter().all(|subject| subject.unsupported.is_none()))
+        );
+    }
+}

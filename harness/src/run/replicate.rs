@@ -1,0 +1,156 @@
+//! One run in a process of its own: the job comes in as JSON on standard input; on standard output go lines of JSON, first
+//! progress and at last the outcome.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::interrupt;
+use crate::config::{RunConfig, StackKind};
+use crate::measure::recorder::to_buckets;
+use crate::scenario::{self, Measurement};
+
+/// What a replicate is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) stack: StackKind,
+    pub(super) config: RunConfig,
+}
+
+/// What a replicate says, one line each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Message {
+    /// The part of the run that is over, 0 to 1.
+    Progress(f64),
+    /// The last line.
+    Outcome(Outcome),
+}
+
+/// How a replicate ended.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Measured(Measured),
+    /// The stack cannot do what was asked, and why.
+    Unsupported(String),
+}
+
+/// A [`Measurement`] on its way between two processes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) metrics: BTreeMap<String, Option<f64>>,
+    /// Every bucket that holds something, as (nanoseconds, count).
+    pub(crate) histograms: BTreeMap<String, Vec<(u64, u64)>>,
+    pub(crate) distributions: BTreeMap<String, serde_json::Value>,
+    pub(crate) invalid_reasons: Vec<String>,
+    /// What the system refused although the run could go on without.
+    pub(crate) notes: Vec<String>,
+    /// Whether the run was told to stop before its time.
+    pub(crate) cut_short: bool,
+}
+
+impl Measured {
+    fn new(found: Measurement, notes: Vec<String>, cut_short: bool) -> Self {
+        let named =
+            |(name, value): (&str, Option<f64>)| (name.to_owned(), value.filter(|value| value.is_finite()));
+        Self {
+            metrics: found.metrics.into_iter().map(named).collect(),
+            histograms: found
+                .histograms
+                .iter()
+                .map(|(name, all)| ((*name).to_owned(), to_buckets(all)))
+                .collect(),
+            distributions: found
+                .distributions
+                .into_iter()
+                .map(|(name, all)| (name.to_owned(), all))
+                .collect(),
+            invalid_reasons: found.invalid_reasons,
+            notes,
+            cut_short,
+        }
+    }
+}
+
+/// The hidden verb: does the job on standard input.
+pub(crate) fn main() -> ExitCode {
+    match replicate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn replicate() -> Result<(), Box<dyn std::error::Error>> {
+    // Nobody would read what an orphan measures. Best effort: without it the orphan ends with its run.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+    let job: Job = serde_json::from_reader(io::stdin().lock())?;
+    // Before the thread of the signal handler: a user namespace can only be entered by a process with one thread.
+    let notes = scenario::prepare(job.stack);
+    super::stop_on_signals()?;
+    let stop = interrupt::flag();
+    let told = Cell::new(0.0);
+    let progress = |part: f64| {
+        if part >= told.get() + 0.01 {
+            told.set(part);
+            // Without a reader there is no reason to go on.
+            if say(&Message::Progress(part)).is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    let outcome = match scenario::run(job.stack, &job.config, stop, &progress) {
+        Ok(found) => Outcome::Measured(Measured::new(found, notes, super::interrupted())),
+        Err(unsupported) => Outcome::Unsupported(unsupported.to_string()),
+    };
+    Ok(say(&Message::Outcome(outcome))?)
+}
+
+fn say(message: &Message) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    let mut output = io::stdout().lock();
+    output.write_all(&line)?;
+    output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::recorder::{Recorder, from_buckets};
+
+    #[test]
+    fn a_measurement_survives_the_way_between_processes() {
+        let mut latency = Recorder::new();
+        (1..3000_u64).for_each(|n| latency.record(n * n));
+        let latency = latency.into_histogram();
+        let found = Measurement {
+            metrics: BTreeMap::from([
+                ("failed", Some(0.1 + 0.2)),
+                ("lost", None),
+                ("ratio", Some(f64::NAN)),
+            ]),
+            histograms: BTreeMap::from([("latency_ns", latency.clone())]),
+            distributions: BTreeMap::from([("extent", serde_json::json!({ "3": 4 }))]),
+            invalid_reasons: vec!["client-bound".to_owned()],
+        };
+        let sent = Measured::new(found, vec!["no namespace".to_owned()], true);
+        let line =
+            serde_json::to_string(&Message::Outcome(Outcome::Measured(sent.clone()))).expect("serialises");
+        assert!(!line.contains('\n'));
+        let Message::Outcome(Outcome::Measured(back)) = serde_json::from_str(&line).expect("parses") else {
+            panic!("another message came back")
+        };
+        assert_eq!(back, sent);
+        assert_eq!(back.metrics["failed"], Some(0.1 + 0.2));
+        assert_eq!(back.metrics["ratio"], None);
+        assert_eq!(from_buckets(&back.histograms["latency_ns"]), latency);
+    }
+}

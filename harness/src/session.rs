@@ -1,0 +1,142 @@
+//! One call of the program: carries out plans, shows what they came to, and keeps it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::measure::environment::Environment;
+use crate::report::document::SuiteFormat;
+use crate::report::{Document, Shelf, Suite, comparison, headlines, one_line, summarise};
+use crate::run::{self, Plan};
+
+/// How the program ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    Ok,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// A run failed or does not count.
+    Invalid,
+    /// The system lacks what the program itself needs.
+    Environment,
+    /// Told to stop; what was measured is kept.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Usage => 2,
+            Exit::Invalid => 4,
+            Exit::Environment => 5,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// How much a table shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shown {
+    /// The figures that matter most, of all documents together.
+    Headlines,
+    /// All figures, a table for each document.
+    Everything,
+}
+
+/// What a call is to do.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) shown: Shown,
+    pub(crate) json: bool,
+    pub(crate) out: Option<PathBuf>,
+}
+
+impl Session {
+    /// Carries everything out.
+    pub(crate) fn run(self) -> Exit {
+        self.measure_and_report().unwrap_or_else(|error| {
+            eprintln!("error: {error}");
+            Exit::Environment
+        })
+    }
+
+    fn measure_and_report(self) -> io::Result<Exit> {
+        let several = self.plans.len() > 1;
+        let shelf = Shelf::new(self.out.clone(), several);
+        for plan in &self.plans {
+            shelf.reserve(plan.scenario).map_err(|error| {
+                let directory = shelf.directory(plan.scenario);
+                let text = format!(
+                    "cannot write to {}: {error}; choose another place with --out",
+                    directory.display()
+                );
+                io::Error::new(error.kind(), text)
+            })?;
+        }
+        run::stop_on_signals().map_err(io::Error::other)?;
+        self.warn();
+        let documents = self.measure(&shelf)?;
+        self.show(&documents, several)?;
+        Ok(verdict(&documents))
+    }
+
+    /// What makes figures worth little, said before they are taken.
+    fn warn(&self) {
+        if cfg!(debug_assertions) {
+            eprintln!(
+                "warning: this program was built without optimisation, its figures mean nothing; use --release"
+            );
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let generators = self
+            .plans
+            .iter()
+            .flat_map(|plan| &plan.subjects)
+            .map(|subject| subject.config.generators);
+        if let Some(most) = generators.max().filter(|most| *most as usize > cores) {
+            eprintln!("warning: {most} generators share {cores} cores; give at most --generators {cores}");
+        }
+    }
+
+    /// Carries out the plans, and writes each document as soon as it is complete.
+    fn measure(&self, shelf: &Shelf) -> io::Result<Vec<Document>> {
+        let environment = Environment::observe();
+        let mut documents = Vec::new();
+        for plan in &self.plans {
+            let done = run::execute(plan.clone());
+            let document = summarise(&done, environment.clone(), shelf.started.clone());
+            let file = shelf.put(&document)?;
+            eprintln!("written to {}", file.display());
+            documents.push(document);
+            if run::interrupted() {
+                break;
+            }
+        }
+        Ok(documents)
+    }
+
+    fn show(&self, documents: &[Document], several: bool) -> io::Result<()> {
+        let text = match documents {
+            [document] if self.json && !several => one_line(document)?,
+            _ if self.json => one_line(&Suite {
+                schema: SuiteFormat::Suite1,
+                documents: documents.to_vec(),
+            })?,
+            _ if self.shown == Shown::Headlines => headlines(documents),
+            _ => documents.iter().map(comparison).collect::<Vec<_>>().join("\n"),
+        };
+        io::stdout().write_all(text.as_bytes())
+    }
+}
+
+fn verdict(documents: &[Document]) -> Exit {
+    if run::interrupted() {
+        Exit::Interrupted
+    } else if documents.iter().all(|document| document.valid) {
+        Exit::Ok
+    } else {
+        Exit::Invalid
+    }
+}

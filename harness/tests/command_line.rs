@@ -1,0 +1,219 @@
+//! The command line as scripts meet it: exit status, what goes where, and errors that say the way out.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn handfast(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output();
+    output.expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// Asserts a usage error that names each of `words`.
+fn assert_refused(arguments: &[&str], words: &[&str]) {
+    let output = handfast(arguments);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+    assert!(output.stdout.is_empty(), "errors go to standard error");
+    for word in words {
+        assert!(
+            errors.contains(word),
+            "{arguments:?}: `{word}` is missing in\n{errors}"
+        );
+    }
+}
+
+#[test]
+fn usage_errors_name_the_value_and_the_way_out() {
+    assert_refused(&["run"], &["SCENARIO"]);
+    assert_refused(&["run", "crrr"], &["crrr", "crr", "teardown"]);
+    assert_refused(&["sprint"], &["sprint"]);
+    assert_refused(
+        &["run", "crr", "--stack", "engine,lwip"],
+        &["lwip", "smoltcp", "kernel-tuned"],
+    );
+    assert_refused(
+        &["run", "crr", "--path", "carrier-pigeon"],
+        &["carrier-pigeon", "memory", "veth"],
+    );
+    assert_refused(
+        &["run", "crr", "--generators", "0"],
+        &["--generators", "at least 1"],
+    );
+    assert_refused(&["run", "crr", "--runs", "0"], &["--runs", "at least 1"]);
+    assert_refused(&["run", "crr", "--connections", "many"], &["`many`", "50k"]);
+    assert_refused(&["run", "crr", "--mtu", "575"], &["575", "576", "1280", "1500"]);
+    assert_refused(&["run", "crr", "--duration", "10"], &["`10`", "500ms"]);
+    assert_refused(&["run", "crr", "--message", "64kib"], &["`64kib`", "64KiB"]);
+    assert_refused(&["run", "udp", "--message", "64KiB"], &["65536", "65507"]);
+    assert_refused(
+        &["run", "rr", "reorder", "--message", "8"],
+        &["--message 8", "at least 16"],
+    );
+    assert_refused(&["--json", "run", "crr"], &["--json"]);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let output = handfast(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!output.stdout.is_empty());
+    }
+    assert!(
+        !text(&handfast(&["--help"]).stdout).contains("replicate"),
+        "the inner verb is hidden"
+    );
+}
+
+#[test]
+fn list_tells_what_there_is_in_one_line_each() {
+    let output = handfast(&["list"]);
+    assert_eq!(output.status.code(), Some(0));
+    let listed = text(&output.stdout);
+    for name in [
+        "connect",
+        "crr",
+        "teardown",
+        "time-wait",
+        "rr",
+        "stream",
+        "idle",
+        "udp",
+        "reorder",
+        "engine",
+        "kernel",
+        "kernel-tuned",
+        "smoltcp",
+        "null",
+        "memory",
+        "loopback",
+        "veth",
+        "tap",
+        "tun",
+    ] {
+        let line = listed
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(name));
+        assert!(
+            line.is_some_and(|line| line.split_whitespace().count() > 3),
+            "{name} in\n{listed}"
+        );
+    }
+}
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("handfast-{name}-{}", std::process::id())))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a UTF-8 path")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn an_impossible_path_is_unsupported_and_no_failure() {
+    let out = Scratch::new("unsupported");
+    let output = handfast(&[
+        "run",
+        "rr",
+        "--stack",
+        "smoltcp,null",
+        "--path",
+        "loopback",
+        "--json",
+        "--out",
+        out.path(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value =
+        serde_json::from_slice(&output.stdout).expect("standard output is one JSON document");
+    assert_eq!(document["schema"], "handfast.run/1");
+    assert_eq!(document["config"]["path"], "loopback");
+    for result in document["results"].as_array().expect("results") {
+        let reason = result["unsupported_reason"].as_str().expect("a reason");
+        assert!(reason.contains("does over memory"), "{reason}");
+    }
+    let kept = std::fs::read(out.0.join("run.json")).expect("the document is kept");
+    assert_eq!(kept, output.stdout);
+}
+
+#[test]
+fn several_scenarios_make_a_suite_and_a_file_each() {
+    let out = Scratch::new("suite");
+    let output = handfast(&[
+        "run",
+        "rr",
+        "udp",
+        "--stack",
+        "null",
+        "--path",
+        "tun",
+        "--json",
+        "--out",
+        out.path(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let suite: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(suite["schema"], "handfast.suite/1");
+    let scenarios: Vec<_> = suite["documents"]
+        .as_array()
+        .expect("documents")
+        .iter()
+        .map(|d| &d["scenario"])
+        .collect();
+    assert_eq!(scenarios, ["rr", "udp"]);
+    assert!(out.0.join("rr/run.json").exists() && out.0.join("udp/run.json").exists());
+}
+
+#[test]
+fn without_json_the_table_says_why() {
+    let out = Scratch::new("table");
+    let output = handfast(&[
+        "run",
+        "rr",
+        "--stack",
+        "null",
+        "--path",
+        "tap",
+        "--out",
+        out.path(),
+    ]);
+    let shown = text(&output.stdout);
+    assert!(
+        shown.contains("null (tap) is unsupported") && shown.contains("rr: valid"),
+        "{shown}"
+    );
+    assert!(
+        text(&output.stderr).contains("run.json"),
+        "where it was written is no part of the result"
+    );
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_an_environment_error_before_anything_runs() {
+    let output = handfast(&["run", "rr", "--out", "/proc/nowhere"]);
+    assert_eq!(output.status.code(), Some(5));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("/proc/nowhere") && errors.contains("--out"),
+        "{errors}"
+    );
+}
