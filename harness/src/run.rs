@@ -10,6 +10,7 @@ pub(crate) use self::interrupt::{install as stop_on_signals, interrupted};
 pub(crate) use self::plan::{Plan, Subject, quick};
 pub(crate) use self::replicate::Measured;
 
+use self::child::Told;
 use self::progress::Progress;
 use self::replicate::{Job, Outcome};
 
@@ -19,8 +20,17 @@ pub(crate) struct SubjectRuns {
     pub(crate) subject: Subject,
     /// Why the stack cannot do what was asked.
     pub(crate) unsupported: Option<String>,
-    /// By run index; `None` where a run did not take place. An error says why a run failed.
-    pub(crate) runs: Vec<Option<Result<Measured, String>>>,
+    /// By run index; `None` where a run did not take place.
+    pub(crate) runs: Vec<Option<Replicate>>,
+}
+
+/// What one run came to.
+#[derive(Debug)]
+pub(crate) struct Replicate {
+    /// What it found, or why it failed.
+    pub(crate) found: Result<Measured, String>,
+    /// What the system refused although the run could go on without.
+    pub(crate) notes: Vec<String>,
 }
 
 /// What a plan came to.
@@ -72,9 +82,19 @@ fn replicate_once(subject: &mut SubjectRuns, run: usize, progress: &Progress) {
         stack: subject.subject.stack,
         config: subject.subject.config_of_run(run),
     };
-    match child::run(&job, &|part| progress.within(part)) {
-        Ok(Outcome::Measured(measured)) => subject.runs[run] = Some(Ok(measured)),
-        Ok(Outcome::Unsupported(reason)) => subject.unsupported = Some(reason),
-        Err(failure) => subject.runs[run] = Some(Err(failure)),
-    }
+    let (found, notes) = match child::run(&job, &|part| progress.within(part)) {
+        Ok(Told {
+            outcome: Outcome::Unsupported(reason),
+            ..
+        }) => {
+            subject.unsupported = Some(reason);
+            return;
+        }
+        Ok(Told {
+            outcome: Outcome::Measured(measured),
+            notes,
+        }) => (Ok(measured), notes),
+        Err(failure) => (Err(failure), Vec::new()),
+    };
+    subject.runs[run] = Some(Replicate { found, notes });
 }

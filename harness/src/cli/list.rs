@@ -12,10 +12,9 @@ use crate::session::Exit;
 /// Prints scenarios, stacks and paths, one line each.
 pub(super) fn print() -> ExitCode {
     let sections = [
-        section::<ScenarioKind>("Scenarios"),
-        section::<StackKind>("Stacks (--stack)"),
-        section::<PathKind>("Paths (--path)"),
-        paths_of_stacks(),
+        section::<ScenarioKind>("Scenarios", |_| String::new()),
+        section::<StackKind>("Stacks (--stack)", |_| String::new()),
+        section::<PathKind>("Paths (--path)", |path| format!(" ({})", stacks_on(*path))),
     ];
     match io::stdout().write_all(sections.join("\n").as_bytes()) {
         Ok(()) => Exit::Ok.into(),
@@ -23,23 +22,26 @@ pub(super) fn print() -> ExitCode {
     }
 }
 
-fn section<T: ValueEnum>(title: &str) -> String {
+fn section<T: ValueEnum>(title: &str, remark: impl Fn(&T) -> String) -> String {
     let mut text = format!("{title}\n");
-    for value in T::value_variants()
-        .iter()
-        .filter_map(ValueEnum::to_possible_value)
-    {
+    for kind in T::value_variants() {
+        let Some(value) = kind.to_possible_value() else {
+            continue;
+        };
         let what = value.get_help().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:<14}{what}", value.get_name());
+        let _ = writeln!(text, "  {:<14}{what}{}", value.get_name(), remark(kind));
     }
     text
 }
 
-fn paths_of_stacks() -> String {
-    let mut text = String::from("Paths that each stack can take, its default first\n");
-    for stack in StackKind::value_variants() {
-        let paths: Vec<String> = stack.paths().iter().map(ToString::to_string).collect();
-        let _ = writeln!(text, "  {stack:<14}{}", paths.join(", "));
+fn stacks_on(path: PathKind) -> String {
+    let on_path = StackKind::value_variants()
+        .iter()
+        .filter(|stack| stack.paths().contains(&path));
+    let names: Vec<String> = on_path.map(ToString::to_string).collect();
+    if names.is_empty() {
+        "no stack so far".to_owned()
+    } else {
+        names.join(", ")
     }
-    text
 }

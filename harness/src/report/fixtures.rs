@@ -6,7 +6,7 @@ use super::{Document, summarise};
 use crate::config::{Options, ScenarioKind, StackKind};
 use crate::measure::environment::Environment;
 use crate::measure::recorder::{Recorder, to_buckets};
-use crate::run::{Measured, Plan, PlanRuns, SubjectRuns};
+use crate::run::{Measured, Plan, PlanRuns, Replicate, SubjectRuns};
 
 /// A run with some latencies around `latency_ns`.
 pub(super) fn measured(rate: f64, samples: u64, latency_ns: u64) -> Measured {
@@ -17,6 +17,7 @@ pub(super) fn measured(rate: f64, samples: u64, latency_ns: u64) -> Measured {
             ("connections_per_second".to_owned(), Some(rate)),
             ("cpu_ns_per_connection".to_owned(), Some(1e9 / rate)),
             ("failed".to_owned(), Some(0.0)),
+            ("window_seconds".to_owned(), Some(3.0)),
         ]),
         histograms: BTreeMap::from([("setup_ns".to_owned(), to_buckets(&setup.into_histogram()))]),
         distributions: BTreeMap::from([("occupancy".to_owned(), serde_json::json!([1, 2, 3]))]),
@@ -45,6 +46,14 @@ pub(super) fn plan(stacks: &[StackKind], runs: u32) -> PlanRuns {
     }
 }
 
+/// A run that took place.
+pub(super) fn ran(found: Result<Measured, String>) -> Option<Replicate> {
+    Some(Replicate {
+        found,
+        notes: Vec::new(),
+    })
+}
+
 /// The document of a plan.
 pub(super) fn document_of(done: &PlanRuns) -> Document {
     summarise(done, environment(), "2026-11-22T19:30:00Z".to_owned())
@@ -62,7 +71,7 @@ pub(super) fn document() -> Document {
     let rates = [500_000.0, 20_000.0, 150_000.0, 100_000.0];
     for (subject, rate) in done.subjects.iter_mut().zip(rates) {
         for (index, run) in subject.runs.iter_mut().enumerate() {
-            *run = Some(Ok(measured(
+            *run = ran(Ok(measured(
                 rate * (1.0 + index as f64 / 100.0),
                 20_000,
                 1_000_000_000 / rate as u64,

@@ -90,6 +90,15 @@ pub(super) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
     own.concat()
 }
 
+/// Metrics beyond the contract that people want to see where a stack can tell them.
+pub(super) const SHOWN_BESIDE: [&str; 5] = [
+    "system_calls_per_operation",
+    "system_calls_per_packet",
+    "dropped",
+    "idle_reached",
+    "time_wait_filled",
+];
+
 /// Metrics that stacks are compared by, the first before all others.
 pub(super) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
     match scenario {

@@ -4,7 +4,7 @@ use schemars::schema_for;
 use serde_json::Value;
 
 use super::document::SuiteFormat;
-use super::fixtures::{document, document_of, plan};
+use super::fixtures::{document, document_of, plan, ran};
 use super::{Document, Suite, one_line};
 use crate::config::StackKind;
 
@@ -39,7 +39,7 @@ fn json(document: &Document) -> Value {
 fn documents_follow_the_schema() {
     let mut failed = plan(&[StackKind::Engine, StackKind::Null], 2);
     failed.interrupted = true;
-    failed.subjects[0].runs[0] = Some(Err("it crashed".to_owned()));
+    failed.subjects[0].runs[0] = ran(Err("it crashed".to_owned()));
     let validator = checked_in();
     for document in [document(), document_of(&failed)] {
         let document = json(&document);

@@ -13,7 +13,7 @@ use crate::config::{ScenarioKind, StackKind};
 use crate::measure::environment::Environment;
 use crate::measure::recorder::{empty_histogram, from_buckets};
 use crate::measure::statistics::{interval, median};
-use crate::run::{Measured, Plan, PlanRuns, SubjectRuns};
+use crate::run::{Measured, Plan, PlanRuns, Replicate, SubjectRuns};
 
 /// The document of a plan that was carried out.
 pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: String) -> Document {
@@ -114,9 +114,14 @@ fn result(scenario: ScenarioKind, subject: &SubjectRuns) -> StackResult {
         .enumerate()
         .filter_map(|(index, run)| Some((index, run.as_ref()?)));
     let runs: Vec<Run> = took_place
-        .map(|(index, run)| self::run(scenario, subject, index, run))
+        .map(|(index, run)| self::run(scenario, index, run))
         .collect();
-    let measured: Vec<&Measured> = subject.runs.iter().flatten().flatten().collect();
+    let measured: Vec<&Measured> = subject
+        .runs
+        .iter()
+        .flatten()
+        .filter_map(|run| run.found.as_ref().ok())
+        .collect();
     let invalid_reasons = validity::of_result(&runs, subject.unsupported.as_deref());
     StackResult {
         stack: subject.subject.stack,
@@ -132,23 +137,18 @@ fn result(scenario: ScenarioKind, subject: &SubjectRuns) -> StackResult {
     }
 }
 
-fn run(
-    scenario: ScenarioKind,
-    subject: &SubjectRuns,
-    index: usize,
-    outcome: &Result<Measured, String>,
-) -> Run {
-    match outcome {
+fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
+    let notes = replicate.notes.clone();
+    match &replicate.found {
         Ok(measured) => {
-            let metrics = metrics(scenario, measured);
-            let invalid_reasons = validity::of_run(&subject.subject.config, measured, &metrics);
+            let invalid_reasons = validity::of_run(measured);
             Run {
                 index,
                 valid: invalid_reasons.is_empty(),
                 invalid_reasons,
                 error: None,
-                notes: measured.notes.clone(),
-                metrics,
+                notes,
+                metrics: metrics(scenario, measured),
                 distributions: distributions(measured),
             }
         }
@@ -157,7 +157,7 @@ fn run(
             valid: false,
             invalid_reasons: vec!["the run failed".to_owned()],
             error: Some(failure.clone()),
-            notes: Vec::new(),
+            notes,
             metrics: BTreeMap::new(),
             distributions: BTreeMap::new(),
         },

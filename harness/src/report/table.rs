@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 
 use super::document::{Document, StackResult};
-use super::metrics::{headline, label, required};
+use super::metrics::{SHOWN_BESIDE, headline, label, required};
 use super::units::{factor, figure, nanoseconds};
 use crate::config::{PathKind, Placement, ScenarioKind, StackKind};
 
@@ -71,25 +71,12 @@ fn what_was_done(document: &Document) -> String {
     )
 }
 
-/// Metrics that some stack could tell: those of the contract in its order, then what else the scenario reported.
+/// Metrics that some stack could tell, those of the contract first. The document has them all.
 fn metrics_shown(document: &Document) -> Vec<String> {
-    let required: Vec<String> = required(document.scenario)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    let mut others: Vec<String> = document
-        .results
-        .iter()
-        .flat_map(|result| result.metrics.keys())
-        .cloned()
-        .collect();
-    others.sort();
-    others.dedup();
-    others.retain(|metric| !required.contains(metric));
-    required
-        .into_iter()
-        .chain(others)
+    let known = required(document.scenario).into_iter().chain(SHOWN_BESIDE);
+    known
         .filter(|metric| is_told(document, metric))
+        .map(str::to_owned)
         .collect()
 }
 

@@ -25,11 +25,19 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Lines of a replicate's standard error that are worth keeping.
 const TAIL_LINES: usize = 12;
 
+/// What a replicate that went well came to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) outcome: Outcome,
+    /// The last lines of its standard error: what the system refused although the run could go on without.
+    pub(super) notes: Vec<String>,
+}
+
 /// Runs one replicate and returns what it found.
 ///
 /// # Errors
 /// When the replicate could not be started, crashed, or overran and was ended; with the last lines of its standard error.
-pub(super) fn run(job: &Job, progress: &dyn Fn(f64)) -> Result<Outcome, String> {
+pub(super) fn run(job: &Job, progress: &dyn Fn(f64)) -> Result<Told, String> {
     let program =
         std::env::current_exe().map_err(|error| format!("cannot find the program's own file: {error}"))?;
     let mut command = Command::new(program);
@@ -48,7 +56,7 @@ fn supervise(
     job: &Job,
     allowed: Duration,
     progress: &dyn Fn(f64),
-) -> Result<Outcome, String> {
+) -> Result<Told, String> {
     let job = serde_json::to_vec(job).map_err(|error| error.to_string())?;
     let child = command
         .stdin(Stdio::piped())
@@ -71,11 +79,11 @@ fn supervise(
     let status = child
         .wait()
         .map_err(|error| format!("cannot wait for a replicate: {error}"))?;
-    let tail = errors.join().unwrap_or_default();
+    let notes = errors.join().unwrap_or_default();
     match heard {
-        Ok(Some(outcome)) if status.success() => Ok(outcome),
-        Ok(_) => Err(with_tail(&ended(status), &tail)),
-        Err(overrun) => Err(with_tail(&overrun, &tail)),
+        Ok(Some(outcome)) if status.success() => Ok(Told { outcome, notes }),
+        Ok(_) => Err(with_tail(&ended(status), &notes)),
+        Err(overrun) => Err(with_tail(&overrun, &notes)),
     }
 }
 
@@ -129,7 +137,7 @@ fn read_lines(output: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-fn keep_tail(errors: impl Read + Send + 'static) -> JoinHandle<String> {
+fn keep_tail(errors: impl Read + Send + 'static) -> JoinHandle<Vec<String>> {
     thread::spawn(move || {
         let mut tail = VecDeque::new();
         for line in BufReader::new(errors).lines().map_while(Result::ok) {
@@ -138,7 +146,7 @@ fn keep_tail(errors: impl Read + Send + 'static) -> JoinHandle<String> {
             }
             tail.push_back(line);
         }
-        Vec::from(tail).join("\n")
+        Vec::from(tail)
     })
 }
 
@@ -146,11 +154,11 @@ fn ended(status: ExitStatus) -> String {
     format!("the replicate ended without an outcome ({status})")
 }
 
-fn with_tail(reason: &str, tail: &str) -> String {
+fn with_tail(reason: &str, tail: &[String]) -> String {
     if tail.is_empty() {
         reason.to_owned()
     } else {
-        format!("{reason}; it said last:\n{tail}")
+        format!("{reason}; it said last:\n{}", tail.join("\n"))
     }
 }
 
@@ -160,7 +168,7 @@ mod tests {
     use crate::config::{Options, PathKind, ScenarioKind, StackKind};
 
     /// A replicate that is a shell script, which may take `allowed`.
-    fn replicate(script: &str, allowed: Duration) -> (Result<Outcome, String>, Vec<f64>) {
+    fn replicate(script: &str, allowed: Duration) -> (Result<Told, String>, Vec<f64>) {
         let config = RunConfig::effective(
             ScenarioKind::Crr,
             StackKind::Null,
@@ -183,9 +191,11 @@ mod tests {
 
     #[test]
     fn the_job_goes_in_and_progress_and_outcome_come_out() {
-        let script = r#"grep -q '"stack":"null"' && echo '{"progress":0.25}' && echo '{"outcome":{"unsupported":"no"}}'"#;
+        let script = r#"grep -q '"stack":"null"' && echo 'warning: no namespace' >&2 && echo '{"progress":0.25}' && echo '{"outcome":{"unsupported":"no"}}'"#;
         let (outcome, parts) = replicate(script, AMPLE);
-        assert_eq!(outcome, Ok(Outcome::Unsupported("no".to_owned())));
+        let told = outcome.expect("it ended well");
+        assert_eq!(told.outcome, Outcome::Unsupported("no".to_owned()));
+        assert_eq!(told.notes, ["warning: no namespace"]);
         assert_eq!(parts, [0.25]);
     }
 

@@ -48,14 +48,12 @@ pub(crate) struct Measured {
     pub(crate) histograms: BTreeMap<String, Vec<(u64, u64)>>,
     pub(crate) distributions: BTreeMap<String, serde_json::Value>,
     pub(crate) invalid_reasons: Vec<String>,
-    /// What the system refused although the run could go on without.
-    pub(crate) notes: Vec<String>,
     /// Whether the run was told to stop before its time.
     pub(crate) cut_short: bool,
 }
 
 impl Measured {
-    fn new(found: Measurement, notes: Vec<String>, cut_short: bool) -> Self {
+    fn new(found: Measurement, cut_short: bool) -> Self {
         let named =
             |(name, value): (&str, Option<f64>)| (name.to_owned(), value.filter(|value| value.is_finite()));
         Self {
@@ -71,7 +69,6 @@ impl Measured {
                 .map(|(name, all)| (name.to_owned(), all))
                 .collect(),
             invalid_reasons: found.invalid_reasons,
-            notes,
             cut_short,
         }
     }
@@ -92,8 +89,15 @@ fn replicate() -> Result<(), Box<dyn std::error::Error>> {
     // Nobody would read what an orphan measures. Best effort: without it the orphan ends with its run.
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     let job: Job = serde_json::from_reader(io::stdin().lock())?;
+    say(&Message::Outcome(measure(&job)?))?;
+    Ok(())
+}
+
+fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
     // Before the thread of the signal handler: a user namespace can only be entered by a process with one thread.
-    let notes = scenario::prepare(job.stack);
+    if let Err(unsupported) = scenario::prepare(job.stack, &job.config) {
+        return Ok(Outcome::Unsupported(unsupported.to_string()));
+    }
     super::stop_on_signals()?;
     let stop = interrupt::flag();
     let told = Cell::new(0.0);
@@ -106,11 +110,10 @@ fn replicate() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     };
-    let outcome = match scenario::run(job.stack, &job.config, stop, &progress) {
-        Ok(found) => Outcome::Measured(Measured::new(found, notes, super::interrupted())),
+    Ok(match scenario::run(job.stack, &job.config, stop, &progress) {
+        Ok(found) => Outcome::Measured(Measured::new(found, super::interrupted())),
         Err(unsupported) => Outcome::Unsupported(unsupported.to_string()),
-    };
-    Ok(say(&Message::Outcome(outcome))?)
+    })
 }
 
 fn say(message: &Message) -> io::Result<()> {
@@ -141,7 +144,7 @@ mod tests {
             distributions: BTreeMap::from([("extent", serde_json::json!({ "3": 4 }))]),
             invalid_reasons: vec!["client-bound".to_owned()],
         };
-        let sent = Measured::new(found, vec!["no namespace".to_owned()], true);
+        let sent = Measured::new(found, true);
         let line =
             serde_json::to_string(&Message::Outcome(Outcome::Measured(sent.clone()))).expect("serialises");
         assert!(!line.contains('\n'));

@@ -25,10 +25,13 @@ pub(crate) struct Measurement {
 #[error("{0}")]
 pub(crate) struct Unsupported(pub(crate) String);
 
-/// Brings the process where the stack is to run (a namespace of its own, say), while it has one thread. Returns what the system
-/// refused although the run can go on without.
-pub(crate) fn prepare(_stack: StackKind) -> Vec<String> {
-    Vec::new()
+/// Brings the process where the stack is to run (a namespace of its own, say), while it has one thread. What the system
+/// refuses although the run can go on without is said on standard error, and becomes a note of the run.
+///
+/// # Errors
+/// When the stack cannot run here.
+pub(crate) fn prepare(_stack: StackKind, _config: &RunConfig) -> Result<(), Unsupported> {
+    Ok(())
 }
 
 /// Runs the scenario that `config` names once, on one stack.

@@ -190,19 +190,25 @@ pub(crate) struct Reordering {
 }
 
 impl Reordering {
+    /// Adds another flow: flows are observed apart, and their counts add up.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.arrivals += other.arrivals;
+        self.distinct += other.distinct;
+        self.lost += other.lost;
+        self.duplicates += other.duplicates;
+        self.replicated += other.replicated;
+        self.beyond_window += other.beyond_window;
+        self.implausible += other.implausible;
+        self.order.add(&other.order);
+        add_counts(&mut self.reorder_density, &other.reorder_density);
+        add_counts(&mut self.buffer_density, &other.buffer_density);
+        self.delay += &other.delay;
+    }
+
     /// RFC 4737 §4.1: reordered datagrams among those that arrived. `None` when none arrived.
     pub(crate) fn reordered_ratio(&self) -> Option<f64> {
         ratio(self.order.reordered, self.distinct)
-    }
-
-    /// RFC 5560 §4: A/L − 1, over what could be told apart. `None` when none arrived.
-    pub(crate) fn duplication_fraction(&self) -> Option<f64> {
-        ratio(self.duplicates, self.distinct)
-    }
-
-    /// RFC 5560 §4: datagrams with more than one copy, among those that arrived. `None` when none arrived.
-    pub(crate) fn replicated_rate(&self) -> Option<f64> {
-        ratio(self.replicated, self.distinct)
     }
 
     /// RFC 4737 §5.2.1, Definition 2: the part of the arrived datagrams that are n-reordered, for n = 1, 2, … as far as there are any.
@@ -217,8 +223,8 @@ impl Reordering {
     }
 
     /// The distributions that the `reorder` scenario reports: `extent`, `gap` (counts), `n_reordering` (degrees),
-    /// `reorder_density` and `buffer_density` (parts of the counted packets), and the spread of `byte_offset`,
-    /// `late_ns`, `gap_ns` and `delay_ns`.
+    /// `reorder_density` and `buffer_density` (parts of the counted packets), `reordering_free_runs`, `duplication`, `window`
+    /// (what it could not tell), and the spread of `byte_offset`, `late_ns` and `gap_ns`.
     pub(crate) fn distributions(&self) -> BTreeMap<&'static str, serde_json::Value> {
         BTreeMap::from([
             ("extent", json(&self.order.extents)),
@@ -229,33 +235,44 @@ impl Reordering {
             ("byte_offset", spread(&self.order.byte_offset)),
             ("late_ns", spread(&self.order.late_ns)),
             ("gap_ns", spread(&self.order.gap_ns)),
-            ("delay_ns", spread(&self.delay)),
+            ("reordering_free_runs", self.free_runs()),
+            ("duplication", self.duplication()),
+            ("window", self.beyond_the_window()),
         ])
     }
+    /// RFC 4737 §4.4: a/x is the mean run, q/a the mean run that a datagram is in.
+    fn free_runs(&self) -> serde_json::Value {
+        let runs = &self.order.runs;
+        serde_json::json!({
+            "runs": runs.runs,
+            "in_order": runs.in_order,
+            "squares": runs.squares,
+            "mean": runs.mean(),
+            "weighted_mean": runs.weighted_mean(),
+            "discontinuities": self.order.discontinuities,
+        })
+    }
 
-    /// The figures that the `reorder` scenario reports, and beside them what RFC 5560 names and what the window could not tell.
-    pub(crate) fn metrics(&self) -> BTreeMap<&'static str, Option<f64>> {
-        BTreeMap::from([
-            ("reordered_ratio", self.reordered_ratio()),
-            ("lost", Some(self.lost as f64)),
-            ("duplicated", Some(self.duplicates as f64)),
-            ("duplication_fraction", self.duplication_fraction()),
-            ("replicated_rate", self.replicated_rate()),
-            ("reordering_free_run_mean", self.order.runs.mean()),
-            (
-                "reordering_free_run_weighted_mean",
-                self.order.runs.weighted_mean(),
-            ),
-            (
-                "sequence_discontinuities",
-                Some(self.order.discontinuities as f64),
-            ),
-            (
-                "beyond_window",
-                Some((self.beyond_window + self.order.extent_beyond_window) as f64),
-            ),
-            ("implausible", Some(self.implausible as f64)),
-        ])
+    /// RFC 5560 §4: the fraction A/L − 1 over what could be told apart, and the part of which more than one copy came.
+    fn duplication(&self) -> serde_json::Value {
+        serde_json::json!({
+            "fraction": ratio(self.duplicates, self.distinct),
+            "replicated_rate": ratio(self.replicated, self.distinct),
+        })
+    }
+
+    fn beyond_the_window(&self) -> serde_json::Value {
+        serde_json::json!({
+            "too_old": self.beyond_window,
+            "implausible": self.implausible,
+            "extents": self.order.extent_beyond_window,
+        })
+    }
+}
+
+fn add_counts<K: Copy + Ord>(sum: &mut Counts<K>, more: &Counts<K>) {
+    for (&key, &count) in more {
+        *sum.entry(key).or_default() += count;
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
 
-use super::{Arrival, Counts};
+use super::{Arrival, Counts, add_counts};
 use crate::measure::recorder::Recorder;
 
 /// How late one reordered datagram was.
@@ -46,6 +46,14 @@ impl FreeRuns {
         self.runs += 1;
     }
 
+    /// Adds another flow. Both flows' last runs stay open, so that nobody closes them.
+    fn add(&mut self, other: Self) {
+        self.current += other.current;
+        self.runs += other.runs;
+        self.in_order += other.in_order;
+        self.squares += other.squares;
+    }
+
     /// p: all first copies.
     pub(crate) fn packets(&self) -> u64 {
         self.runs + self.in_order
@@ -85,6 +93,22 @@ pub(crate) struct Order {
     pub(crate) gap_ns: Histogram<u64>,
     /// Reordering-free runs.
     pub(crate) runs: FreeRuns,
+}
+
+impl Order {
+    /// Adds another flow.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.reordered += other.reordered;
+        add_counts(&mut self.extents, &other.extents);
+        self.extent_beyond_window += other.extent_beyond_window;
+        add_counts(&mut self.n_reordered, &other.n_reordered);
+        self.late_ns += &other.late_ns;
+        self.byte_offset += &other.byte_offset;
+        self.discontinuities += other.discontinuities;
+        add_counts(&mut self.gaps, &other.gaps);
+        self.gap_ns += &other.gap_ns;
+        self.runs.add(other.runs);
+    }
 }
 
 /// A first copy among the latest.

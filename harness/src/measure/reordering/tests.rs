@@ -285,24 +285,43 @@ fn rfc5236_densities_are_parts_of_what_was_counted() {
 }
 
 #[test]
-fn the_figures_of_the_contract_have_their_names() {
+fn distributions_say_what_one_figure_cannot() {
     let vector = Vector::new("4737-T3", 12, &[1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11, 11])
         .at(&[68, 88, 108, 188, 208, 228, 248, 250, 252, 256, 268, 270]);
-    let (_, found) = vector.observe(WIDE);
-    let metrics = found.metrics();
-    assert_eq!(metrics["reordered_ratio"], Some(3.0 / 11.0));
-    assert_eq!((metrics["lost"], metrics["duplicated"]), (Some(1.0), Some(1.0)));
-    assert_eq!(metrics["reordering_free_run_mean"], Some(8.0 / 3.0));
-    let distributions = found.distributions();
+    let distributions = vector.observe(WIDE).1.distributions();
     assert_eq!(distributions["byte_offset"]["count"], 3);
     assert_eq!(distributions["byte_offset"]["median"], 400);
-    assert_eq!(distributions["delay_ns"], serde_json::json!({ "count": 0 }));
+    assert_eq!(distributions["gap_ns"], serde_json::json!({ "count": 0 }));
+    assert_eq!(distributions["reordering_free_runs"]["mean"], 8.0 / 3.0);
+    assert_eq!(distributions["duplication"]["fraction"], 1.0 / 11.0);
+    assert_eq!(
+        distributions["window"],
+        serde_json::json!({ "too_old": 0, "implausible": 0, "extents": 0 })
+    );
+}
+
+#[test]
+fn flows_add_up() {
+    let one = Vector::new("one", 6, &[1, 3, 2, 4, 4, 6]);
+    let mut sum = one.observe(WIDE).1;
+    sum.add(
+        &Vector::new("other", 4, &[2, 3, 1, 4])
+            .at(&[10, 20, 30, 40])
+            .observe(WIDE)
+            .1,
+    );
+    assert_identities("sum", &sum);
+    assert_eq!((sum.sent, sum.distinct, sum.lost, sum.duplicates), (10, 9, 1, 1));
+    assert_eq!(sum.order.extents, Counts::from([(1, 1), (2, 1)]));
+    assert_eq!(sum.order.byte_offset.len(), 2);
+    assert_eq!(sum.order.late_ns.len(), 1, "only one of the flows has times");
+    assert_eq!(sum.reorder_density.values().sum::<u64>(), 9);
 }
 
 #[test]
 fn without_reordering_there_is_no_run_to_average() {
     let (_, found) = Vector::new("in order", 3, &[1, 2, 3]).observe(WIDE);
-    assert_eq!(found.metrics()["reordering_free_run_mean"], None);
+    assert_eq!(found.order.runs.mean(), None);
     let nothing = Vector::new("nothing", 3, &[]).observe(WIDE).1;
     assert_eq!((nothing.reordered_ratio(), nothing.lost), (None, 3));
 }
@@ -311,8 +330,8 @@ fn without_reordering_there_is_no_run_to_average() {
 fn a_copy_is_not_reordering() {
     let (_, found) = Vector::new("5236-§2b", 5, &[1, 2, 3, 2, 4, 5]).observe(WIDE);
     assert_eq!(found.order.reordered, 0);
-    assert_eq!(found.duplication_fraction(), Some(0.2));
-    assert_eq!(found.replicated_rate(), Some(0.2));
+    let expected = serde_json::json!({ "fraction": 0.2, "replicated_rate": 0.2 });
+    assert_eq!(found.distributions()["duplication"], expected);
     assert_eq!(found.reorder_density, Counts::from([(0, 5)]));
 }
 

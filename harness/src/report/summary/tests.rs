@@ -1,10 +1,10 @@
 use super::*;
 use crate::config::PathKind;
-use crate::report::fixtures::{document, document_of, measured, plan};
+use crate::report::fixtures::{document, document_of, measured, plan, ran};
 
 fn fill(runs: &mut SubjectRuns, with: impl Fn(usize) -> Measured) {
     for (index, run) in runs.runs.iter_mut().enumerate() {
-        *run = Some(Ok(with(index)));
+        *run = ran(Ok(with(index)));
     }
 }
 
@@ -137,7 +137,7 @@ fn ratios_pair_runs_of_the_same_index() {
     fill(&mut done.subjects[1], |index| {
         measured([5.0, 10.0, 30.0][index], 10, 1000)
     });
-    done.subjects[1].runs[0] = Some(Err("crashed".to_owned()));
+    done.subjects[1].runs[0] = ran(Err("crashed".to_owned()));
     let document = document_of(&done);
     let ratio = document
         .ratios
@@ -186,7 +186,7 @@ fn an_unsupported_stack_does_not_make_the_document_invalid() {
 fn a_failed_run_is_told_and_invalidates() {
     let mut done = plan(&[StackKind::Engine], 2);
     fill(&mut done.subjects[0], |_| measured(100.0, 10, 1000));
-    done.subjects[0].runs[1] = Some(Err("it crashed".to_owned()));
+    done.subjects[0].runs[1] = ran(Err("it crashed".to_owned()));
     let document = document_of(&done);
     assert!(!document.valid && !document.results[0].valid && document.results[0].runs[0].valid);
     assert_eq!(document.results[0].runs[1].error.as_deref(), Some("it crashed"));
@@ -201,7 +201,7 @@ fn a_failed_run_is_told_and_invalidates() {
 fn an_interruption_keeps_what_was_measured() {
     let mut done = plan(&[StackKind::Engine, StackKind::Null], 2);
     done.interrupted = true;
-    done.subjects[0].runs[0] = Some(Ok(Measured {
+    done.subjects[0].runs[0] = ran(Ok(Measured {
         cut_short: true,
         ..measured(100.0, 10, 1000)
     }));
@@ -219,28 +219,18 @@ fn an_interruption_keeps_what_was_measured() {
 }
 
 #[test]
-fn a_closed_loop_obeys_littles_law_or_is_invalid() {
-    let with_cycles = |cycle_ns: u64| {
-        let mut done = plan(&[StackKind::Engine], 1);
-        fill(&mut done.subjects[0], |_| {
-            let mut found = measured(64_000.0, 10, 1000);
-            found
-                .histograms
-                .insert("cycle_ns".to_owned(), vec![(cycle_ns, 100)]);
-            found
-        });
-        document_of(&done)
-    };
-    // 64 in flight at 64,000 a second take a millisecond each.
-    assert!(with_cycles(1_000_000).valid);
-    assert!(with_cycles(960_000).valid, "4 % are within the tolerance");
-    let breach = with_cycles(500_000);
-    assert!(!breach.valid);
-    assert!(
-        breach.invalid_reasons[0].contains("Little's law"),
-        "{:?}",
-        breach.invalid_reasons
-    );
+fn what_the_scenario_finds_wrong_invalidates_once() {
+    let mut done = plan(&[StackKind::Engine], 3);
+    fill(&mut done.subjects[0], |index| {
+        let client_bound = (index > 0).then(|| "client-bound".to_owned());
+        Measured {
+            invalid_reasons: client_bound.into_iter().collect(),
+            ..measured(100.0, 10, 1000)
+        }
+    });
+    let document = document_of(&done);
+    assert!(!document.valid && document.results[0].runs[0].valid && !document.results[0].runs[1].valid);
+    assert_eq!(document.invalid_reasons, ["engine (memory): client-bound"]);
 }
 
 #[test]

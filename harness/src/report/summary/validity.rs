@@ -1,49 +1,19 @@
 //! Whether figures count. A run that does not is invalid, not slow.
 
-use std::collections::BTreeMap;
-
-use crate::config::{RunConfig, ScenarioKind};
-use crate::measure::recorder::from_buckets;
 use crate::report::document::{Run, StackResult};
 use crate::run::Measured;
 
-/// How far a closed loop may be from Little's law.
-const LITTLES_LAW_TOLERANCE: f64 = 0.05;
-
-pub(super) fn of_run(
-    config: &RunConfig,
-    measured: &Measured,
-    metrics: &BTreeMap<String, Option<f64>>,
-) -> Vec<String> {
-    let mut reasons = measured.invalid_reasons.clone();
-    if measured.cut_short {
-        reasons.push("the run was stopped before its time".to_owned());
-    }
-    reasons.extend(breach_of_littles_law(config, measured, metrics));
-    reasons
-}
-
-/// In a closed loop the operations in flight are the rate times the time that each takes, N = X·R; where they are not,
-/// part of that time was not measured.
-fn breach_of_littles_law(
-    config: &RunConfig,
-    measured: &Measured,
-    metrics: &BTreeMap<String, Option<f64>>,
-) -> Option<String> {
-    let (rate, histogram) = match config.scenario {
-        ScenarioKind::Rr => ("transactions_per_second", "latency_ns"),
-        ScenarioKind::Connect | ScenarioKind::Crr => ("connections_per_second", "cycle_ns"),
-        _ => return None,
-    };
-    let rate = (*metrics.get(rate)?)?;
-    let residence = from_buckets(measured.histograms.get(histogram)?).mean() / 1e9;
-    let in_flight = f64::from(config.connections) * f64::from(config.generators);
-    let found = rate * residence;
-    ((in_flight - found).abs() / in_flight > LITTLES_LAW_TOLERANCE).then(|| {
-        format!(
-            "Little's law does not hold: {in_flight} in flight, but rate times time in flight is {found:.1}"
-        )
-    })
+/// Reasons of a run: what the scenario found wrong, and whether it was cut short.
+pub(super) fn of_run(measured: &Measured) -> Vec<String> {
+    let cut_short = measured
+        .cut_short
+        .then(|| "the run was stopped before its time".to_owned());
+    measured
+        .invalid_reasons
+        .iter()
+        .cloned()
+        .chain(cut_short)
+        .collect()
 }
 
 /// Reasons of a result: those of its runs, each once.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::fixtures::{document, document_of, measured, plan};
+use crate::report::fixtures::{document, document_of, measured, plan, ran};
 
 #[test]
 fn every_stack_has_a_column_and_every_figure_a_unit() {
@@ -39,14 +39,14 @@ fn remarks_say_what_figures_do_not() {
 #[test]
 fn the_system_call_matters_only_beside_the_kernel() {
     let mut done = plan(&[StackKind::Engine], 1);
-    done.subjects[0].runs[0] = Some(Ok(measured(1000.0, 10, 1000)));
+    done.subjects[0].runs[0] = ran(Ok(measured(1000.0, 10, 1000)));
     assert!(!comparison(&document_of(&done)).contains("system call"));
 }
 
 #[test]
 fn figures_that_do_not_count_are_called_so() {
     let mut done = plan(&[StackKind::Engine], 1);
-    done.subjects[0].runs[0] = Some(Err("exit status: 101; it said last:\npanicked".to_owned()));
+    done.subjects[0].runs[0] = ran(Err("exit status: 101; it said last:\npanicked".to_owned()));
     let text = comparison(&document_of(&done));
     assert!(
         text.contains("INVALID") && text.contains("exit status: 101"),
