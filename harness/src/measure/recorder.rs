@@ -31,11 +31,6 @@ impl Recorder {
         self.histogram.saturating_record(nanoseconds.max(1));
     }
 
-    /// Forgets what was recorded: the measured part of a run begins.
-    pub(crate) fn clear(&mut self) {
-        self.histogram.reset();
-    }
-
     /// Adds what another recorder holds. Exact: both have the same buckets.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.histogram
@@ -118,13 +113,5 @@ mod tests {
             to_buckets(&even.into_histogram()),
             to_buckets(&all.into_histogram())
         );
-    }
-
-    #[test]
-    fn clearing_forgets_everything() {
-        let mut recorder = Recorder::new();
-        recorder.record(5);
-        recorder.clear();
-        assert!(recorder.into_histogram().is_empty());
     }
 }

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::document::{Config, Distribution, Document, DocumentFormat, Latencies, Run, StackResult, Summary};
 use super::metrics::{PERCENTILES, deciding, percentile_of, required};
-use crate::config::{ScenarioKind, StackKind};
+use crate::config::{RunConfig, ScenarioKind, StackKind};
 use crate::measure::environment::Environment;
 use crate::measure::recorder::{empty_histogram, from_buckets};
 use crate::measure::statistics::{interval, median};
@@ -31,7 +31,7 @@ pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: Stri
         schema: DocumentFormat::Run1,
         scenario: plan.scenario,
         started,
-        config: config(plan),
+        config: config(plan, &results[0].config),
         environment,
         valid: invalid_reasons.is_empty(),
         invalid_reasons,
@@ -41,14 +41,10 @@ pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: Stri
     }
 }
 
-fn config(plan: &Plan) -> Config {
+/// `first` speaks for all stacks where they do not differ.
+fn config(plan: &Plan, first: &RunConfig) -> Config {
     let mut stacks: Vec<StackKind> = plan.subjects.iter().map(|subject| subject.stack).collect();
     stacks.dedup();
-    let first = &plan
-        .subjects
-        .first()
-        .expect("a plan has at least one stack")
-        .config;
     Config {
         stacks,
         path: plan.path,

@@ -180,11 +180,12 @@ fn ratios(text: &mut String, document: &Document) {
 }
 
 fn system_calls(text: &mut String, document: &Document) {
-    if document.results.iter().any(|result| result.stack.is_kernel()) {
+    let measured_kernel = |result: &StackResult| result.stack.is_kernel() && !result.metrics.is_empty();
+    if document.results.iter().any(measured_kernel) {
         let _ = writeln!(
             text,
-            "A bare system call costs {} here (0.1 µs is usual without mitigations and nesting): the dearer it is, the better \
-             a stack without system calls looks beside the kernel's.",
+            "A bare system call costs {} here (about 0.1 µs on bare metal without mitigations): the dearer it is, \
+             the better a stack without system calls looks beside the kernel's.",
             nanoseconds(document.environment.syscall_ns),
         );
     }
@@ -193,7 +194,11 @@ fn system_calls(text: &mut String, document: &Document) {
 fn alternatives(text: &mut String, document: &Document) {
     let main = headline(document.scenario)[0];
     for result in &document.results {
-        for other in &result.alternatives {
+        for other in result
+            .alternatives
+            .iter()
+            .filter(|_| median(result, main).is_some())
+        {
             let figure =
                 median(other, main).map_or_else(|| "no figure".to_owned(), |value| figure(main, value));
             let _ = writeln!(
@@ -223,6 +228,7 @@ fn notes(text: &mut String, document: &Document) {
         let mut notes: Vec<&String> = result.runs.iter().flat_map(|run| &run.notes).collect();
         notes.dedup();
         for note in notes {
+            let note = note.trim_start_matches("warning: ");
             let _ = writeln!(
                 text,
                 "{}: {} ({}): {note}",
@@ -234,7 +240,9 @@ fn notes(text: &mut String, document: &Document) {
 
 fn verdict(text: &mut String, document: &Document) {
     if document.valid {
-        let _ = writeln!(text, "{}: valid", document.scenario);
+        let measured = document.results.iter().any(|result| !result.runs.is_empty());
+        let verdict = if measured { "valid" } else { "nothing was measured" };
+        let _ = writeln!(text, "{}: {verdict}", document.scenario);
         return;
     }
     let _ = writeln!(

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::interrupt;
 use crate::config::{RunConfig, StackKind};
 use crate::measure::recorder::to_buckets;
-use crate::scenario::{self, Measurement};
+use crate::scenario::{self, Measurement, Unsupported};
 
 /// What a replicate is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,8 +95,8 @@ fn replicate() -> Result<(), Box<dyn std::error::Error>> {
 
 fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
     // Before the thread of the signal handler: a user namespace can only be entered by a process with one thread.
-    if let Err(unsupported) = scenario::prepare(job.stack, &job.config) {
-        return Ok(Outcome::Unsupported(unsupported.to_string()));
+    if let Err(Unsupported(reason)) = scenario::prepare(job.stack, &job.config) {
+        return Ok(Outcome::Unsupported(reason));
     }
     super::stop_on_signals()?;
     let stop = interrupt::flag();
@@ -112,7 +112,7 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
     };
     Ok(match scenario::run(job.stack, &job.config, stop, &progress) {
         Ok(found) => Outcome::Measured(Measured::new(found, super::interrupted())),
-        Err(unsupported) => Outcome::Unsupported(unsupported.to_string()),
+        Err(Unsupported(reason)) => Outcome::Unsupported(reason),
     })
 }
 
