@@ -99,7 +99,7 @@ pub(crate) struct StackResult {
     pub(crate) runs: Vec<Run>,
     pub(crate) metrics: BTreeMap<String, Summary>,
     /// The same stack with other parameters, with which it is not at its best.
-    pub(crate) alternatives: Vec<StackResult>,
+    pub(crate) alternatives: Vec<Self>,
 }
 
 /// One run: a process of its own.

@@ -28,15 +28,11 @@ pub(crate) fn headlines(documents: &[Document]) -> String {
     for document in documents {
         let _ = writeln!(text, "{}", what_was_done(document));
     }
-    let rows = documents.iter().flat_map(|document| {
-        let of_document = move |metric: &&'static str| (document, (*metric).to_owned());
-        headline(document.scenario)
-            .iter()
-            .map(move |metric| of_document(metric))
-    });
-    let rows = rows
-        .filter(|(document, metric)| is_told(document, metric))
-        .collect::<Vec<_>>();
+    let headlines = |document| {
+        let shown = headline_metrics(document).filter(|metric| is_told(document, metric));
+        shown.map(move |metric| (document, metric))
+    };
+    let rows = documents.iter().flat_map(headlines).collect::<Vec<_>>();
     let named = |document: &Document, metric: &str| format!("{}: {}", document.scenario, label(metric));
     let _ = writeln!(text, "\n{}", grid(documents, &rows, named));
     text + &remarks(documents)
@@ -78,6 +74,12 @@ fn metrics_shown(document: &Document) -> Vec<String> {
         .filter(|metric| is_told(document, metric))
         .map(str::to_owned)
         .collect()
+}
+
+fn headline_metrics(document: &Document) -> impl Iterator<Item = String> {
+    headline(document.scenario)
+        .iter()
+        .map(|metric| (*metric).to_owned())
 }
 
 fn is_told(document: &Document, metric: &str) -> bool {
