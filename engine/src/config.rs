@@ -72,7 +72,7 @@ pub struct Config {
     pub destinations: u32,
     /// Packets that one device batch holds. 64: enough to hide memory latency, few enough to stay in the first-level cache.
     pub batch: usize,
-    /// Packets that wait for the device. 256.
+    /// Packets that wait for the device. 64, as a batch: a queue that equals the device's changes hands without moving a packet.
     pub transmit_queue: usize,
     /// ICMP errors sent in a second, at most. 1,000, Linux's choice (RFC 4443 section 2.4 (f) demands a limit).
     pub icmp_errors_per_second: u32,
@@ -92,7 +92,7 @@ impl Config {
             ephemeral_ports: 1024..=65535,
             destinations: 4096,
             batch: 64,
-            transmit_queue: 256,
+            transmit_queue: 64,
             icmp_errors_per_second: 1_000,
             tcp: TcpConfig::default(),
             udp: UdpConfig::default(),

@@ -122,11 +122,12 @@ impl<D: Device> Engine<D> {
 
     fn receive(&mut self, budget: Budget) -> usize {
         let mut received = 0;
-        for _ in 0..budget.batches {
-            // Every packet may be answered by one; a queue that is too full for that is emptied first.
+        for round in 0..budget.batches {
+            // Every packet may be answered by one; a queue that is too full for that is emptied first. Two ends that both cannot must not wait
+            // for each other, so the first batch is taken in any case: a reply that finds no place is counted, and asked for again.
             if self.transmit_queue.room() < self.receive_batch.capacity() {
                 self.transmit();
-                if self.transmit_queue.room() < self.receive_batch.capacity() {
+                if round > 0 && self.transmit_queue.room() < self.receive_batch.capacity() {
                     break;
                 }
             }

@@ -22,13 +22,14 @@ pub struct WireConfig {
 }
 
 impl Default for WireConfig {
-    /// Like the kernel's loopback device: trusted, virtual segments of up to 64 KiB; MTU 1500, 256 packets in each direction.
+    /// Like the kernel's loopback device: trusted, virtual segments of up to 64 KiB; MTU 1500, 64 packets in each direction, as an
+    /// engine's queues hold, so that whole queues change hands.
     fn default() -> Self {
         Self {
             mtu: 1500,
             trusted: true,
             max_segment: 65_000,
-            queue: 256,
+            queue: 64,
         }
     }
 }
