@@ -25,8 +25,7 @@ pub(crate) struct Measurement {
 #[error("{0}")]
 pub(crate) struct Unsupported(pub(crate) String);
 
-/// Brings the process where the stack is to run (a namespace of its own, say), while it has one thread. What the system
-/// refuses although the run can go on without is said on standard error, and becomes a note of the run.
+/// Brings the process where the stack is to run (a namespace of its own, say), before any thread is started.
 ///
 /// # Errors
 /// When the stack cannot run here.

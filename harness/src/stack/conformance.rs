@@ -441,6 +441,8 @@ macro_rules! on_every_stack {
         on_every_stack! { @ smoltcp, Smoltcp, SameCore: $($test),* }
         on_every_stack! { @ smoltcp_split, Smoltcp, Split: $($test),* }
         on_every_stack! { @ null, Null, SameCore: $($test),* }
+        on_every_stack! { @ engine, Engine, SameCore: $($test),* }
+        on_every_stack! { @ engine_split, Engine, Split: $($test),* }
     };
     (@ $name:ident, $kind:ident, $placement:ident: $($test:ident),*) => {
         mod $name {

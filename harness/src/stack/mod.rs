@@ -5,6 +5,7 @@
 //! in through [`Stack::poll`].
 
 mod addresses;
+mod engine;
 mod kernel;
 mod null;
 mod pair;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::{self, Addresses};
+use super::engine::{self, Between};
 use super::kernel::{self, Kernel, tuning};
 use super::null::Null;
 use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
@@ -97,9 +98,10 @@ pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Resul
             )
         }
         StackKind::Engine => {
-            return Err(Unsupported(
-                "the engine is not connected to the harness yet".into(),
-            ));
+            let addresses = addresses::in_memory(generator);
+            let between = Between { clients: &addresses.client, servers: &addresses.server };
+            let (client, server) = engine::pair(config, between)?;
+            (client, server, addresses)
         }
     };
     let Addresses {
@@ -149,9 +151,10 @@ pub(crate) fn split_pair(
             ));
         }
         StackKind::Engine => {
-            return Err(Unsupported(
-                "the engine is not connected to the harness yet".into(),
-            ));
+            let addresses = addresses::in_memory(generator);
+            let between = Between { clients: &addresses.client, servers: &addresses.server };
+            let (client, server) = engine::split_pair(config, between)?;
+            (client, server, addresses)
         }
     };
     let Addresses {

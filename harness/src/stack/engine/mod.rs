@@ -1,5 +1,9 @@
 //! Handfast's engine as a [`Stack`]: one engine is one end.
 
+mod ends;
+
+pub(crate) use ends::{Between, pair, split_pair};
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

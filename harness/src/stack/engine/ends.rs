@@ -1,0 +1,147 @@
+//! Two engines, joined by whatever the path asks for.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use handfast::frame::FramePool;
+use handfast::link::Device;
+use handfast::link::impair::{Impair, ImpairConfig};
+use handfast::link::memory::{self, WireConfig};
+use handfast::link::socket::{SocketConfig, SocketDevice};
+
+use super::{Engine, Options};
+use crate::config::{Checksums, PathKind, RunConfig, ScenarioKind};
+use crate::stack::{MakeEnd, Stack, Unsupported};
+
+/// How many datagrams of a `reorder` run are held back, and by how many places at most.
+const HELD_BACK: f64 = 0.1;
+const MOST_PLACES: u32 = 8;
+/// Payload bytes of the largest virtual segment on a wire that does not need packets: a maximum IP packet, less headers.
+const VIRTUAL_SEGMENT: u32 = 65_000;
+
+/// Both ends, and who they are to each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between<'a> {
+    pub(crate) clients: &'a [IpAddr],
+    pub(crate) servers: &'a [SocketAddr],
+}
+
+impl Between<'_> {
+    fn client(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
+        (Options::new(run, self.clients, 1), self.clients.to_vec(), self.servers.to_vec())
+    }
+
+    fn server(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
+        let addresses: Vec<IpAddr> = self.servers.iter().map(SocketAddr::ip).collect();
+        (Options::new(run, &addresses, 2), addresses, Vec::new())
+    }
+}
+
+fn end<D: Device + 'static>(
+    (options, addresses, remotes): (Options, Vec<IpAddr>, Vec<SocketAddr>),
+    make_device: impl FnOnce(&FramePool) -> D,
+) -> Box<dyn Stack> {
+    Box::new(Engine::new(&options, &addresses, &remotes, make_device))
+}
+
+/// Both ends in one thread.
+///
+/// # Errors
+/// [`Unsupported`] when the path is not the engine's, or its sockets cannot be had.
+pub(crate) fn pair(run: &RunConfig, between: Between<'_>) -> Result<(Box<dyn Stack>, Box<dyn Stack>), Unsupported> {
+    match run.path {
+        PathKind::Memory => {
+            let (near, far) = memory::pair(wire(run));
+            let client = end(between.client(run), |_| near);
+            let server = match impairment(run) {
+                Some(config) => end(between.server(run), |pool| {
+                    Impair::new(far, config, pool.clone()).expect("a tenth is a probability")
+                }),
+                None => end(between.server(run), |_| far),
+            };
+            Ok((client, server))
+        }
+        PathKind::Loopback => {
+            let (near, far) = sockets(run)?;
+            Ok((near(between.client(run)), far(between.server(run))))
+        }
+        path => Err(not_a_path(path)),
+    }
+}
+
+/// Both ends, each to be made in the thread that it will live in.
+///
+/// # Errors
+/// As [`pair`].
+pub(crate) fn split_pair(run: &RunConfig, between: Between<'_>) -> Result<(MakeEnd, MakeEnd), Unsupported> {
+    let (client, server) = (between.client(run), between.server(run));
+    match run.path {
+        PathKind::Memory => {
+            let (near, far) = memory::threaded_pair(wire(run));
+            let config = impairment(run);
+            Ok((
+                Box::new(move || end(client, |pool| near.attach(pool.clone()))),
+                Box::new(move || match config {
+                    Some(config) => end(server, |pool| {
+                        let device = far.attach(pool.clone());
+                        Impair::new(device, config, pool.clone()).expect("a tenth is a probability")
+                    }),
+                    None => end(server, |pool| far.attach(pool.clone())),
+                }),
+            ))
+        }
+        PathKind::Loopback => {
+            let (near, far) = sockets(run)?;
+            Ok((Box::new(move || near(client)), Box::new(move || far(server))))
+        }
+        path => Err(not_a_path(path)),
+    }
+}
+
+fn not_a_path(path: PathKind) -> Unsupported {
+    Unsupported(format!("the engine has no {path} device yet; it runs over memory and loopback"))
+}
+
+fn wire(run: &RunConfig) -> WireConfig {
+    let trusted = run.checksums == Checksums::Device;
+    WireConfig { mtu: run.mtu, trusted, max_segment: if trusted { VIRTUAL_SEGMENT } else { 0 }, ..WireConfig::default() }
+}
+
+/// The reordering that a `reorder` run puts on the way to the server.
+fn impairment(run: &RunConfig) -> Option<ImpairConfig> {
+    (run.scenario == ScenarioKind::Reorder).then(|| ImpairConfig {
+        seed: run.seed,
+        reordering: HELD_BACK,
+        places: MOST_PLACES,
+        ..ImpairConfig::default()
+    })
+}
+
+type Dress = Box<dyn FnOnce((Options, Vec<IpAddr>, Vec<SocketAddr>)) -> Box<dyn Stack> + Send>;
+
+/// Two bound sockets on 127/8 that know each other, each to be wrapped in an end by its thread.
+fn sockets(run: &RunConfig) -> Result<(Dress, Dress), Unsupported> {
+    let reserve = || -> std::io::Result<SocketAddr> {
+        std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    };
+    let unavailable = |error: std::io::Error| Unsupported(format!("no UDP socket on 127.0.0.1 ({error})"));
+    let (near, far) = (reserve().map_err(unavailable)?, reserve().map_err(unavailable)?);
+    let dress = |local: SocketAddr, peer: SocketAddr, impairment: Option<ImpairConfig>| -> Dress {
+        let config = SocketConfig {
+            local,
+            peer: Some(peer),
+            mtu: run.mtu,
+            trusted: run.checksums == Checksums::Device,
+            ..SocketConfig::default()
+        };
+        Box::new(move |parts| {
+            let device = |pool: &FramePool| SocketDevice::new(config, pool.clone()).expect("the address was free a moment ago");
+            match impairment {
+                Some(impairment) => end(parts, |pool| {
+                    Impair::new(device(pool), impairment, pool.clone()).expect("a tenth is a probability")
+                }),
+                None => end(parts, device),
+            }
+        })
+    };
+    Ok((dress(near, far, None), dress(far, near, impairment(run))))
+}
