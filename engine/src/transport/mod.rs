@@ -11,7 +11,7 @@ pub mod timer_wheel;
 pub mod udp;
 
 use self::flow::FlowKey;
-use self::tcp::Tcp;
+use self::tcp::{Prospect, Tcp};
 use self::udp::Udp;
 use crate::config::Config;
 use crate::frame::{FramePool, PacketQueue};
@@ -23,8 +23,8 @@ use crate::time::Instant;
 pub(crate) struct Transport {
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
-    /// Flows of the batch that is being processed, with their hashes; `None` for what is not TCP.
-    flows: Vec<Option<(FlowKey, u64)>>,
+    /// Flows of the batch that is being processed; `None` for what is not TCP.
+    flows: Vec<Option<Prospect>>,
 }
 
 impl Transport {
@@ -48,26 +48,20 @@ impl Transport {
             } else {
                 None
             };
-            if let Some((_, hash)) = flow {
-                self.tcp.prefetch_bucket(hash);
+            if let Some(flow) = &flow {
+                self.tcp.prefetch_bucket(flow);
             }
             self.flows.push(flow);
         }
-        for (key, hash) in self.flows.iter().flatten() {
-            self.tcp.prefetch_connection(key, *hash);
+        for flow in self.flows.iter_mut().flatten() {
+            self.tcp.prefetch_connection(flow);
         }
-        let rebuilds = self.tcp.flow_table_rebuilds();
         for (item, flow) in inbound.iter().zip(&self.flows) {
             let packet = batch
                 .get_mut(usize::from(item.packet))
                 .expect("the internet layer lists packets of this batch");
             match (item.protocol, flow) {
-                (protocol::TCP, Some((key, hash))) => {
-                    // A table that got a new key in the middle of the batch finds nothing by the old one's hashes.
-                    let is_stale = self.tcp.flow_table_rebuilds() != rebuilds;
-                    let hash = if is_stale { self.tcp.flow_hash(key) } else { *hash };
-                    self.tcp.input(out, packet, item, *key, hash);
-                }
+                (protocol::TCP, Some(flow)) => self.tcp.input(out, packet, item, flow),
                 (protocol::TCP, None) => self.tcp.drop_malformed(),
                 _ => self.udp.input(out, packet, item),
             }

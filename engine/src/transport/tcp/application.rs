@@ -128,7 +128,8 @@ impl Tcp {
             .destination(local, remote, remote_port, towards)
             .map_err(|_| ConnectError::TooManyDestinations)?;
         let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
-        let mut connection = self.embryo(key, hash, out.now);
+        let iss = self.isn.initial(&key, out.now).iss;
+        let mut connection = self.embryo(key, hash, iss, out.now);
         connection.destination = Some(destination);
         connection.flags.set(Has::OWNS_PORT);
         let index = self
@@ -170,7 +171,7 @@ impl Tcp {
             };
             let hash = key.hash(&self.flow_hasher);
             let foreign = self.listeners.is_listening(local_port)
-                || self.find(&key, hash).is_some()
+                || (self.passive > 0 && self.find(&key, hash).is_some())
                 || self.waits(&key);
             if !foreign {
                 return Ok((key, hash));

@@ -1,6 +1,7 @@
 //! A segment on its way in: what was parsed, and whose it is.
 
 use super::Tcp;
+use super::connection::Flags as Has;
 use super::segment::Header;
 use crate::frame::{Checksum, Packet};
 use crate::internet::checksum::pseudo_header_sum;
@@ -18,6 +19,17 @@ pub(super) struct Arrival {
     pub(super) text_len: u32,
 }
 
+/// What is known of a segment's flow before its turn comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prospect {
+    key: FlowKey,
+    hash: u64,
+    /// How often the flow table had got a new key when `hash` was computed.
+    rebuilds: u64,
+    /// The connection whose tag matches; probably the right one.
+    connection: Option<u32>,
+}
+
 impl Arrival {
     /// SEG.LEN: how much of the sequence space the segment takes.
     pub(super) fn sequence_len(&self) -> u32 {
@@ -31,9 +43,9 @@ impl Arrival {
 }
 
 impl Tcp {
-    /// The flow that a packet belongs to and its hash. `None` when it is too short to have ports.
+    /// The flow that a packet belongs to. `None` when it is too short to have ports.
     #[inline]
-    pub(crate) fn classify(&self, packet: &Packet, inbound: &Inbound) -> Option<(FlowKey, u64)> {
+    pub(crate) fn classify(&self, packet: &Packet, inbound: &Inbound) -> Option<Prospect> {
         let ports = packet
             .contiguous()
             .get(usize::from(packet.transport_offset)..)?
@@ -45,22 +57,30 @@ impl Tcp {
             remote_port: u16::from_be_bytes([ports[0], ports[1]]),
         };
         let hash = key.hash(&self.flow_hasher);
-        Some((key, hash))
+        Some(Prospect {
+            key,
+            hash,
+            rebuilds: self.counters.flow_table_rebuilds,
+            connection: None,
+        })
     }
 
     /// Pass 1 of a batch: asks for the bucket of a flow.
     #[inline]
-    pub(crate) fn prefetch_bucket(&self, hash: u64) {
-        self.flows.prefetch(hash);
+    pub(crate) fn prefetch_bucket(&self, flow: &Prospect) {
+        self.flows.prefetch(flow.hash);
     }
 
-    /// Pass 2 of a batch: asks for the connection that the flow's tag points at.
+    /// Pass 2 of a batch: asks for the connection that the flow's tag points at, without looking at it.
     #[inline]
-    pub(crate) fn prefetch_connection(&self, key: &FlowKey, hash: u64) {
-        match self.flows.find(hash, |_| true) {
-            Some(Flow::Connection(index)) => self.connections.prefetch(index),
+    pub(crate) fn prefetch_connection(&self, flow: &mut Prospect) {
+        match self.flows.find(flow.hash, |_| true) {
+            Some(Flow::Connection(index)) => {
+                self.connections.prefetch(index);
+                flow.connection = Some(index);
+            }
             Some(_) => {}
-            None => self.time_wait.prefetch(key),
+            None => self.time_wait.prefetch(&flow.key),
         }
     }
 
@@ -71,8 +91,7 @@ impl Tcp {
         out: &mut Output<'_>,
         packet: &mut Packet,
         inbound: &Inbound,
-        key: FlowKey,
-        hash: u64,
+        flow: &Prospect,
     ) {
         self.counters.segments_received += 1;
         let offset = usize::from(packet.transport_offset);
@@ -88,14 +107,39 @@ impl Tcp {
         let text_len = packet.body_len() as u32;
         let arrival = Arrival {
             header,
-            key,
-            hash,
+            key: flow.key,
+            hash: self.current_hash(flow),
             text_len,
         };
-        match self.find(&key, hash) {
-            Some(Flow::Connection(index)) => self.on_segment(out, index, &arrival, packet),
-            Some(flow) => self.on_handshake_segment(out, flow, &arrival, packet),
-            None => self.on_stray(out, &arrival),
+        match self.confirm(flow) {
+            Some(index) => self.on_segment(out, index, &arrival, packet),
+            None => self.on_other_segment(out, &arrival, packet),
+        }
+    }
+
+    /// The connection that pass 2 found, if it is the right one still: earlier segments of the batch may have changed everything.
+    #[inline]
+    fn confirm(&self, flow: &Prospect) -> Option<u32> {
+        let index = flow.connection?;
+        let connection = self.connections.get(index);
+        (connection.key == flow.key && !connection.flags.has(Has::DETACHED)).then_some(index)
+    }
+
+    /// The hash of the flow. A table that got a new key in the middle of the batch finds nothing by the old one's.
+    #[inline]
+    fn current_hash(&self, flow: &Prospect) -> u64 {
+        if flow.rebuilds == self.counters.flow_table_rebuilds {
+            flow.hash
+        } else {
+            self.flow_hash(&flow.key)
+        }
+    }
+
+    fn on_other_segment(&mut self, out: &mut Output<'_>, arrival: &Arrival, packet: &mut Packet) {
+        match self.find(&arrival.key, arrival.hash) {
+            Some(Flow::Connection(index)) => self.on_segment(out, index, arrival, packet),
+            Some(flow) => self.on_handshake_segment(out, flow, arrival, packet),
+            None => self.on_stray(out, arrival),
         }
     }
 

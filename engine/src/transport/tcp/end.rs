@@ -78,6 +78,7 @@ impl Tcp {
         if release_port && let Some(destination) = connection.destination.take() {
             self.ports.release(destination, connection.key.local_port);
         }
+        self.passive -= u32::from(connection.flags.has(Has::PASSIVE));
         let removed = self.flows.remove(connection.hash, Flow::Connection(index));
         debug_assert!(removed, "a connection is in the flow table until it is detached");
         self.wheel.cancel(&mut self.connections, index);

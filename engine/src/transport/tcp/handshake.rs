@@ -37,9 +37,7 @@ struct Agreed {
 
 impl Tcp {
     /// A connection that has sent and received nothing.
-    pub(super) fn embryo(&self, key: FlowKey, hash: u64, now: Instant) -> Connection {
-        let initial = self.isn.initial(&key, now);
-        let iss = initial.iss;
+    pub(super) fn embryo(&self, key: FlowKey, hash: u64, iss: SeqNumber, now: Instant) -> Connection {
         let zero = SeqNumber(0);
         Connection {
             key,
@@ -49,7 +47,7 @@ impl Tcp {
             ready: Ready::NONE,
             generation: 0,
             hash,
-            ts_offset: initial.ts_offset,
+            ts_offset: self.timestamp_offset(&key),
             mss: DEFAULT_MSS_V4,
             listener: 0,
             flags: self.initial_flags(),
@@ -86,6 +84,13 @@ impl Tcp {
             error: None,
             destination: None,
         }
+    }
+
+    /// What is added to the clock for the timestamps of a tuple: the same in every incarnation, or RFC 6191 and PAWS could not tell them apart,
+    /// and nothing that tells of another tuple's, or of the machine's uptime (RFC 7323 section 7.1).
+    #[inline]
+    pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
+        key.hash(&self.timestamp_hasher) as u32
     }
 
     fn initial_flags(&self) -> Has {
@@ -290,7 +295,7 @@ impl Tcp {
 
     pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, flow: Flow) {
         let entry = self.half_open.get(flow);
-        let ts_offset = self.isn.initial(&entry.key, out.now).ts_offset;
+        let ts_offset = self.timestamp_offset(&entry.key);
         let syn = Syn {
             flags: Flags::SYN | Flags::ACK,
             seq: entry.iss,
@@ -375,7 +380,7 @@ impl Tcp {
             self.counters.dropped_no_connection += 1;
             return None;
         }
-        let mut connection = self.embryo(arrival.key, arrival.hash, out.now);
+        let mut connection = self.embryo(arrival.key, arrival.hash, entry.iss, out.now);
         let agreed = Agreed {
             peer_mss: entry.mss,
             peer_scale: entry
@@ -405,6 +410,7 @@ impl Tcp {
         self.flows.replace(arrival.hash, flow, Flow::Connection(index));
         self.half_open.remove(flow);
         self.counters.passive_opens += 1;
+        self.passive += 1;
         self.listeners.announce(listener, index);
         Some(index)
     }

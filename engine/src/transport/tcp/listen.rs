@@ -209,10 +209,10 @@ impl Tcp {
         previous: Option<SeqNumber>,
     ) {
         let options = &arrival.header.options;
-        let initial = self.isn.initial(&arrival.key, out.now);
+        let initial = self.isn.initial(&arrival.key, out.now).iss;
         let iss = match previous {
-            Some(last) if initial.iss.le(last) => last + INCARNATION_GAP,
-            _ => initial.iss,
+            Some(last) if initial.le(last) => last + INCARNATION_GAP,
+            _ => initial,
         };
         let mut offered = Offered::default();
         if options.timestamps.is_some() && self.config.timestamps {

@@ -39,6 +39,7 @@ mod waiting;
 
 pub(crate) use application::Read;
 pub use application::{ConnectError, Id, StreamError};
+pub(crate) use arrival::Prospect;
 pub use connection::ConnectionError;
 pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
@@ -59,6 +60,9 @@ use crate::config::{Config, TcpConfig};
 use crate::frame::{CreditList, FramePool};
 use crate::time::Instant;
 
+/// Which of the derived keys is the one of timestamp offsets. The flow table draws from the first on.
+const TIMESTAMP_KEY: u64 = u64::MAX;
+
 /// All TCP connections of one engine.
 #[derive(Debug)]
 pub(crate) struct Tcp {
@@ -66,6 +70,7 @@ pub(crate) struct Tcp {
     /// For the flow table; replaced when a probe gets too long.
     flow_hasher: TupleHasher,
     port_hasher: TupleHasher,
+    timestamp_hasher: TupleHasher,
     secret: [u8; 32],
     isn: IsnGenerator,
     flows: FlowTable,
@@ -74,6 +79,8 @@ pub(crate) struct Tcp {
     listeners: Listeners,
     half_open: HalfOpens,
     time_wait: TimeWaits,
+    /// Connections in the flow table that peers opened.
+    passive: u32,
     /// TIME_WAIT entries whose port did not come from the allocator, so that it cannot know of them.
     foreign_waits: u64,
     ports: PortAllocator,
@@ -98,6 +105,7 @@ impl Tcp {
         Self {
             flow_hasher: hasher,
             port_hasher: hasher,
+            timestamp_hasher: TupleHasher::new(rekey::derived_secret(&config.secret, TIMESTAMP_KEY)),
             secret: config.secret,
             isn: IsnGenerator::new(&isn_key),
             flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
@@ -106,6 +114,7 @@ impl Tcp {
             listeners: Listeners::new(),
             half_open: HalfOpens::new(tcp.half_open, tcp.syn_ack_retries),
             time_wait: TimeWaits::new(tcp, hasher),
+            passive: 0,
             foreign_waits: 0,
             ports: PortAllocator::new(
                 config.ephemeral_ports.clone(),

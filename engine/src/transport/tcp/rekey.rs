@@ -14,14 +14,8 @@ use crate::transport::tag_index::Full;
 const ATTEMPTS: usize = 4;
 
 impl Tcp {
-    /// How often the flow table got a new key; hashes from before are worth nothing after.
-    #[inline]
-    pub(crate) fn flow_table_rebuilds(&self) -> u64 {
-        self.counters.flow_table_rebuilds
-    }
-
     /// The hash of a tuple under the present key.
-    pub(crate) fn flow_hash(&self, key: &FlowKey) -> u64 {
+    pub(super) fn flow_hash(&self, key: &FlowKey) -> u64 {
         key.hash(&self.flow_hasher)
     }
 
@@ -56,7 +50,7 @@ impl Tcp {
 }
 
 /// The `count`-th secret after the engine's own.
-fn derived_secret(secret: &[u8; 32], count: u64) -> [u8; 32] {
+pub(super) fn derived_secret(secret: &[u8; 32], count: u64) -> [u8; 32] {
     let (left, right) = secret.split_at(16);
     let half = |key: &[u8], text: &[u8]| {
         let mut hasher = SipHasher24::new_with_key(key.try_into().expect("16 of 32 bytes"));

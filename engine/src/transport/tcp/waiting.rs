@@ -102,7 +102,7 @@ impl Tcp {
 
     fn acknowledge_from_time_wait(&mut self, out: &mut Output<'_>, entry: &Entry<FlowKey>) {
         self.counters.time_wait_acks += 1;
-        let ts_offset = self.isn.initial(&entry.key, out.now).ts_offset;
+        let ts_offset = self.timestamp_offset(&entry.key);
         let tsval = timestamp_clock(out.now).wrapping_add(ts_offset);
         let reply = Reply {
             flags: Flags::ACK,

@@ -1,0 +1,98 @@
+//! What the scenarios have in common that open and close one connection after another.
+
+use std::io;
+
+use super::summary::cpu_each;
+use super::{Measurement, Run};
+use crate::load::addresses::AddressPlan;
+use crate::load::cycle::{Client, Cycle, CycleTally, Occupancy, Scale, Server};
+use crate::load::outcome::Outcome;
+use crate::load::{Ends, Script};
+
+/// A client that keeps a number of connections in flight, and the server that it needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cycles {
+    pub(super) cycle: Cycle,
+    /// Use one source and one destination, so that the port space can fill.
+    pub(super) single_pair: bool,
+    /// Record set-up times against the number of TIME_WAIT entries.
+    pub(super) occupancy: Option<Scale>,
+}
+
+impl Cycles {
+    /// Connections over all addresses, with the set-up time alone recorded.
+    pub(super) fn plain(cycle: Cycle) -> Self {
+        Self {
+            cycle,
+            single_pair: false,
+            occupancy: None,
+        }
+    }
+}
+
+impl Script for Cycles {
+    type Client = Client;
+    type Server = Server;
+
+    fn client(&self, ends: &Ends) -> io::Result<Client> {
+        let plan = if self.single_pair {
+            AddressPlan::single(ends)
+        } else {
+            AddressPlan::all(ends)
+        };
+        Ok(Client::with_occupancy(
+            self.cycle,
+            plan,
+            self.occupancy.map(Occupancy::new),
+        ))
+    }
+
+    fn server(&self, _ends: &Ends) -> Server {
+        Server::new(self.cycle)
+    }
+}
+
+/// The tallies of all generators added up.
+pub(super) fn total(outcome: &Outcome<CycleTally, ()>) -> CycleTally {
+    let mut total = CycleTally::default();
+    for one in &outcome.generators {
+        let tally = &one.client.tally;
+        total.completed += tally.completed;
+        total.attempts += tally.attempts;
+        total.operation_ns += tally.operation_ns;
+        total.failures.add(&tally.failures);
+        total.setup.merge(&tally.setup);
+        match (&mut total.occupancy, &tally.occupancy) {
+            (Some(sum), Some(more)) => sum.merge(more),
+            (sum, more) => *sum = sum.take().or_else(|| more.clone()),
+        }
+    }
+    total
+}
+
+/// The figures that `connect`, `crr` and `time-wait` share.
+pub(super) fn report(run: &Run<'_>, outcome: &Outcome<CycleTally, ()>, total: &CycleTally) -> Measurement {
+    let mut found = Measurement::default();
+    let completed = outcome.rate(|one| (one.client.tally.completed as f64, one.client.span));
+    found.set("connections_per_second", completed);
+    found.set("cpu_ns_per_connection", cpu_each(outcome, total.completed));
+    found.set_histogram("setup_ns", total.setup.clone().into_histogram());
+    found.set_tcp(run, outcome, total.completed, &total.failures);
+    found.set_time_wait(outcome);
+    found
+}
+
+/// Runs connections over all addresses and checks that the load was what it was to be.
+pub(super) fn measure(run: &Run<'_>, message: u32) -> Result<Measurement, super::Unsupported> {
+    let cycle = Cycle {
+        time_wait_limit: run.time_wait_limit(),
+        ..Cycle::of(run.config, message)
+    };
+    let outcome = run.drive(&Cycles::plain(cycle))?;
+    let total = total(&outcome);
+    let mut found = report(run, &outcome, &total);
+    found.check_rate(&outcome, total.completed, total.failures.total());
+    let in_flight = u64::from(cycle.in_flight) * outcome.generators.len() as u64;
+    found.check_littles_law(&outcome, in_flight, |tally| tally.operation_ns);
+    Ok(found)
+}

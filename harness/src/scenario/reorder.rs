@@ -1,0 +1,120 @@
+//! `reorder`: numbered datagrams through a path that holds some of them back (see [`crate::load::holdback`]), and what
+//! RFC 4737 and RFC 5236 say of their arrival.
+
+mod receiver;
+mod sender;
+
+use std::io;
+
+use self::receiver::Receiver;
+use self::sender::Sender;
+use super::summary::cpu_each;
+use super::{Measurement, Run, Unsupported};
+use crate::config::StackKind;
+use crate::load::{Ends, Script};
+use crate::measure::reordering::Reordering;
+
+/// Bytes of a datagram that are used: number and send time.
+const HEADER: usize = 16;
+/// The number of a datagram that does not count. Those that count are numbered from 1.
+const UNNUMBERED: u64 = 0;
+/// From so many datagrams on, a path that holds back one in ten must show it.
+const ENOUGH: u64 = 1000;
+/// The part that is reordered at least when one datagram in ten was held back.
+const LEAST_REORDERED: f64 = 0.01;
+
+/// Where datagrams are held back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Impairment {
+    /// By a relay between two sockets of the kernel.
+    Relay,
+    /// By the device under the stack.
+    Device,
+    /// Before they are sent: the stack has no device that could, and datagrams of one flow stay in their order through it.
+    Sender,
+}
+
+struct Reorder {
+    length: usize,
+    seed: u64,
+    impairment: Impairment,
+}
+
+impl Script for Reorder {
+    type Client = Sender;
+    type Server = Receiver;
+
+    fn client(&self, ends: &Ends) -> io::Result<Sender> {
+        Sender::new(
+            ends,
+            self.length,
+            self.impairment,
+            self.seed + u64::from(ends.generator),
+        )
+    }
+
+    fn server(&self, ends: &Ends) -> Receiver {
+        Receiver::new(ends.listen_addresses[0])
+    }
+}
+
+fn impairment(stack: StackKind) -> Impairment {
+    match stack {
+        StackKind::Kernel | StackKind::KernelTuned => Impairment::Relay,
+        StackKind::Engine => Impairment::Device,
+        StackKind::Smoltcp | StackKind::Null => Impairment::Sender,
+    }
+}
+
+pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
+    let length = run.config.message as usize;
+    if length < HEADER {
+        return Err(Unsupported(format!(
+            "number and send time need {HEADER} bytes, and the message has {length}"
+        )));
+    }
+    let script = Reorder {
+        length,
+        seed: run.config.seed,
+        impairment: impairment(run.stack),
+    };
+    let mut outcome = run.drive(&script)?;
+    let total = outcome
+        .generators
+        .iter_mut()
+        .filter_map(|one| {
+            one.server
+                .tally
+                .take()
+                .map(|observer| observer.finish(one.client.tally))
+        })
+        .reduce(|mut sum, more| {
+            sum.add(&more);
+            sum
+        })
+        .expect("a run has at least one generator");
+    let mut found = Measurement::default();
+    let seconds = outcome.shortest_span() as f64 / 1e9;
+    found.set("datagrams_per_second", total.arrivals as f64 / seconds);
+    found.set("cpu_ns_per_datagram", cpu_each(&outcome, total.arrivals));
+    found.set("reordered_ratio", total.reordered_ratio());
+    found.set_count("lost", Some(total.lost));
+    found.set_count("duplicated", Some(total.duplicates));
+    found.set("reordering_free_run_mean", total.order.runs.mean());
+    found.set_stack(run, &outcome, total.arrivals);
+    found.distributions = total.distributions();
+    found.check_rate(&outcome, total.distinct, 0);
+    check_impaired(&mut found, &total);
+    found.set_histogram("delay_ns", total.delay);
+    Ok(found)
+}
+
+fn check_impaired(found: &mut Measurement, total: &Reordering) {
+    let reordered = total.reordered_ratio().unwrap_or(0.0);
+    if total.distinct >= ENOUGH && reordered < LEAST_REORDERED {
+        found.invalid(format!(
+            "only {:.2} % of the datagrams arrived out of order although one in ten was to be held back: the impairment was not in the path",
+            100.0 * reordered
+        ));
+    }
+}

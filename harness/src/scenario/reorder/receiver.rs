@@ -1,0 +1,87 @@
+//! The end that watches datagrams arrive.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::{HEADER, UNNUMBERED};
+use crate::load::{Actor, Next, Phase};
+use crate::measure::reordering::{Observer, Thresholds};
+use crate::stack::{Datagrams, Event, Nanos, Stack};
+
+/// Datagrams in one call.
+const BATCH: usize = 64;
+/// Silence after which nothing more is expected.
+const QUIET: Nanos = 10_000_000;
+
+#[derive(Debug)]
+pub(super) struct Receiver {
+    at: SocketAddr,
+    socket: Option<Datagrams>,
+    observer: Observer,
+    last: Nanos,
+    now: Nanos,
+}
+
+impl Receiver {
+    pub(super) fn new(at: SocketAddr) -> Self {
+        Self {
+            at,
+            socket: None,
+            observer: Observer::new(Thresholds::default()),
+            last: 0,
+            now: 0,
+        }
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+impl Actor for Receiver {
+    type Tally = Option<Observer>;
+
+    fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
+        self.socket = Some(stack.bind(self.at)?);
+        Ok(())
+    }
+
+    fn enter(&mut self, _phase: Phase, now: Nanos) {
+        self.last = now;
+    }
+
+    fn step(&mut self, stack: &mut dyn Stack, _phase: Phase, now: Nanos, _events: &[Event]) -> Next {
+        self.now = now;
+        let Some(socket) = self.socket else {
+            return Next::OnEvent;
+        };
+        let observer = &mut self.observer;
+        let received = stack.receive_datagrams(socket, BATCH, &mut |bytes| {
+            if bytes.len() < HEADER || word(bytes, 0) == UNNUMBERED {
+                return;
+            }
+            observer.observe(
+                word(bytes, 0),
+                Some(now),
+                Some(word(bytes, 8)),
+                bytes.len() as u32,
+            );
+        });
+        if received > 0 {
+            self.last = now;
+        }
+        if received == BATCH {
+            Next::Now
+        } else {
+            Next::OnEvent
+        }
+    }
+
+    fn settled(&self, phase: Phase) -> bool {
+        phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+    }
+
+    fn into_tally(self) -> Option<Observer> {
+        Some(self.observer)
+    }
+}

@@ -1,0 +1,272 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Close, Closer, Placement};
+use crate::load::fake::config;
+
+fn measure(stack: StackKind, config: &RunConfig) -> Measurement {
+    run(stack, config, &AtomicBool::new(false), &|_| {}).expect("supported")
+}
+
+fn config_of(scenario: ScenarioKind) -> RunConfig {
+    let (connections, message) = match scenario {
+        ScenarioKind::Stream => (1, 64 << 10),
+        ScenarioKind::Udp => (1, 18),
+        ScenarioKind::Reorder => (1, 64),
+        ScenarioKind::Idle => (500, 1),
+        _ => (16, 1),
+    };
+    RunConfig {
+        connections,
+        message,
+        ..config(scenario)
+    }
+}
+
+/// What the command line's contract asks of each scenario.
+fn required(scenario: ScenarioKind) -> (&'static [&'static str], &'static [&'static str]) {
+    match scenario {
+        ScenarioKind::Connect => (
+            &["connections_per_second", "cpu_ns_per_connection"],
+            &["setup_ns"],
+        ),
+        ScenarioKind::Crr => (
+            &[
+                "connections_per_second",
+                "cpu_ns_per_connection",
+                "time_wait_peak",
+                "time_wait_violations",
+                "time_wait_reused",
+            ],
+            &["setup_ns"],
+        ),
+        ScenarioKind::Teardown => (
+            &[
+                "teardowns_per_second",
+                "cpu_ns_per_teardown",
+                "time_wait_violations",
+            ],
+            &["teardown_ns"],
+        ),
+        ScenarioKind::TimeWait => (
+            &[
+                "connections_per_second",
+                "time_wait_peak",
+                "time_wait_bytes_per_entry",
+                "time_wait_violations",
+                "time_wait_reused",
+                "exhausted_ratio",
+            ],
+            &["setup_ns"],
+        ),
+        ScenarioKind::Rr => (
+            &["transactions_per_second", "cpu_ns_per_transaction"],
+            &["latency_ns"],
+        ),
+        ScenarioKind::Stream => (&["gigabits_per_second", "cpu_ns_per_kibibyte"], &[]),
+        ScenarioKind::Idle => (&["bytes_per_idle_connection", "reached"], &[]),
+        ScenarioKind::Udp => (&["datagrams_per_second", "cpu_ns_per_datagram", "lost"], &[]),
+        ScenarioKind::Reorder => (
+            &[
+                "reordered_ratio",
+                "lost",
+                "duplicated",
+                "reordering_free_run_mean",
+            ],
+            &[],
+        ),
+    }
+}
+
+const TCP: [&str; 4] = [
+    "failed",
+    "retransmitted_segments",
+    "copied_bytes_per_payload_byte",
+    "allocations_per_operation",
+];
+
+const ALL: [ScenarioKind; 9] = [
+    ScenarioKind::Connect,
+    ScenarioKind::Crr,
+    ScenarioKind::Teardown,
+    ScenarioKind::TimeWait,
+    ScenarioKind::Rr,
+    ScenarioKind::Stream,
+    ScenarioKind::Idle,
+    ScenarioKind::Udp,
+    ScenarioKind::Reorder,
+];
+
+fn check(found: &Measurement, scenario: ScenarioKind, case: &str) {
+    assert_eq!(
+        found.invalid_reasons,
+        Vec::<String>::new(),
+        "{case}: {:?}",
+        found.metrics
+    );
+    let (metrics, histograms) = required(scenario);
+    for name in metrics {
+        assert!(found.metrics.contains_key(name), "{case} lacks {name}");
+    }
+    for name in histograms {
+        assert!(!found.histograms[name].is_empty(), "{case}: {name} is empty");
+    }
+    if !matches!(scenario, ScenarioKind::Udp | ScenarioKind::Reorder) {
+        for name in TCP {
+            assert!(found.metrics.contains_key(name), "{case} lacks {name}");
+        }
+        assert_eq!(found.metrics["failed"], Some(0.0), "{case}");
+    }
+    // Of the figures that every stack has, none may be missing, and none but counts of mishaps is zero.
+    let rate = found.metrics[metrics[0]];
+    let known = scenario != ScenarioKind::Idle;
+    assert!(
+        !known || rate.is_some_and(|rate| rate > 0.0),
+        "{case}: {} is {rate:?}",
+        metrics[0]
+    );
+}
+
+#[test]
+fn every_scenario_runs_without_a_stack() {
+    for scenario in ALL {
+        let found = measure(StackKind::Null, &config_of(scenario));
+        check(&found, scenario, &format!("{scenario:?}"));
+    }
+}
+
+#[test]
+fn every_scenario_runs_on_smoltcp_and_on_the_kernel() {
+    for stack in [StackKind::Smoltcp, StackKind::Kernel] {
+        for scenario in ALL {
+            let mut config = config_of(scenario);
+            config.connections = config.connections.min(32);
+            config.duration = Duration::from_millis(150);
+            let found = measure(stack, &config);
+            check(&found, scenario, &format!("{scenario:?} on {stack:?}"));
+        }
+    }
+}
+
+#[test]
+fn connections_close_in_every_way_on_the_kernel() {
+    for scenario in [ScenarioKind::Connect, ScenarioKind::Crr, ScenarioKind::Teardown] {
+        for (close, closer) in [
+            (Close::Fin, Closer::Server),
+            (Close::Rst, Closer::Client),
+            (Close::Rst, Closer::Server),
+        ] {
+            let config = RunConfig {
+                close,
+                closer,
+                ..config_of(scenario)
+            };
+            let found = measure(StackKind::Kernel, &config);
+            check(
+                &found,
+                scenario,
+                &format!("{scenario:?}, {close:?} by the {closer:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn two_ends_on_two_threads() {
+    for scenario in [
+        ScenarioKind::Crr,
+        ScenarioKind::Teardown,
+        ScenarioKind::Rr,
+        ScenarioKind::Stream,
+    ] {
+        let config = RunConfig {
+            placement: Placement::Split,
+            duration: Duration::from_millis(150),
+            ..config_of(scenario)
+        };
+        check(
+            &measure(StackKind::Kernel, &config),
+            scenario,
+            &format!("{scenario:?} on two threads"),
+        );
+    }
+}
+
+#[test]
+fn generators_add_up() {
+    let config = RunConfig {
+        generators: 2,
+        idle: 31,
+        ..config_of(ScenarioKind::Rr)
+    };
+    let found = measure(StackKind::Null, &config);
+    check(&found, ScenarioKind::Rr, "two generators");
+    assert_eq!(found.metrics["connections_open"], Some(32.0));
+    assert_eq!(found.metrics["idle_reached"], Some(31.0));
+    assert!((30.0..34.0).contains(&found.metrics["in_flight_mean"].expect("known")));
+}
+
+#[test]
+fn a_tenth_of_the_datagrams_is_reordered_by_at_most_eight_places() {
+    for stack in [StackKind::Null, StackKind::Kernel] {
+        let found = measure(stack, &config_of(ScenarioKind::Reorder));
+        let ratio = found.metrics["reordered_ratio"].expect("datagrams arrived");
+        assert!((0.08..0.12).contains(&ratio), "{ratio} on {stack:?}");
+        assert_eq!(found.metrics["duplicated"], Some(0.0));
+        let extents = found.distributions["extent"].as_object().expect("counts");
+        assert!(
+            extents
+                .keys()
+                .all(|extent| (1..=16).contains(&extent.parse::<u64>().expect("number")))
+        );
+    }
+}
+
+#[test]
+fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
+    let stop = AtomicBool::new(false);
+    let config = RunConfig {
+        duration: Duration::from_secs(60),
+        ..config_of(ScenarioKind::Crr)
+    };
+    let told = |part: f64| {
+        // The warm-up is the first eleventh of the run.
+        if part > 1.0 / 11.0 + 0.001 {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    };
+    let shorter = RunConfig {
+        duration: Duration::from_millis(1000),
+        ..config
+    };
+    let found = run(StackKind::Null, &shorter, &stop, &told).expect("supported");
+    assert_eq!(found.invalid_reasons, Vec::<String>::new());
+    assert!(found.metrics["connections_per_second"].is_some_and(|rate| rate > 0.0));
+
+    let found = run(StackKind::Null, &shorter, &AtomicBool::new(true), &|_| {}).expect("supported");
+    assert_eq!(found.invalid_reasons.len(), 1);
+    assert!(
+        found.invalid_reasons[0].contains("stopped"),
+        "{:?}",
+        found.invalid_reasons
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let unsupported = |config: &RunConfig| {
+        run(StackKind::Null, config, &AtomicBool::new(false), &|_| {})
+            .expect_err("unsupported")
+            .to_string()
+    };
+    let short = RunConfig {
+        message: 8,
+        ..config_of(ScenarioKind::Reorder)
+    };
+    assert!(unsupported(&short).contains("16 bytes"));
+    let empty = RunConfig {
+        message: 0,
+        ..config_of(ScenarioKind::Udp)
+    };
+    assert!(unsupported(&empty).contains("byte"));
+}

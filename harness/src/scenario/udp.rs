@@ -1,0 +1,192 @@
+//! `udp`: one-way datagrams of one flow. Received datagrams count; what was sent in the window and had not arrived when the
+//! drain was over is lost.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::summary::cpu_each;
+use super::{Measurement, Run, Unsupported};
+use crate::load::tally::Windowed;
+use crate::load::{Actor, Ends, Next, Phase, Script};
+use crate::stack::{Datagrams, Event, Nanos, Stack};
+
+/// Datagrams in one call.
+const BATCH: usize = 64;
+/// Receiving calls in one step at most.
+const CALLS: usize = 16;
+/// Silence after which nothing more is expected.
+const QUIET: Nanos = 10_000_000;
+/// First byte of a datagram that was sent in the window, and of one that was not.
+const COUNTED: u8 = 1;
+const UNCOUNTED: u8 = 0;
+
+struct Udp {
+    length: usize,
+}
+
+impl Script for Udp {
+    type Client = Sender;
+    type Server = Receiver;
+
+    fn client(&self, ends: &Ends) -> io::Result<Sender> {
+        Ok(Sender {
+            from: ends.client_addresses[0],
+            to: ends.server_addresses[0],
+            length: self.length,
+            socket: None,
+            sent: Windowed::new(0),
+        })
+    }
+
+    fn server(&self, ends: &Ends) -> Receiver {
+        Receiver {
+            at: ends.listen_addresses[0],
+            socket: None,
+            received: Windowed::new(0),
+            counted: 0,
+            last: 0,
+            now: 0,
+        }
+    }
+}
+
+/// Sends one batch a step, so that a receiver in the same thread keeps up.
+#[derive(Debug)]
+struct Sender {
+    from: IpAddr,
+    to: SocketAddr,
+    length: usize,
+    socket: Option<Datagrams>,
+    sent: Windowed<u64>,
+}
+
+impl Actor for Sender {
+    type Tally = u64;
+
+    fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
+        self.socket = Some(stack.bind(SocketAddr::new(self.from, 0))?);
+        Ok(())
+    }
+
+    fn enter(&mut self, phase: Phase, _now: Nanos) {
+        self.sent.enter(phase);
+    }
+
+    fn step(&mut self, stack: &mut dyn Stack, phase: Phase, _now: Nanos, _events: &[Event]) -> Next {
+        let Some(socket) = self.socket.filter(|_| phase.loads()) else {
+            return Next::OnEvent;
+        };
+        let mark = if phase == Phase::Measure {
+            COUNTED
+        } else {
+            UNCOUNTED
+        };
+        let sent = stack.send_datagrams(socket, self.to, BATCH, self.length, &mut |_, bytes| {
+            bytes.fill(mark)
+        });
+        self.sent.current += sent as u64;
+        Next::Now
+    }
+
+    fn settled(&self, phase: Phase) -> bool {
+        phase != Phase::Measure
+    }
+
+    fn into_tally(self) -> u64 {
+        self.sent.into_measured()
+    }
+}
+
+/// Receives and reads every byte.
+#[derive(Debug)]
+struct Receiver {
+    at: SocketAddr,
+    socket: Option<Datagrams>,
+    received: Windowed<u64>,
+    /// Those sent in the window, whenever they came.
+    counted: u64,
+    last: Nanos,
+    now: Nanos,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ReceiverTally {
+    received: u64,
+    counted: u64,
+}
+
+impl Actor for Receiver {
+    type Tally = ReceiverTally;
+
+    fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
+        self.socket = Some(stack.bind(self.at)?);
+        Ok(())
+    }
+
+    fn enter(&mut self, phase: Phase, now: Nanos) {
+        self.received.enter(phase);
+        self.last = now;
+    }
+
+    fn step(&mut self, stack: &mut dyn Stack, _phase: Phase, now: Nanos, _events: &[Event]) -> Next {
+        self.now = now;
+        let Some(socket) = self.socket else {
+            return Next::OnEvent;
+        };
+        for _ in 0..CALLS {
+            let counted = &mut self.counted;
+            let received = stack.receive_datagrams(socket, BATCH, &mut |bytes| {
+                let same = bytes.iter().fold(COUNTED, |all, byte| all & byte);
+                *counted += u64::from(same == COUNTED && !bytes.is_empty());
+            });
+            self.received.current += received as u64;
+            if received > 0 {
+                self.last = now;
+            }
+            if received < BATCH {
+                return Next::OnEvent;
+            }
+        }
+        Next::Now
+    }
+
+    fn settled(&self, phase: Phase) -> bool {
+        phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+    }
+
+    fn into_tally(self) -> ReceiverTally {
+        ReceiverTally {
+            received: self.received.into_measured(),
+            counted: self.counted,
+        }
+    }
+}
+
+pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
+    if run.config.message == 0 {
+        return Err(Unsupported(
+            "a datagram needs a byte that says whether it counts".into(),
+        ));
+    }
+    let outcome = run.drive(&Udp {
+        length: run.config.message as usize,
+    })?;
+    let sum = |part: fn(&ReceiverTally) -> u64| {
+        outcome
+            .generators
+            .iter()
+            .map(|one| part(&one.server.tally))
+            .sum::<u64>()
+    };
+    let (received, counted) = (sum(|tally| tally.received), sum(|tally| tally.counted));
+    let sent: u64 = outcome.generators.iter().map(|one| one.client.tally).sum();
+    let mut found = Measurement::default();
+    let rate = outcome.rate(|one| (one.server.tally.received as f64, one.server.span));
+    found.set("datagrams_per_second", rate);
+    found.set("cpu_ns_per_datagram", cpu_each(&outcome, received));
+    found.set_count("sent", Some(sent));
+    found.set_count("lost", Some(sent.saturating_sub(counted)));
+    found.set_stack(run, &outcome, received);
+    found.check_rate(&outcome, received, 0);
+    Ok(found)
+}
