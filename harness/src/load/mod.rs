@@ -1,1 +1,29 @@
-//! placeholder
+//! Load generators: threads that each drive a client and a server over a pair of stack ends.
+//!
+//! A scenario is a [`Script`]: it makes two [`Actor`]s, and [`generators::run`] drives them through the [`Phase`]s of a
+//! run. Load is a closed loop: a fixed number of operations is outstanding, and the next one starts when one ends. No
+//! actor reads a clock or allocates for an operation; time comes in once for each step.
+
+pub(crate) mod actor;
+pub(crate) mod addresses;
+mod conductor;
+pub(crate) mod cycle;
+mod end;
+pub(crate) mod exchange;
+mod fill;
+pub(crate) mod flows;
+pub(crate) mod generators;
+pub(crate) mod holdback;
+pub(crate) mod in_flight;
+pub(crate) mod outcome;
+pub(crate) mod pattern;
+pub(crate) mod phase;
+mod placement;
+pub(crate) mod relay;
+pub(crate) mod tally;
+
+pub(crate) use actor::{Actor, Ends, Next, Script};
+pub(crate) use phase::Phase;
+
+#[cfg(test)]
+pub(crate) mod fake;

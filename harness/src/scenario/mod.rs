@@ -1,11 +1,31 @@
 //! Scenarios: what is done to a stack, and what is measured. One file each.
+//!
+//! A scenario is a pair of actors (see [`crate::load`]) and the figures that follow from what they counted. Every rate is a
+//! count over the measured window; every `cpu_ns_per_…` is the processor time of the whole process in that window.
+
+mod connect;
+mod crr;
+mod cycles;
+mod idle;
+mod reorder;
+mod rr;
+mod stream;
+mod summary;
+mod teardown;
+#[cfg(test)]
+mod tests;
+mod time_wait;
+mod udp;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use hdrhistogram::Histogram;
 
-use crate::config::{RunConfig, StackKind};
+use crate::config::{RunConfig, ScenarioKind, StackKind};
+use crate::load::outcome::Outcome;
+use crate::load::{Actor, Script, generators};
+pub(crate) use crate::stack::Unsupported;
 
 /// What one run of one scenario on one stack found.
 #[derive(Debug, Default)]
@@ -20,16 +40,15 @@ pub(crate) struct Measurement {
     pub(crate) invalid_reasons: Vec<String>,
 }
 
-/// Why a stack cannot do what was asked: said to the user as it stands, while the other stacks go on.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Unsupported(pub(crate) String);
-
-/// Brings the process where the stack is to run (a namespace of its own, say), before any thread is started.
+/// Brings the process where the stack is to run (a namespace of its own, say), while it has one thread. What the system
+/// refuses although the run can go on without is said on standard error, and becomes a note of the run.
 ///
 /// # Errors
 /// When the stack cannot run here.
-pub(crate) fn prepare(_stack: StackKind, _config: &RunConfig) -> Result<(), Unsupported> {
+pub(crate) fn prepare(stack: StackKind, _config: &RunConfig) -> Result<(), Unsupported> {
+    for refused in crate::stack::prepare_process(stack) {
+        eprintln!("warning: {refused}");
+    }
     Ok(())
 }
 
@@ -42,11 +61,52 @@ pub(crate) fn prepare(_stack: StackKind, _config: &RunConfig) -> Result<(), Unsu
 pub(crate) fn run(
     stack: StackKind,
     config: &RunConfig,
-    _stop: &AtomicBool,
-    _progress: &dyn Fn(f64),
+    stop: &AtomicBool,
+    progress: &dyn Fn(f64),
 ) -> Result<Measurement, Unsupported> {
-    Err(Unsupported(format!(
-        "{:?} does not run on {stack:?} yet",
-        config.scenario
-    )))
+    let run = Run {
+        stack,
+        config,
+        stop,
+        progress,
+    };
+    match config.scenario {
+        ScenarioKind::Connect => connect::measure(&run),
+        ScenarioKind::Crr => crr::measure(&run),
+        ScenarioKind::Teardown => teardown::measure(&run),
+        ScenarioKind::TimeWait => time_wait::measure(&run),
+        ScenarioKind::Rr => rr::measure(&run),
+        ScenarioKind::Stream => stream::measure(&run),
+        ScenarioKind::Idle => idle::measure(&run),
+        ScenarioKind::Udp => udp::measure(&run),
+        ScenarioKind::Reorder => reorder::measure(&run),
+    }
+}
+
+/// What a scenario is asked to do.
+struct Run<'a> {
+    stack: StackKind,
+    config: &'a RunConfig,
+    stop: &'a AtomicBool,
+    progress: &'a dyn Fn(f64),
+}
+
+impl Run<'_> {
+    /// Drives the actors of `script` through a run.
+    #[expect(clippy::type_complexity, reason = "the two tallies belong to the script")]
+    fn drive<S: Script>(
+        &self,
+        script: &S,
+    ) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
+        generators::run(script, self.stack, self.config, self.stop, self.progress)
+    }
+
+    /// TIME_WAIT entries at which a scenario that makes them ends its window.
+    fn time_wait_limit(&self) -> Option<u64> {
+        generators::time_wait_limit(self.stack)
+    }
+
+    fn is_kernel(&self) -> bool {
+        matches!(self.stack, StackKind::Kernel | StackKind::KernelTuned)
+    }
 }

@@ -9,7 +9,7 @@ use crate::stack::Nanos;
 
 /// Fewer operations than this say nothing about a rate.
 const FEWEST_OPERATIONS: u64 = 100;
-/// The part of the operations that may fail (load-generators after RFC 9411 §7.2 ask for less; a short run cannot show less).
+/// The part of the operations that may fail. RFC 9411 §7.2 allows a hundredth of it, which a short run cannot resolve.
 const MOST_FAILED: f64 = 0.001;
 /// How far rate × time may be from the number in flight.
 const LITTLES_LAW: f64 = 0.05;

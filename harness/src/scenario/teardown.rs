@@ -8,6 +8,8 @@
 mod batch;
 mod client;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 

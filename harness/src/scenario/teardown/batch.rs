@@ -118,6 +118,8 @@ impl Batch {
     }
 
     pub(super) fn into_tally(self) -> TeardownTally {
-        self.tally.into_measured()
+        let mut tally = self.tally.into_measured();
+        tally.failures.unended = self.closing.len() as u64;
+        tally
     }
 }

@@ -6,7 +6,7 @@ use crate::load::addresses::AddressPlan;
 use crate::load::exchange::peer_closed;
 use crate::load::flows::Flows;
 use crate::load::{Actor, Next, Phase};
-use crate::stack::{Conn, Event, Nanos, Ready, Stack};
+use crate::stack::{Conn, Event, Gone, Nanos, Ready, Stack};
 
 /// Sets a batch up, and closes it or watches it being closed.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Client {
     /// The whole batch was established in the step before: the final ACKs have left since.
     ready: bool,
     batch: Batch,
-    /// Connections that the server is closing.
-    followed: Flows<()>,
+    /// Connections that the server closes, and whether this end has followed.
+    followed: Flows<bool>,
 }
 
 impl Client {
@@ -45,25 +45,34 @@ impl Client {
         if ready.contains(Ready::CONNECTED) && self.connecting.remove(conn).is_some() {
             match self.closer {
                 Closer::Client => self.established.push(conn),
-                Closer::Server => self.followed.insert(conn, ()),
+                Closer::Server => self.followed.insert(conn, false),
             }
         }
         if ready.contains(Ready::FAILED) && self.connecting.remove(conn).is_some() {
             self.batch.failures().broken += 1;
             self.missing += 1;
         }
-        if self.followed.get_mut(conn).is_some() {
-            self.follow(stack, conn, ready);
-        }
+        self.follow(stack, conn, ready);
     }
 
+    /// Closes after the server has. The next batch is set up only when every FIN of this one is acknowledged.
     fn follow(&mut self, stack: &mut dyn Stack, conn: Conn, ready: Ready) {
-        // Events after the close find no entry; the initiator counts what they say.
-        if ready.contains(Ready::FAILED) {
+        let Some(closed) = self.followed.get_mut(conn) else {
+            return;
+        };
+        if ready.contains(Ready::CLOSED) || ready.contains(Ready::FAILED) {
             self.followed.remove(conn);
-        } else if peer_closed(stack, conn).unwrap_or(true) {
-            stack.close(conn);
-            self.followed.remove(conn);
+        } else if !*closed {
+            match peer_closed(stack, conn) {
+                Ok(false) => {}
+                Ok(true) => {
+                    stack.close(conn);
+                    *closed = true;
+                }
+                Err(Gone) => {
+                    self.followed.remove(conn);
+                }
+            }
         }
     }
 

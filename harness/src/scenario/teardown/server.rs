@@ -17,6 +17,8 @@ pub(super) struct Server {
     closer: Closer,
     established: Vec<Conn>,
     last_accept: Nanos,
+    /// The whole batch was accepted in the step before: the client has had time to see it established.
+    ready: bool,
     batch: Batch,
     /// Connections that the client is to close.
     followed: Flows<()>,
@@ -29,6 +31,7 @@ impl Server {
             closer: config.closer,
             established: Vec::with_capacity(config.connections as usize),
             last_accept: 0,
+            ready: false,
             batch: Batch::new(config.close),
             followed: Flows::new(),
         }
@@ -72,10 +75,14 @@ impl Actor for Server {
         for &event in events {
             self.handle(stack, now, event);
         }
-        if phase.loads() && self.batch.is_over() && self.batch_is_complete(now) {
-            self.batch.begin(stack, now, &mut self.established);
+        if !phase.loads() || !self.batch.is_over() || !self.batch_is_complete(now) {
+            return Next::OnEvent;
         }
-        Next::OnEvent
+        if std::mem::replace(&mut self.ready, true) {
+            self.batch.begin(stack, now, &mut self.established);
+            self.ready = false;
+        }
+        Next::Now
     }
 
     fn settled(&self, phase: Phase) -> bool {

@@ -1,0 +1,165 @@
+//! Leads all generators from phase to phase, and measures the window as a whole.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Phase;
+use super::phase::SharedPhase;
+use crate::config::RunConfig;
+use crate::measure::cpu;
+
+/// The longest that filling tables may take, and again the longest that the load's own connections may take.
+const FILL_AT_MOST: Duration = Duration::from_secs(30);
+/// The longest that outstanding operations may take to end.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(1);
+const SHORTEST_WARM_UP: Duration = Duration::from_millis(100);
+/// Between two looks at threads that fill or drain.
+const FILL_LOOK: Duration = Duration::from_millis(1);
+/// Between two looks at threads under load; they are disturbed as little as a progress bar allows.
+const LOAD_LOOK: Duration = Duration::from_millis(20);
+
+/// What the conductor and the generators tell each other.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) phase: SharedPhase,
+    /// More threads than cores: who has nothing to do lets others run.
+    pub(super) crowded: bool,
+    /// For each end, the last phase in which it had reached what the phase is for.
+    settled: Vec<AtomicU8>,
+    given_up: AtomicBool,
+}
+
+const NEVER: u8 = u8::MAX;
+
+impl Control {
+    pub(super) fn new(ends: usize, crowded: bool) -> Self {
+        Self {
+            phase: SharedPhase::new(Phase::OpenIdle),
+            crowded,
+            settled: (0..ends).map(|_| AtomicU8::new(NEVER)).collect(),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// End number `end` says whether it has settled in `phase`.
+    pub(super) fn report(&self, end: usize, phase: Phase, settled: bool) {
+        let mark = if settled { phase as u8 } else { NEVER };
+        // The line stays shared with the conductor's core while nothing changes.
+        if self.settled[end].load(Ordering::Relaxed) != mark {
+            self.settled[end].store(mark, Ordering::Release);
+        }
+    }
+
+    /// A generator could not start; the run ends.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    fn all_settled(&self, phase: Phase) -> bool {
+        self.settled
+            .iter()
+            .all(|mark| mark.load(Ordering::Acquire) == phase as u8)
+    }
+
+    fn any_settled(&self, phase: Phase) -> bool {
+        self.settled
+            .iter()
+            .any(|mark| mark.load(Ordering::Acquire) == phase as u8)
+    }
+}
+
+/// The window as the process saw it.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Window {
+    pub(super) cpu_ns: u64,
+    pub(super) interrupted: bool,
+}
+
+pub(super) struct Conductor<'a> {
+    pub(super) control: &'a Control,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) progress: &'a dyn Fn(f64),
+}
+
+impl Conductor<'_> {
+    /// Leads through the given filling phases and all others. Blocks until the threads are told that they are done.
+    pub(super) fn lead(&self, config: &RunConfig, fills: &[Phase]) -> Window {
+        // Whoever panics while threads wait for the next phase would leave them waiting.
+        let _done = Finally(self.control);
+        for &fill in fills {
+            self.wait_until_settled(fill, FILL_AT_MOST / fills.len() as u32);
+        }
+        self.wait_until_settled(Phase::Prepare, FILL_AT_MOST);
+        let window = self.load(config.duration);
+        self.control.phase.set(Phase::Drain);
+        self.wait_for_all(Phase::Drain, DRAIN_AT_MOST, &|| false);
+        window
+    }
+
+    fn load(&self, duration: Duration) -> Window {
+        let warm_up = (duration / 10).max(SHORTEST_WARM_UP);
+        let whole = (warm_up + duration).as_secs_f64();
+        if self.is_stopped() {
+            return Window {
+                cpu_ns: 0,
+                interrupted: true,
+            };
+        }
+        self.pass(Phase::WarmUp, warm_up, &|elapsed| {
+            (self.progress)(elapsed.as_secs_f64() / whole)
+        });
+        let before = cpu::process_ns();
+        self.pass(Phase::Measure, duration, &|elapsed| {
+            (self.progress)((warm_up + elapsed).as_secs_f64() / whole);
+        });
+        Window {
+            cpu_ns: cpu::process_ns() - before,
+            interrupted: self.is_stopped(),
+        }
+    }
+
+    /// Lets `phase` last for `duration`, or until it is to end early.
+    fn pass(&self, phase: Phase, duration: Duration, told: &dyn Fn(Duration)) {
+        self.control.phase.set(phase);
+        let start = Instant::now();
+        loop {
+            let elapsed = start.elapsed();
+            told(elapsed.min(duration));
+            let over = phase == Phase::Measure && self.control.any_settled(phase);
+            if elapsed >= duration || over || self.is_stopped() {
+                return;
+            }
+            thread::sleep(LOAD_LOOK.min(duration - elapsed));
+        }
+    }
+
+    fn wait_until_settled(&self, phase: Phase, at_most: Duration) {
+        self.control.phase.set(phase);
+        (self.progress)(0.0);
+        self.wait_for_all(phase, at_most, &|| self.is_stopped());
+    }
+
+    fn wait_for_all(&self, phase: Phase, at_most: Duration, stopped: &dyn Fn() -> bool) {
+        let start = Instant::now();
+        while !self.control.all_settled(phase) && start.elapsed() < at_most && !stopped() {
+            if self.control.given_up.load(Ordering::Acquire) {
+                return;
+            }
+            thread::sleep(FILL_LOOK);
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.control.given_up.load(Ordering::Acquire)
+    }
+}
+
+/// Tells the threads that they are done, whatever happens.
+struct Finally<'a>(&'a Control);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.phase.set(Phase::Done);
+    }
+}

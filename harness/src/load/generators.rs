@@ -1,0 +1,359 @@
+//! Runs a scenario's actors on pinned threads, and leads them through the phases.
+
+use std::io;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use super::addresses::AddressPlan;
+use super::conductor::{Conductor, Control};
+use super::end::{End, EndOutcome};
+use super::fill::{Acceptor, Fill, Filled, Opener};
+use super::outcome::{GeneratorOutcome, Outcome};
+use super::placement::Cores;
+use super::{Actor, Ends, Next, Phase, Script};
+use crate::config::{Placement, RunConfig, ScenarioKind, StackKind};
+use crate::measure::{allocations, cpu};
+use crate::path::namespace;
+use crate::stack::{self, MakeEnd, Stack, Unsupported};
+
+/// Connections that a listener may hold before they are accepted: Linux's own ceiling (`somaxconn`).
+const BACKLOG: usize = 4096;
+/// How long an end of a thread of its own sleeps at most, so that it notices the next phase.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// Runs `script` on `kind`: fills tables, warms up, measures for `config.duration`, lets what is outstanding end.
+///
+/// `stop` ends the window early; `progress` is told the part of the run that is over, from 0 to 1.
+///
+/// # Errors
+/// When the stack cannot be made, or refuses to listen or bind.
+#[expect(clippy::type_complexity, reason = "the two tallies belong to the script")]
+pub(crate) fn run<S: Script>(
+    script: &S,
+    kind: StackKind,
+    config: &RunConfig,
+    stop: &AtomicBool,
+    progress: &dyn Fn(f64),
+) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
+    let cores = Cores::allowed();
+    let threads = config.generators as usize * threads_of_generator(config);
+    let control = Control::new(2 * config.generators as usize, threads > cores.count());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..config.generators)
+            .map(|generator| {
+                let worker = Worker {
+                    script,
+                    kind,
+                    config,
+                    control: &control,
+                    cores: &cores,
+                    generator,
+                };
+                scope.spawn(move || worker.run())
+            })
+            .collect();
+        let window = Conductor {
+            control: &control,
+            stop,
+            progress,
+        }
+        .lead(config, &needed_fills(kind, config));
+        let generators = workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Outcome {
+            generators,
+            cpu_ns: window.cpu_ns,
+            interrupted: window.interrupted,
+        })
+    })
+}
+
+fn threads_of_generator(config: &RunConfig) -> usize {
+    match config.placement {
+        Placement::SameCore => 1,
+        Placement::Split => 2,
+    }
+}
+
+/// TIME_WAIT entries that this stack may hold at most: half of the host's table for the kernel, whose other half belongs to
+/// everybody else.
+pub(crate) fn time_wait_limit(kind: StackKind) -> Option<u64> {
+    match kind {
+        StackKind::Kernel | StackKind::KernelTuned => {
+            let table: u64 = namespace::sysctl("net.ipv4.tcp_max_tw_buckets")?.parse().ok()?;
+            Some(table / 2)
+        }
+        _ => None,
+    }
+}
+
+fn needed_fills(kind: StackKind, config: &RunConfig) -> Vec<Phase> {
+    let fill = fill_of(kind, config, 0);
+    [Phase::OpenIdle, Phase::FillTimeWait]
+        .into_iter()
+        .filter(|&phase| fill.is_needed_in(phase))
+        .collect()
+}
+
+/// What generator number `generator` fills in: its share of what the run is to find.
+fn fill_of(kind: StackKind, config: &RunConfig, generator: u32) -> Fill {
+    let share = |total: u64| {
+        let generators = u64::from(config.generators.max(1));
+        total / generators + u64::from(u64::from(generator) < total % generators)
+    };
+    let own = if config.scenario == ScenarioKind::Idle {
+        config.connections
+    } else {
+        0
+    };
+    let keeps_time_wait = !matches!(kind, StackKind::Smoltcp | StackKind::Null);
+    let time_wait = if keeps_time_wait { config.time_wait } else { 0 };
+    Fill {
+        idle: share(config.idle) + u64::from(own),
+        time_wait: share(time_wait.min(time_wait_limit(kind).unwrap_or(u64::MAX))),
+        closer: config.closer,
+        headroom: if own > 0 { 0 } else { config.connections },
+    }
+}
+
+/// One generator, on its thread or two.
+struct Worker<'a, S> {
+    script: &'a S,
+    kind: StackKind,
+    config: &'a RunConfig,
+    control: &'a Control,
+    cores: &'a Cores,
+    generator: u32,
+}
+
+type ClientEnd<S> = End<Opener, <S as Script>::Client>;
+type ServerEnd<S> = End<Acceptor, <S as Script>::Server>;
+type WorkerOutcome<S> =
+    GeneratorOutcome<<<S as Script>::Client as Actor>::Tally, <<S as Script>::Server as Actor>::Tally>;
+
+impl<S: Script> Worker<'_, S> {
+    fn run(&self) -> Result<WorkerOutcome<S>, Unsupported> {
+        let outcome = match self.config.placement {
+            Placement::SameCore => self.run_same_core(),
+            Placement::Split => self.run_split(),
+        };
+        if outcome.is_err() {
+            self.control.give_up();
+        }
+        outcome
+    }
+
+    fn run_same_core(&self) -> Result<WorkerOutcome<S>, Unsupported> {
+        self.cores.pin(self.generator as usize);
+        let pair = stack::pair(self.kind, self.config, self.generator)?;
+        let ends = self.ends(
+            pair.client_addresses,
+            pair.listen_addresses,
+            pair.server_addresses,
+        );
+        let server = self.server_end(pair.server, &ends).map_err(refused)?;
+        let client = self.client_end(pair.client, &ends).map_err(refused)?;
+        Ok(drive_both(self.control, self.generator, client, server))
+    }
+
+    fn run_split(&self) -> Result<WorkerOutcome<S>, Unsupported> {
+        let pair = stack::split_pair(self.kind, self.config, self.generator)?;
+        let ends = self.ends(
+            pair.client_addresses,
+            pair.listen_addresses,
+            pair.server_addresses,
+        );
+        let listening = Barrier::new(2);
+        thread::scope(|scope| {
+            let server = scope.spawn(|| self.run_split_server(pair.server, &ends, &listening));
+            let client = self.run_split_client(pair.client, &ends, &listening);
+            let server = server
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let ((client, from_client), (server, from_server)) = (client?, server?);
+            Ok(GeneratorOutcome {
+                client,
+                server,
+                allocations: from_client + from_server,
+            })
+        })
+    }
+
+    fn run_split_client(
+        &self,
+        make: MakeEnd,
+        ends: &Ends,
+        listening: &Barrier,
+    ) -> Result<(EndOutcome<<S::Client as Actor>::Tally>, u64), Unsupported> {
+        let thread = 2 * self.generator as usize;
+        self.cores.pin(thread);
+        let end = self.client_end(make(), ends);
+        listening.wait();
+        let end = end.map_err(|error| self.give_up(error))?;
+        Ok(drive_one(self.control, thread, end))
+    }
+
+    fn run_split_server(
+        &self,
+        make: MakeEnd,
+        ends: &Ends,
+        listening: &Barrier,
+    ) -> Result<(EndOutcome<<S::Server as Actor>::Tally>, u64), Unsupported> {
+        let thread = 2 * self.generator as usize + 1;
+        self.cores.pin(thread);
+        let end = self.server_end(make(), ends);
+        listening.wait();
+        let end = end.map_err(|error| self.give_up(error))?;
+        Ok(drive_one(self.control, thread, end))
+    }
+
+    /// Says at once that nothing will come of this run, because the other thread only ends when the conductor knows.
+    fn give_up(&self, error: io::Error) -> Unsupported {
+        self.control.give_up();
+        refused(error)
+    }
+
+    fn ends(
+        &self,
+        client_addresses: Vec<std::net::IpAddr>,
+        listen_addresses: Vec<std::net::SocketAddr>,
+        server_addresses: Vec<std::net::SocketAddr>,
+    ) -> Ends {
+        Ends {
+            generator: self.generator,
+            client_addresses,
+            listen_addresses,
+            server_addresses,
+        }
+    }
+
+    fn client_end(&self, stack: Box<dyn Stack>, ends: &Ends) -> io::Result<ClientEnd<S>> {
+        let fill = fill_of(self.kind, self.config, self.generator);
+        End::open(
+            stack,
+            Opener::new(fill, AddressPlan::all(ends)),
+            self.script.client(ends)?,
+        )
+    }
+
+    fn server_end(&self, mut stack: Box<dyn Stack>, ends: &Ends) -> io::Result<ServerEnd<S>> {
+        for &address in &ends.listen_addresses {
+            stack.listen(address, BACKLOG)?;
+        }
+        let fill = fill_of(self.kind, self.config, self.generator);
+        End::open(stack, Acceptor::new(fill), self.script.server(ends))
+    }
+}
+
+fn refused(error: io::Error) -> Unsupported {
+    Unsupported(format!("the stack could not listen or bind ({error})"))
+}
+
+/// Both ends in turn, without waiting: the processor is theirs.
+fn drive_both<F, G, C, S>(
+    control: &Control,
+    generator: u32,
+    mut client: End<F, C>,
+    mut server: End<G, S>,
+) -> GeneratorOutcome<C::Tally, S::Tally>
+where
+    F: Actor<Tally = Filled>,
+    G: Actor<Tally = Filled>,
+    C: Actor,
+    S: Actor,
+{
+    let first = 2 * generator as usize;
+    let mut meter = AllocationMeter::new();
+    loop {
+        let phase = control.phase.get();
+        meter.before(phase);
+        let now = cpu::now();
+        client.step(phase, now);
+        server.poll(now, Duration::ZERO);
+        let now = cpu::now();
+        server.step(phase, now);
+        client.poll(now, Duration::ZERO);
+        meter.after(phase);
+        control.report(first, phase, client.settled());
+        control.report(first + 1, phase, server.settled());
+        if phase == Phase::Done {
+            break;
+        }
+        if control.crowded && client.is_quiet() && server.is_quiet() {
+            thread::yield_now();
+        }
+    }
+    GeneratorOutcome {
+        client: client.into_outcome(),
+        server: server.into_outcome(),
+        allocations: meter.counted,
+    }
+}
+
+/// One end on a thread of its own, which sleeps where the stack can.
+fn drive_one<F, A>(control: &Control, thread: usize, mut end: End<F, A>) -> (EndOutcome<A::Tally>, u64)
+where
+    F: Actor<Tally = Filled>,
+    A: Actor,
+{
+    let mut meter = AllocationMeter::new();
+    loop {
+        let phase = control.phase.get();
+        meter.before(phase);
+        let now = cpu::now();
+        let wait = match end.step(phase, now) {
+            Next::Now => Duration::ZERO,
+            Next::OnEvent => LONGEST_SLEEP,
+        };
+        meter.after(phase);
+        control.report(thread, phase, end.settled());
+        if phase == Phase::Done {
+            break;
+        }
+        end.poll(now, wait);
+        if control.crowded && end.is_quiet() {
+            thread::yield_now();
+        }
+    }
+    (end.into_outcome(), meter.counted)
+}
+
+/// Counts this thread's heap allocations between the first and the last step of the window.
+struct AllocationMeter {
+    phase: Phase,
+    start: u64,
+    counted: u64,
+}
+
+impl AllocationMeter {
+    fn new() -> Self {
+        Self {
+            phase: Phase::OpenIdle,
+            start: 0,
+            counted: 0,
+        }
+    }
+
+    /// A step of `phase` is about to run.
+    fn before(&mut self, phase: Phase) {
+        if self.phase == Phase::Measure && phase != Phase::Measure {
+            self.counted = allocations::on_this_thread() - self.start;
+        }
+    }
+
+    /// A step of `phase` has run; what it allocated to begin the window is not counted.
+    fn after(&mut self, phase: Phase) {
+        if phase == Phase::Measure && self.phase != Phase::Measure {
+            self.start = allocations::on_this_thread();
+        }
+        self.phase = phase;
+    }
+}

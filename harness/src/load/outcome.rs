@@ -1,0 +1,154 @@
+//! What all generators have done in the window, and sums over them.
+
+use super::end::EndOutcome;
+use crate::stack::{Nanos, StackCounters};
+
+/// What one generator has done in the window.
+#[derive(Debug)]
+pub(crate) struct GeneratorOutcome<C, S> {
+    pub(crate) client: EndOutcome<C>,
+    pub(crate) server: EndOutcome<S>,
+    /// Heap allocations of its threads in the window.
+    pub(crate) allocations: u64,
+}
+
+/// What all generators have done in the window.
+#[derive(Debug)]
+pub(crate) struct Outcome<C, S> {
+    pub(crate) generators: Vec<GeneratorOutcome<C, S>>,
+    /// Processor time of the process in the window, user and system.
+    pub(crate) cpu_ns: u64,
+    /// Whether the run was stopped before its time.
+    pub(crate) interrupted: bool,
+}
+
+/// The counters of one end around the window.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    before: StackCounters,
+    after: StackCounters,
+    time_wait_peak: Option<u64>,
+}
+
+impl<T> EndOutcome<T> {
+    fn counted(&self) -> Counted {
+        Counted {
+            before: self.before,
+            after: self.after,
+            time_wait_peak: self.time_wait_peak,
+        }
+    }
+}
+
+impl<C, S> Outcome<C, S> {
+    fn ends(&self) -> impl Iterator<Item = Counted> {
+        self.generators
+            .iter()
+            .flat_map(|one| [one.client.counted(), one.server.counted()])
+    }
+
+    /// How much a counter has grown in the window, over all ends that have it; `None` when no end has.
+    pub(crate) fn grown(&self, counter: impl Fn(&StackCounters) -> Option<u64>) -> Option<u64> {
+        sum(self
+            .ends()
+            .map(|end| Some(counter(&end.after)?.saturating_sub(counter(&end.before)?))))
+    }
+
+    /// A level at the end of the window, over all ends that have it; `None` when no end has.
+    pub(crate) fn held(&self, level: impl Fn(&StackCounters) -> Option<u64>) -> Option<u64> {
+        sum(self.ends().map(|end| level(&end.after)))
+    }
+
+    /// The most TIME_WAIT entries held, over all ends that have any.
+    pub(crate) fn time_wait_peak(&self) -> Option<u64> {
+        sum(self.ends().map(|end| end.time_wait_peak))
+    }
+
+    pub(crate) fn allocations(&self) -> u64 {
+        self.generators.iter().map(|one| one.allocations).sum()
+    }
+
+    /// The shortest window of all ends, in nanoseconds.
+    pub(crate) fn shortest_span(&self) -> Nanos {
+        let spans = self
+            .generators
+            .iter()
+            .flat_map(|one| [one.client.span, one.server.span]);
+        spans.min().unwrap_or(0)
+    }
+
+    /// Sum of the generators' rates: each counts `amount` over its own nanoseconds. Zero for one without a window.
+    pub(crate) fn rate(&self, amount: impl Fn(&GeneratorOutcome<C, S>) -> (f64, Nanos)) -> f64 {
+        let rates = self.generators.iter().map(amount).filter(|&(_, span)| span > 0);
+        rates.map(|(amount, span)| amount * 1e9 / span as f64).sum()
+    }
+}
+
+fn sum(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    values
+        .flatten()
+        .fold(None, |sum, value| Some(sum.unwrap_or(0) + value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::fill::Filled;
+
+    fn end(tally: u64, span: Nanos, retransmitted: Option<(u64, u64)>) -> EndOutcome<u64> {
+        let counters = |value: Option<u64>| StackCounters {
+            retransmitted_segments: value,
+            ..Default::default()
+        };
+        EndOutcome {
+            tally,
+            filled: Filled::default(),
+            span,
+            before: counters(retransmitted.map(|(before, _)| before)),
+            after: counters(retransmitted.map(|(_, after)| after)),
+            time_wait_peak: retransmitted.map(|(_, after)| after),
+        }
+    }
+
+    fn outcome() -> Outcome<u64, u64> {
+        let generators = vec![
+            GeneratorOutcome {
+                client: end(1000, 1_000_000_000, Some((5, 8))),
+                server: end(0, 1_000_000_000, None),
+                allocations: 2,
+            },
+            GeneratorOutcome {
+                client: end(500, 250_000_000, Some((1, 2))),
+                server: end(0, 260_000_000, None),
+                allocations: 3,
+            },
+        ];
+        Outcome {
+            generators,
+            cpu_ns: 0,
+            interrupted: false,
+        }
+    }
+
+    #[test]
+    fn each_generator_counts_over_its_own_window() {
+        let rate = outcome().rate(|one| (one.client.tally as f64, one.client.span));
+        assert!((rate - 3000.0).abs() < 1e-6, "{rate}");
+        assert_eq!(outcome().shortest_span(), 250_000_000);
+        assert_eq!(outcome().allocations(), 5);
+    }
+
+    #[test]
+    fn counters_are_summed_over_the_ends_that_have_them() {
+        assert_eq!(
+            outcome().grown(|counters| counters.retransmitted_segments),
+            Some(4)
+        );
+        assert_eq!(
+            outcome().held(|counters| counters.retransmitted_segments),
+            Some(10)
+        );
+        assert_eq!(outcome().time_wait_peak(), Some(10));
+        assert_eq!(outcome().grown(|counters| counters.system_calls), None);
+    }
+}
