@@ -235,7 +235,7 @@ impl<D: Device> Engine<D> {
         let from = from.ok_or(ConnectError::InvalidLocalAddress)?;
         self.transport
             .tcp
-            .connect(output!(self), from, to, remote.port())
+            .connect(self.now, from, to, remote.port())
             .map(TcpHandle)
     }
 
@@ -418,7 +418,7 @@ impl<D: Device> Engine<D> {
     /// As [`Engine::udp_send_with`].
     pub fn udp_send(&mut self, socket: UdpHandle, to: SocketAddr, bytes: &[u8]) -> Result<(), SendError> {
         self.udp_send_with(socket, to, bytes.len(), &mut |target| {
-            target.copy_from_slice(bytes)
+            target.copy_from_slice(bytes);
         })
     }
 

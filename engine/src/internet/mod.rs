@@ -17,6 +17,7 @@ use self::address::Address;
 use self::checksum::pseudo_header_sum;
 use self::datagram::{Ecn, Header, Malformed, Parsed};
 use self::responder::Responder;
+use crate::arch::checksum::Sum;
 use crate::config::{AddressBlock, Config};
 use crate::frame::{Checksum, FramePool, Packet, PacketQueue};
 use crate::link::Capabilities;
@@ -266,10 +267,7 @@ impl Internet {
         }
         let offset = usize::from(packet.transport_offset);
         let sum = pseudo_header_sum(source, destination, protocol, (packet.len() - offset) as u32);
-        let checksum = packet
-            .parts_from(offset)
-            .fold(sum, |sum, part| sum.add_bytes(part))
-            .finish();
+        let checksum = packet.parts_from(offset).fold(sum, Sum::add_bytes).finish();
         // A UDP checksum of zero would mean that there is none (RFC 768); all ones is the same number.
         let checksum = if checksum == 0 && protocol == protocol::UDP {
             0xffff

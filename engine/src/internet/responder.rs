@@ -58,7 +58,7 @@ impl Responder {
     fn frame_for(&self, len: usize) -> Option<Frame> {
         let size = match len {
             0..=SMALL_SLOT => Size::Small,
-            ..=LARGE_SLOT => Size::Large,
+            _ if len <= LARGE_SLOT => Size::Large,
             _ => return None,
         };
         self.pool.allocate(Purpose::Control, size)

@@ -1,4 +1,5 @@
 //! Two engines on one wire in virtual time.
+#![allow(dead_code, reason = "every test crate uses another part")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,24 +10,24 @@ use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
 use handfast::time::{Duration, Instant};
 
-pub const PORT: u16 = 7;
+pub(crate) const PORT: u16 = 7;
 
 /// The address family that a test runs over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
+pub(crate) enum Family {
     V4,
     V6,
 }
 
 impl Family {
-    pub fn client(self) -> IpAddr {
+    pub(crate) fn client(self) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::new(10, 0, 0, 1).into(),
             Self::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
         }
     }
 
-    pub fn server(self) -> IpAddr {
+    pub(crate) fn server(self) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::new(10, 0, 0, 2).into(),
             Self::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(),
@@ -35,22 +36,22 @@ impl Family {
 }
 
 /// The configuration of one end, which a test may change before it makes the pair.
-pub fn config(secret: u8, address: IpAddr) -> Config {
+pub(crate) fn config(secret: u8, address: IpAddr) -> Config {
     Config::new([secret; 32], [AddressBlock::single(address)])
 }
 
 /// A client, a server, and the time.
-pub struct Pair<D: Device> {
-    pub client: Engine<D>,
-    pub server: Engine<D>,
-    pub now: Instant,
-    pub family: Family,
-    pub client_events: Vec<Event>,
-    pub server_events: Vec<Event>,
+pub(crate) struct Pair<D: Device> {
+    pub(crate) client: Engine<D>,
+    pub(crate) server: Engine<D>,
+    pub(crate) now: Instant,
+    pub(crate) family: Family,
+    pub(crate) client_events: Vec<Event>,
+    pub(crate) server_events: Vec<Event>,
 }
 
 impl<D: Device> Pair<D> {
-    pub fn new(family: Family, devices: (D, D)) -> Self {
+    pub(crate) fn new(family: Family, devices: (D, D)) -> Self {
         Self::with_configs(
             family,
             devices,
@@ -59,7 +60,7 @@ impl<D: Device> Pair<D> {
         )
     }
 
-    pub fn with_configs(family: Family, devices: (D, D), client: Config, server: Config) -> Self {
+    pub(crate) fn with_configs(family: Family, devices: (D, D), client: Config, server: Config) -> Self {
         let pool = || FramePool::new(PoolConfig::default());
         Self {
             client: Engine::new(&client, pool(), devices.0),
@@ -72,7 +73,7 @@ impl<D: Device> Pair<D> {
     }
 
     /// Polls both ends until neither has anything to do now.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             let client = self.client.poll(self.now, Budget::default());
             self.client_events
@@ -88,7 +89,7 @@ impl<D: Device> Pair<D> {
         panic!("two engines talk for ever");
     }
 
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         [self.client.next_deadline(), self.server.next_deadline()]
             .into_iter()
             .flatten()
@@ -96,7 +97,7 @@ impl<D: Device> Pair<D> {
     }
 
     /// Lets `span` pass, stopping at every deadline on the way.
-    pub fn pass(&mut self, span: Duration) {
+    pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
             self.settle();
@@ -109,21 +110,21 @@ impl<D: Device> Pair<D> {
         self.settle();
     }
 
-    pub fn server_address(&self) -> SocketAddr {
+    pub(crate) fn server_address(&self) -> SocketAddr {
         SocketAddr::new(self.family.server(), PORT)
     }
 
-    pub fn listen(&mut self) -> ListenerHandle {
+    pub(crate) fn listen(&mut self) -> ListenerHandle {
         self.server.tcp_listen(self.server_address(), 128).unwrap()
     }
 
     /// An established connection: the client's handle and the server's.
-    pub fn connect(&mut self) -> (TcpHandle, TcpHandle) {
+    pub(crate) fn connect(&mut self) -> (TcpHandle, TcpHandle) {
         let listener = self.listen();
         self.connect_to(listener)
     }
 
-    pub fn connect_to(&mut self, listener: ListenerHandle) -> (TcpHandle, TcpHandle) {
+    pub(crate) fn connect_to(&mut self, listener: ListenerHandle) -> (TcpHandle, TcpHandle) {
         let client = self.client.tcp_connect(None, self.server_address()).unwrap();
         self.settle();
         let server = self
@@ -134,11 +135,11 @@ impl<D: Device> Pair<D> {
     }
 
     /// Everything that the client was told of a connection since it was asked last.
-    pub fn client_ready(&mut self, of: TcpHandle) -> Readiness {
+    pub(crate) fn client_ready(&mut self, of: TcpHandle) -> Readiness {
         take_ready(&mut self.client_events, of)
     }
 
-    pub fn server_ready(&mut self, of: TcpHandle) -> Readiness {
+    pub(crate) fn server_ready(&mut self, of: TcpHandle) -> Readiness {
         take_ready(&mut self.server_events, of)
     }
 }
@@ -156,7 +157,7 @@ fn take_ready(events: &mut Vec<Event>, of: TcpHandle) -> Readiness {
 }
 
 /// Reads everything that is there; `true` with it when the stream has ended.
-pub fn read_all<D: Device>(engine: &mut Engine<D>, connection: TcpHandle) -> (Vec<u8>, bool) {
+pub(crate) fn read_all<D: Device>(engine: &mut Engine<D>, connection: TcpHandle) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     loop {
         match engine.tcp_receive_chunk(connection, usize::MAX) {

@@ -12,6 +12,7 @@ use crate::config::TcpConfig;
 use crate::frame::{Payload, Purpose, RxChunk, Size};
 use crate::internet::Output;
 use crate::internet::address::Address;
+use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 use crate::transport::ports::DestinationId;
@@ -108,7 +109,7 @@ impl Tcp {
 
     pub(crate) fn connect(
         &mut self,
-        out: &Output<'_>,
+        now: Instant,
         local: Address,
         remote: Address,
         remote_port: u16,
@@ -128,8 +129,8 @@ impl Tcp {
             .destination(local, remote, remote_port, towards)
             .map_err(|_| ConnectError::TooManyDestinations)?;
         let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
-        let iss = self.isn.initial(&key, out.now).iss;
-        let mut connection = self.embryo(key, hash, iss, out.now);
+        let iss = self.isn.initial(&key, now).iss;
+        let mut connection = self.embryo(key, hash, iss, now);
         connection.destination = Some(destination);
         connection.flags.set(Has::OWNS_PORT);
         let index = self
@@ -377,7 +378,7 @@ impl Tcp {
             .queues
             .receive
             .get(connection.receive)
-            .is_some_and(|queue| queue.len() > 0);
+            .is_some_and(|queue| !queue.is_empty());
         connection.flags.set(Has::ORPHAN);
         if unread {
             self.counters.aborted_with_data += 1;

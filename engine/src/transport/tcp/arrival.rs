@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::connection::Flags as Has;
 use super::segment::Header;
+use crate::arch::checksum::Sum;
 use crate::frame::{Checksum, Packet};
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::{Inbound, Output, protocol};
@@ -175,6 +176,6 @@ fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
     );
     packet
         .parts_from(usize::from(packet.transport_offset))
-        .fold(sum, |sum, part| sum.add_bytes(part))
+        .fold(sum, Sum::add_bytes)
         .is_intact()
 }

@@ -6,7 +6,7 @@ use crate::internet::address::Address;
 use crate::transport::flow::FlowKey;
 
 /// A four-tuple of one address family.
-pub trait CompactKey: Copy + Eq + Default + Debug {
+pub(super) trait CompactKey: Copy + Eq + Default + Debug {
     /// The compact form of a key, whose addresses must be of this family.
     fn from_flow(flow: &FlowKey) -> Self;
 
@@ -16,7 +16,7 @@ pub trait CompactKey: Copy + Eq + Default + Debug {
 
 /// A four-tuple of IPv4; 12 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Key4 {
+pub(super) struct Key4 {
     local: [u8; 4],
     remote: [u8; 4],
     local_port: u16,
@@ -49,7 +49,7 @@ impl CompactKey for Key4 {
 
 /// A four-tuple of IPv6; 36 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Key6 {
+pub(super) struct Key6 {
     local: [u8; 16],
     remote: [u8; 16],
     local_port: u16,

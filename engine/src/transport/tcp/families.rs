@@ -108,15 +108,11 @@ impl TimeWaits {
         let hash = entry.key.hash(hasher);
         if entry.key.local.is_v4() {
             let compact = entry.with_key(Key4::from_flow(&entry.key));
-            let displaced = v4
-                .insert(hash, compact, now, |key| key.to_flow().hash(hasher))
-                .displaced;
+            let displaced = v4.insert(hash, compact, now, |key| key.to_flow().hash(hasher));
             displaced.map(|entry| entry.with_key(entry.key.to_flow()))
         } else {
             let compact = entry.with_key(Key6::from_flow(&entry.key));
-            let displaced = v6
-                .insert(hash, compact, now, |key| key.to_flow().hash(hasher))
-                .displaced;
+            let displaced = v6.insert(hash, compact, now, |key| key.to_flow().hash(hasher));
             displaced.map(|entry| entry.with_key(entry.key.to_flow()))
         }
     }
@@ -222,6 +218,11 @@ impl HalfOpens {
             v4: HalfOpenTable::new(capacity as usize, &timeouts),
             v6: HalfOpenTable::new(capacity as usize, &timeouts),
         }
+    }
+
+    /// Entries of both families.
+    pub(super) fn len(&self) -> usize {
+        self.v4.len() + self.v6.len()
     }
 
     /// Adds an entry. `None` when the table of its family is full.

@@ -16,32 +16,28 @@ const NIL: u32 = u32::MAX;
 
 /// What a SYN offered; each holds for the connection if the SYN-ACK offers it too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Offered(u8);
+pub(super) struct Offered(u8);
 
 impl Offered {
-    /// Selective acknowledgements (RFC 2018).
-    pub const SACK: Self = Self(1 << 0);
     /// Timestamps (RFC 7323 section 3).
-    pub const TIMESTAMPS: Self = Self(1 << 1);
+    pub(super) const TIMESTAMPS: Self = Self(1 << 0);
     /// Window scaling (RFC 7323 section 2).
-    pub const WINDOW_SCALE: Self = Self(1 << 2);
-    /// Explicit congestion notification (RFC 3168 section 6.1.1).
-    pub const ECN: Self = Self(1 << 3);
+    pub(super) const WINDOW_SCALE: Self = Self(1 << 1);
 
     /// These and the others.
-    pub const fn with(self, others: Self) -> Self {
+    pub(super) const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
     /// Whether all the others are among these.
-    pub const fn contains(self, others: Self) -> bool {
+    pub(super) const fn contains(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 }
 
 /// What is known of a connection before it is one; 32 bytes for IPv4, 56 for IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct HalfOpen<K> {
+pub(super) struct HalfOpen<K> {
     /// The four-tuple.
     pub key: K,
     /// The peer's initial sequence number.
@@ -64,7 +60,7 @@ pub struct HalfOpen<K> {
 
 impl<K> HalfOpen<K> {
     /// The same connection under another form of its key.
-    pub fn with_key<L>(&self, key: L) -> HalfOpen<L> {
+    pub(super) fn with_key<L>(&self, key: L) -> HalfOpen<L> {
         let Self {
             key: _,
             irs,
@@ -122,7 +118,7 @@ struct Level {
 
 /// The half-open connections of one address family. All operations are O(1); none allocates.
 #[derive(Debug)]
-pub struct HalfOpenTable<K> {
+pub(super) struct HalfOpenTable<K> {
     slots: Vec<Slot<K>>,
     capacity: usize,
     first_free: u32,
@@ -140,7 +136,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     ///
     /// # Panics
     /// When there are no timeouts or more than 255.
-    pub fn new(capacity: usize, timeouts: &[Duration]) -> Self {
+    pub(super) fn new(capacity: usize, timeouts: &[Duration]) -> Self {
         assert!(
             (1..=255).contains(&timeouts.len()),
             "a SYN-ACK is sent 1 to 255 times"
@@ -163,27 +159,12 @@ impl<K: CompactKey> HalfOpenTable<K> {
     }
 
     /// Entries in the table.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no entry.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Entries that the table takes at most.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Bytes of address space that the table occupies.
-    pub fn mapped_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot<K>>()
-    }
-
     /// Takes in a connection whose first SYN-ACK is sent at `now`, and gives it an id. `None` when the table is full.
-    pub fn insert(&mut self, entry: HalfOpen<K>, now: Instant) -> Option<u32> {
+    pub(super) fn insert(&mut self, entry: HalfOpen<K>, now: Instant) -> Option<u32> {
         self.clock.observe(now);
         let slot = Slot {
             entry,
@@ -200,19 +181,14 @@ impl<K: CompactKey> HalfOpenTable<K> {
     }
 
     /// The entry of an id, `None` when it was removed.
-    pub fn get(&self, id: u32) -> Option<&HalfOpen<K>> {
+    pub(super) fn get(&self, id: u32) -> Option<&HalfOpen<K>> {
         let slot = self.slots.get(id as usize)?;
         (slot.place != Place::Free).then_some(&slot.entry)
     }
 
-    /// The entry of an id, to be changed.
-    pub fn get_mut(&mut self, id: u32) -> Option<&mut HalfOpen<K>> {
-        let slot = self.slots.get_mut(id as usize)?;
-        (slot.place != Place::Free).then_some(&mut slot.entry)
-    }
-
     /// How often the SYN-ACK of an entry was sent again.
-    pub fn retransmissions(&self, id: u32) -> u8 {
+    #[cfg(test)]
+    pub(super) fn retransmissions(&self, id: u32) -> u8 {
         self.slots[id as usize].retransmissions
     }
 
@@ -220,7 +196,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     ///
     /// # Panics
     /// When there is no such entry.
-    pub fn remove(&mut self, id: u32) -> HalfOpen<K> {
+    pub(super) fn remove(&mut self, id: u32) -> HalfOpen<K> {
         assert!(self.get(id).is_some(), "there is no half-open connection {id}");
         self.dequeue(id);
         let slot = &mut self.slots[id as usize];
@@ -233,7 +209,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
 
     /// The next entry whose timeout ran out by `now`. The caller calls [`rearm`](Self::rearm) and sends the SYN-ACK
     /// again, or removes the entry. O(levels).
-    pub fn due(&mut self, now: Instant) -> Option<u32> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<u32> {
         self.clock.observe(now);
         let firsts = self
             .levels
@@ -252,7 +228,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
 
     /// Waits for the next timeout of an entry that was [`due`](Self::due), from `now`. Returns false when there is
     /// none: the SYN-ACK was sent as often as it may be, and the entry is to be removed.
-    pub fn rearm(&mut self, id: u32, now: Instant) -> bool {
+    pub(super) fn rearm(&mut self, id: u32, now: Instant) -> bool {
         self.clock.observe(now);
         let slot = &mut self.slots[id as usize];
         debug_assert_eq!(
@@ -269,7 +245,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     }
 
     /// When to ask for what is [`due`](Self::due) next. `None` when nothing is queued. O(levels).
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
         let firsts = self
             .levels
             .iter()

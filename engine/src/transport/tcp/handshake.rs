@@ -204,9 +204,9 @@ impl Tcp {
         }
         self.adopt_peer_syn(out, index, arrival);
         if acks {
-            self.establish(out, index, arrival)
+            self.establish(out, index, arrival);
         } else {
-            self.answer_crossed_syn(index)
+            self.answer_crossed_syn(index);
         }
     }
 

@@ -1,7 +1,7 @@
 //! TCP (RFC 9293).
 //!
-//! A segment's way: [`arrival`] finds whose it is; [`input`] does what RFC 9293 section 3.10.7 says for the state; [`output`] sends what
-//! became due. [`listen`] holds connections that are not born yet, [`time_wait`] those that are over.
+//! A segment's way: `arrival` finds whose it is; `input` does what RFC 9293 section 3.10.7 says for the state; `output` sends what
+//! became due. `listen` holds connections that are not born yet, `time_wait` those that are over.
 
 mod acknowledgment;
 mod application;
@@ -148,6 +148,7 @@ impl Tcp {
     pub(crate) fn memory(&self) -> TcpMemory {
         TcpMemory {
             connections: self.connections.len(),
+            half_open: self.half_open.len(),
             connection_bytes: self.connections.mapped_bytes() + self.flows.mapped_bytes(),
             port_bytes: self.ports.mapped_bytes(),
         }
@@ -159,6 +160,8 @@ impl Tcp {
 pub struct TcpMemory {
     /// Connections that exist, without TIME_WAIT.
     pub connections: u32,
+    /// Connections that a SYN has begun and no ACK completed yet.
+    pub half_open: usize,
     /// Bytes mapped for their state, index, handles and timers.
     pub connection_bytes: usize,
     /// Bytes mapped for the sets of taken ports.

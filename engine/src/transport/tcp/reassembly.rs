@@ -9,16 +9,9 @@ use crate::frame::Payload;
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     pieces: VecDeque<(SeqNumber, Payload)>,
-    bytes: u32,
 }
 
 impl Reassembly {
-    /// Bytes held.
-    #[inline]
-    pub(crate) fn bytes(&self) -> u32 {
-        self.bytes
-    }
-
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -58,7 +51,6 @@ impl Reassembly {
         if self.pieces.len() >= max_pieces {
             return false;
         }
-        self.bytes += payload.len() as u32;
         self.pieces.insert(at, (seq, payload));
         true
     }
@@ -67,7 +59,6 @@ impl Reassembly {
     pub(crate) fn pop_due(&mut self, rcv_nxt: SeqNumber) -> Option<Payload> {
         while self.pieces.front()?.0.le(rcv_nxt) {
             let (seq, mut payload) = self.pieces.pop_front()?;
-            self.bytes -= payload.len() as u32;
             payload.advance(rcv_nxt.distance(seq) as usize);
             if !payload.is_empty() {
                 return Some(payload);
@@ -79,6 +70,5 @@ impl Reassembly {
     /// Drops everything; the storage is kept.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
-        self.bytes = 0;
     }
 }

@@ -15,21 +15,14 @@ const COPYBREAK_BYTES: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveQueue {
     pieces: VecDeque<Payload>,
-    len: u32,
     pub(crate) early: Reassembly,
 }
 
 impl ReceiveQueue {
-    /// Bytes that the application can read now.
-    #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.len
-    }
-
     /// Whether nothing is held at all.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0 && self.early.is_empty()
+        self.pieces.is_empty() && self.early.is_empty()
     }
 
     /// Queues bytes in order. Returns how many were copied, or the payload when there are too many pieces.
@@ -42,7 +35,6 @@ impl ReceiveQueue {
         if self.pieces.len() >= limit.pieces {
             return Err(payload);
         }
-        self.len += payload.len() as u32;
         self.pieces.push_back(payload);
         Ok(0)
     }
@@ -67,7 +59,6 @@ impl ReceiveQueue {
             frame.extend(payload.len())?.copy_from_slice(payload);
             self.pieces.push_back(frame.freeze());
         }
-        self.len += payload.len() as u32;
         Some(payload.len() as u32)
     }
 
@@ -80,14 +71,12 @@ impl ReceiveQueue {
         } else {
             front.split_front(limit)
         };
-        self.len -= payload.len() as u32;
         Some(payload)
     }
 
     /// Drops everything; the storage is kept for the next connection.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
-        self.len = 0;
         self.early.clear();
     }
 }

@@ -14,10 +14,9 @@ mod reuse;
 #[cfg(test)]
 mod tests;
 
-pub use self::entry::Entry;
+pub(super) use self::entry::Entry;
 use self::fifo::ChunkedFifo;
 use self::generations::Generations;
-use self::reuse::{LastSeen, syn_may_reuse};
 use super::compact_key::CompactKey;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use crate::time::{Duration, Instant};
@@ -29,7 +28,7 @@ const MAX_CAPACITY: usize = 1 << 30;
 
 /// How a table is sized.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TimeWaitConfig {
+pub(super) struct TimeWaitConfig {
     /// Most entries in the queue: the rate of closes times 2MSL, 1 to 2³⁰. An entry that was reused keeps its place
     /// in the queue until its time is over.
     pub capacity: usize,
@@ -53,7 +52,7 @@ impl Default for TimeWaitConfig {
 
 /// What has happened to entries since the table was made.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counters {
+pub(super) struct Counters {
     /// Connections that entered TIME_WAIT.
     pub entered: u64,
     /// Entries that stayed for 2MSL.
@@ -68,24 +67,14 @@ pub struct Counters {
 
 /// An entry's place in the table. Valid until the next call of `insert`, `expire` or `reuse`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct EntryId(u32);
-
-/// What [`TimeWaitTable::insert`] did.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "a displaced entry may own a port"]
-pub struct Inserted<K> {
-    /// The new entry.
-    pub id: EntryId,
-    /// The oldest entry, which had to leave because the table was full.
-    pub displaced: Option<Entry<K>>,
-}
+pub(super) struct EntryId(u32);
 
 /// The connections of one address family that are in TIME_WAIT. All operations are O(1) for each entry concerned.
 ///
 /// Hashes are keyed hashes of the four-tuple. Where entries leave by themselves the table asks for their hash again,
 /// with the same function.
 #[derive(Debug)]
-pub struct TimeWaitTable<K> {
+pub(super) struct TimeWaitTable<K> {
     queue: ChunkedFifo<Entry<K>>,
     index: Generations,
     clock: MillisecondClock,
@@ -100,7 +89,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
     ///
     /// # Panics
     /// When the capacity is not in 1..=2³⁰.
-    pub fn new(config: TimeWaitConfig) -> Self {
+    pub(super) fn new(config: TimeWaitConfig) -> Self {
         let TimeWaitConfig {
             capacity,
             presize,
@@ -123,32 +112,32 @@ impl<K: CompactKey> TimeWaitTable<K> {
     }
 
     /// Connections in TIME_WAIT.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether no connection is in TIME_WAIT.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// What has happened so far.
-    pub fn counters(&self) -> &Counters {
+    pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
 
     /// Bytes of address space that queue and index occupy.
-    pub fn mapped_bytes(&self) -> usize {
+    pub(super) fn mapped_bytes(&self) -> usize {
         self.queue.mapped_bytes() + self.index.mapped_bytes()
     }
 
     /// Starts to load the cache lines that [`find`](Self::find) and [`insert`](Self::insert) touch first.
-    pub fn prefetch(&self, hash: u64) {
+    pub(super) fn prefetch(&self, hash: u64) {
         self.index.prefetch(hash);
     }
 
     /// The entry of a four-tuple.
-    pub fn find(&self, hash: u64, key: &K) -> Option<EntryId> {
+    pub(super) fn find(&self, hash: u64, key: &K) -> Option<EntryId> {
         self.index
             .find(hash, |position| self.queue.get(position).key == *key)
             .map(EntryId)
@@ -158,28 +147,21 @@ impl<K: CompactKey> TimeWaitTable<K> {
     ///
     /// # Panics
     /// May panic when `id` is no longer valid.
-    pub fn get(&self, id: EntryId) -> &Entry<K> {
+    pub(super) fn get(&self, id: EntryId) -> &Entry<K> {
         self.queue.get(id.0)
-    }
-
-    /// An entry, to be changed.
-    ///
-    /// # Panics
-    /// May panic when `id` is no longer valid.
-    pub fn get_mut(&mut self, id: EntryId) -> &mut Entry<K> {
-        self.queue.get_mut(id.0)
     }
 
     /// Takes in a connection whose four-tuple is not in the table, for 2MSL from `now`.
     ///
-    /// In a full table the oldest entry makes room. Unless its time was over, that is a violation, and counted.
-    pub fn insert(
+    /// In a full table the oldest entry makes room, and is returned. Unless its time was over, that is a violation, and counted.
+    #[must_use = "a displaced entry may own a port"]
+    pub(super) fn insert(
         &mut self,
         hash: u64,
         mut entry: Entry<K>,
         now: Instant,
         rehash: impl Fn(&K) -> u64,
-    ) -> Inserted<K> {
+    ) -> Option<Entry<K>> {
         self.clock.observe(now);
         let displaced = if self.queue.len() == self.capacity {
             self.evict(rehash)
@@ -187,18 +169,18 @@ impl<K: CompactKey> TimeWaitTable<K> {
             None
         };
         entry.expiry = self.clock.deadline_after(self.two_msl);
-        let id = self.enqueue(hash, entry);
+        self.enqueue(hash, entry);
         self.len += 1;
         self.counters.entered += 1;
         self.counters.peak = self.counters.peak.max(self.len);
-        Inserted { id, displaced }
+        displaced
     }
 
     /// Begins 2MSL anew, as the peer's retransmitted FIN demands (RFC 9293 section 3.10.7.4).
     ///
     /// The entry stays where it is and goes round the queue once more when its turn comes, so that a peer who repeats
     /// his FIN a million times holds no more memory. It may stay up to 2MSL longer for that, never shorter.
-    pub fn restart(&mut self, id: EntryId, now: Instant) {
+    pub(super) fn restart(&mut self, id: EntryId, now: Instant) {
         self.clock.observe(now);
         let expiry = self.clock.deadline_after(self.two_msl);
         let entry = self.queue.get_mut(id.0);
@@ -207,7 +189,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
     }
 
     /// Leaves an entry only `left` of its 2MSL, as if it had been taken in earlier. Entries must stay in the order in which they leave.
-    pub fn shorten(&mut self, id: EntryId, now: Instant, left: Duration) {
+    pub(super) fn shorten(&mut self, id: EntryId, now: Instant, left: Duration) {
         self.clock.observe(now);
         let expiry = self
             .clock
@@ -217,7 +199,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
 
     /// Takes an entry out early for a new incarnation of its connection; ask
     /// [`Entry::may_be_reused_by`] first. `hash` is that of its key.
-    pub fn reuse(&mut self, hash: u64, id: EntryId) -> Entry<K> {
+    pub(super) fn reuse(&mut self, hash: u64, id: EntryId) -> Entry<K> {
         let entry = self.queue.get_mut(id.0);
         entry.set_dead();
         let entry = *entry;
@@ -229,7 +211,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
 
     /// Takes out what has stayed for 2MSL at `now` and shows each entry to `on_expired`, which may give back its port.
     /// Looks at no more than `budget` entries; returns how many expired.
-    pub fn expire(
+    pub(super) fn expire(
         &mut self,
         now: Instant,
         budget: usize,
@@ -254,7 +236,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
     }
 
     /// When to call [`expire`](Self::expire) next. `None` for an empty table.
-    pub fn next_expiry(&self) -> Option<Instant> {
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
         let first = self.queue.front()?;
         // Behind a restarted entry others may be due earlier, so it is sent round without delay.
         if first.is_restarted() {
@@ -301,10 +283,9 @@ impl<K: CompactKey> TimeWaitTable<K> {
         }
     }
 
-    fn enqueue(&mut self, hash: u64, entry: Entry<K>) -> EntryId {
+    fn enqueue(&mut self, hash: u64, entry: Entry<K>) {
         let position = self.queue.push_back(entry);
         self.index.insert(hash, position);
-        EntryId(position)
     }
 
     /// Frees the first place of the queue.

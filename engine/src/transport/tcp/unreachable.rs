@@ -27,7 +27,7 @@ impl Tcp {
         let is_opening = matches!(connection.state, State::SynSent | State::SynReceived);
         match error.reason {
             Reason::PortUnreachable | Reason::ProtocolUnreachable if is_opening => {
-                self.fail(index, ConnectionError::Refused)
+                self.fail(index, ConnectionError::Refused);
             }
             Reason::Prohibited if is_opening => self.fail(index, ConnectionError::Unreachable),
             _ => self.counters.icmp_errors_ignored += 1,

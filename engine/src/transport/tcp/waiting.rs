@@ -48,7 +48,7 @@ impl Tcp {
             ..
         } = self;
         time_wait.expire(now, EXPIRE_BATCH, |entry| {
-            forget(ports, foreign_waits, port_hasher, &entry)
+            forget(ports, foreign_waits, port_hasher, &entry);
         });
     }
 

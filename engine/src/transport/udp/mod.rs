@@ -11,6 +11,7 @@ use self::sockets::Sockets;
 pub use self::sockets::{BindError, Datagram};
 use super::flow::FlowKey;
 use super::tcp::{ConnectionError, Id};
+use crate::arch::checksum::Sum;
 use crate::config::{Config, UdpConfig};
 use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_SLOT, Size};
 use crate::internet::address::Address;
@@ -332,8 +333,5 @@ fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
         protocol::UDP,
         (packet.len() - offset) as u32,
     );
-    packet
-        .parts_from(offset)
-        .fold(sum, |sum, part| sum.add_bytes(part))
-        .is_intact()
+    packet.parts_from(offset).fold(sum, Sum::add_bytes).is_intact()
 }

@@ -10,7 +10,7 @@ const LIVE: u16 = 1 << 3;
 
 /// What a connection needs to remember in TIME_WAIT: 32 bytes for IPv4, 56 for IPv6.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Entry<K> {
+pub(crate) struct Entry<K> {
     /// The four-tuple.
     pub key: K,
     /// The sequence number that follows our FIN.
@@ -27,7 +27,7 @@ pub struct Entry<K> {
 
 impl<K: Copy> Entry<K> {
     /// An entry of a connection without timestamps that has no ephemeral port to give back.
-    pub fn new(key: K, snd_nxt: SeqNumber, rcv_nxt: SeqNumber, window: u16) -> Self {
+    pub(crate) fn new(key: K, snd_nxt: SeqNumber, rcv_nxt: SeqNumber, window: u16) -> Self {
         Self {
             key,
             snd_nxt,
@@ -40,20 +40,20 @@ impl<K: Copy> Entry<K> {
     }
 
     /// The same, with timestamps on and the peer's last one (TS.Recent, RFC 7323 section 4.3).
-    pub fn with_timestamps(mut self, ts_recent: u32) -> Self {
+    pub(crate) fn with_timestamps(mut self, ts_recent: u32) -> Self {
         self.ts_recent = ts_recent;
         self.set(TIMESTAMPS, true);
         self
     }
 
     /// The same, holding its local port in the port allocator until it leaves the table.
-    pub fn with_ephemeral_port(mut self) -> Self {
+    pub(crate) fn with_ephemeral_port(mut self) -> Self {
         self.set(OWNS_PORT, true);
         self
     }
 
     /// The same connection under another form of its key.
-    pub fn with_key<L>(&self, key: L) -> Entry<L> {
+    pub(crate) fn with_key<L>(&self, key: L) -> Entry<L> {
         let Self {
             key: _,
             snd_nxt,
@@ -75,17 +75,17 @@ impl<K: Copy> Entry<K> {
     }
 
     /// The peer's last timestamp, `None` without timestamps.
-    pub fn ts_recent(&self) -> Option<u32> {
+    pub(crate) fn ts_recent(&self) -> Option<u32> {
         self.has(TIMESTAMPS).then_some(self.ts_recent)
     }
 
     /// Whether the local port is to be given back to the port allocator when the entry leaves.
-    pub fn owns_ephemeral_port(&self) -> bool {
+    pub(crate) fn owns_ephemeral_port(&self) -> bool {
         self.has(OWNS_PORT)
     }
 
     /// Whether a SYN of this four-tuple may open a new incarnation; see [`syn_may_reuse`].
-    pub fn may_be_reused_by(&self, seq: SeqNumber, ts_val: Option<u32>) -> bool {
+    pub(crate) fn may_be_reused_by(&self, seq: SeqNumber, ts_val: Option<u32>) -> bool {
         let last = LastSeen {
             seq: self.rcv_nxt - 1,
             timestamp: self.ts_recent(),

@@ -4,7 +4,7 @@ use crate::transport::tcp::seq::SeqNumber;
 
 /// What an incarnation of a connection leaves behind for the judgement of a SYN with the same four-tuple.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LastSeen {
+pub(super) struct LastSeen {
     /// The last sequence number that the peer used, its FIN's: one below `rcv_nxt`.
     pub seq: SeqNumber,
     /// The peer's last timestamp, if the connection used timestamps.
@@ -22,7 +22,7 @@ pub struct LastSeen {
 ///   RFC 9293 section 3.6.1, MAY-2).
 ///
 /// "Newer" and "higher" are those of wrapping 32-bit arithmetic (RFC 9293 section 3.4, RFC 7323 section 5.2).
-pub fn syn_may_reuse(last: LastSeen, seq: SeqNumber, ts_val: Option<u32>) -> bool {
+pub(super) fn syn_may_reuse(last: LastSeen, seq: SeqNumber, ts_val: Option<u32>) -> bool {
     match (last.timestamp, ts_val) {
         (Some(last_timestamp), Some(ts_val)) if ts_val != last_timestamp => is_newer(ts_val, last_timestamp),
         (None, Some(_)) => true,

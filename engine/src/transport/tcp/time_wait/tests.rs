@@ -60,7 +60,7 @@ fn entry<K: CompactKey>(key: K) -> Entry<K> {
 }
 
 fn insert<K: CompactKey>(table: &mut TimeWaitTable<K>, key: K, now: Instant) -> Option<Entry<K>> {
-    table.insert(hash(&key), entry(key), now, hash).displaced
+    table.insert(hash(&key), entry(key), now, hash)
 }
 
 fn find(table: &TimeWaitTable<Key4>, number: u32) -> Option<EntryId> {
@@ -156,7 +156,8 @@ fn a_full_table_evicts_its_oldest_entry_and_says_so() {
 fn reuse_frees_the_tuple_at_once_and_expires_nothing_twice() {
     let mut table = table(3, 0);
     let port_owner = entry(key4(1)).with_ephemeral_port().with_timestamps(40);
-    let id = table.insert(hash(&key4(1)), port_owner, START, hash).id;
+    assert!(table.insert(hash(&key4(1)), port_owner, START, hash).is_none());
+    let id = table.find(hash(&key4(1)), &key4(1)).unwrap();
     assert!(table.get(id).may_be_reused_by(SeqNumber(0), Some(41)));
     assert!(!table.get(id).may_be_reused_by(SeqNumber(20), Some(39)));
 
