@@ -168,6 +168,8 @@ impl<D: Device> Stack for Engine<D> {
     }
 
     fn close(&mut self, conn: Conn) {
+        // What was not read is read away, or the engine would tell the peer by a reset that it is lost.
+        while let Ok(Read::Data(_)) = self.engine.tcp_receive_with(handle(conn), usize::MAX, &mut |_| {}) {}
         self.engine.tcp_close(handle(conn));
     }
 
