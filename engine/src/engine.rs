@@ -114,19 +114,19 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.collect_credits();
         self.transport.tcp.feed_starved();
         self.transport.tcp.release_soon();
-        let received = self.receive(budget);
+        let mut progress = self.receive(budget);
         self.transport.run(output!(self));
-        let sent = self.transmit();
-        Progress { received, sent }
+        progress.sent += self.transmit();
+        progress
     }
 
-    fn receive(&mut self, budget: Budget) -> usize {
-        let mut received = 0;
+    fn receive(&mut self, budget: Budget) -> Progress {
+        let mut progress = Progress::default();
         for round in 0..budget.batches {
             // Every packet may be answered by one; a queue that is too full for that is emptied first. Two ends that both cannot must not wait
             // for each other, so the first batch is taken in any case: a reply that finds no place is counted, and asked for again.
             if self.transmit_queue.room() < self.receive_batch.capacity() {
-                self.transmit();
+                progress.sent += self.transmit();
                 if round > 0 && self.transmit_queue.room() < self.receive_batch.capacity() {
                     break;
                 }
@@ -135,7 +135,7 @@ impl<D: Device> Engine<D> {
             if batch == 0 {
                 break;
             }
-            received += batch;
+            progress.received += batch;
             self.inbound.clear();
             self.internet.input(
                 self.now,
@@ -147,7 +147,7 @@ impl<D: Device> Engine<D> {
                 .input(output!(self), &mut self.receive_batch, &self.inbound);
             self.receive_batch.clear();
         }
-        received
+        progress
     }
 
     /// Hands the queue to the device; connections that found it full get another turn while the device takes.
