@@ -13,6 +13,18 @@
 //!
 //! Imports point down only, and no layer reaches past its neighbour; `tests/layers.rs` enforces it.
 //! The engine has no clock, no thread, no global and no hidden randomness: time and seeds are arguments.
+//!
+//! # Two engines on one wire
+//!
+//! ```
+#![doc = include_str!("../examples/two_engines.rs")]
+//! ```
+//!
+//! # An engine that sleeps until something happens
+//!
+//! ```
+#![doc = include_str!("../examples/echo.rs")]
+//! ```
 
 pub mod application;
 pub mod arch;
