@@ -151,7 +151,11 @@ fn imports_point_down_and_no_layer_reaches_past_its_neighbour() {
                             .chain(allowed)
                             .any(|other| begins_with_module(path, other));
                     if !is_allowed {
-                        breaches.push((source.path.clone(), number, format!("{module} names crate::{path}")));
+                        breaches.push((
+                            source.path.clone(),
+                            number,
+                            format!("{module} names crate::{path}"),
+                        ));
                     }
                 }
             }
@@ -190,7 +194,13 @@ fn every_module_has_a_place() {
         .iter()
         .filter(|source| !matches!(source.module(), "lib" | "engine"))
         .filter(|source| MAY_IMPORT.iter().all(|(module, _)| *module != source.module()))
-        .map(|source| (source.path.clone(), 1, format!("{} is in no layer", source.module())));
+        .map(|source| {
+            (
+                source.path.clone(),
+                1,
+                format!("{} is in no layer", source.module()),
+            )
+        });
     assert_none("every module is a layer or common ground", breaches);
 }
 
@@ -221,7 +231,9 @@ fn every_unsafe_says_why_it_is_sound() {
         let lines: Vec<&str> = source.text.lines().collect();
         source
             .code()
-            .filter(|(_, line)| has_unsafe(line) && (line.contains("unsafe {") || line.contains("unsafe impl")))
+            .filter(|(_, line)| {
+                has_unsafe(line) && (line.contains("unsafe {") || line.contains("unsafe impl"))
+            })
             .filter(|(number, _)| !is_explained(&lines, *number))
             .map(|(number, line)| (source.path.clone(), number, line.trim().to_owned()))
             .collect::<Vec<_>>()

@@ -99,7 +99,10 @@ pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Resul
         }
         StackKind::Engine => {
             let addresses = addresses::in_memory(generator);
-            let between = Between { clients: &addresses.client, servers: &addresses.server };
+            let between = Between {
+                clients: &addresses.client,
+                servers: &addresses.server,
+            };
             let (client, server) = engine::pair(config, between)?;
             (client, server, addresses)
         }
@@ -152,7 +155,10 @@ pub(crate) fn split_pair(
         }
         StackKind::Engine => {
             let addresses = addresses::in_memory(generator);
-            let between = Between { clients: &addresses.client, servers: &addresses.server };
+            let between = Between {
+                clients: &addresses.client,
+                servers: &addresses.server,
+            };
             let (client, server) = engine::split_pair(config, between)?;
             (client, server, addresses)
         }

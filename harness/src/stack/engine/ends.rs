@@ -27,7 +27,11 @@ pub(crate) struct Between<'a> {
 
 impl Between<'_> {
     fn client(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
-        (Options::new(run, self.clients, 1), self.clients.to_vec(), self.servers.to_vec())
+        (
+            Options::new(run, self.clients, 1),
+            self.clients.to_vec(),
+            self.servers.to_vec(),
+        )
     }
 
     fn server(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
@@ -47,7 +51,10 @@ fn end<D: Device + 'static>(
 ///
 /// # Errors
 /// [`Unsupported`] when the path is not the engine's, or its sockets cannot be had.
-pub(crate) fn pair(run: &RunConfig, between: Between<'_>) -> Result<(Box<dyn Stack>, Box<dyn Stack>), Unsupported> {
+pub(crate) fn pair(
+    run: &RunConfig,
+    between: Between<'_>,
+) -> Result<(Box<dyn Stack>, Box<dyn Stack>), Unsupported> {
     match run.path {
         PathKind::Memory => {
             let (near, far) = memory::pair(wire(run));
@@ -98,12 +105,19 @@ pub(crate) fn split_pair(run: &RunConfig, between: Between<'_>) -> Result<(MakeE
 }
 
 fn not_a_path(path: PathKind) -> Unsupported {
-    Unsupported(format!("the engine has no {path} device yet; it runs over memory and loopback"))
+    Unsupported(format!(
+        "the engine has no {path} device yet; it runs over memory and loopback"
+    ))
 }
 
 fn wire(run: &RunConfig) -> WireConfig {
     let trusted = run.checksums == Checksums::Device;
-    WireConfig { mtu: run.mtu, trusted, max_segment: if trusted { VIRTUAL_SEGMENT } else { 0 }, ..WireConfig::default() }
+    WireConfig {
+        mtu: run.mtu,
+        trusted,
+        max_segment: if trusted { VIRTUAL_SEGMENT } else { 0 },
+        ..WireConfig::default()
+    }
 }
 
 /// The reordering that a `reorder` run puts on the way to the server.
@@ -134,7 +148,9 @@ fn sockets(run: &RunConfig) -> Result<(Dress, Dress), Unsupported> {
             ..SocketConfig::default()
         };
         Box::new(move |parts| {
-            let device = |pool: &FramePool| SocketDevice::new(config, pool.clone()).expect("the address was free a moment ago");
+            let device = |pool: &FramePool| {
+                SocketDevice::new(config, pool.clone()).expect("the address was free a moment ago")
+            };
             match impairment {
                 Some(impairment) => end(parts, |pool| {
                     Impair::new(device(pool), impairment, pool.clone()).expect("a tenth is a probability")

@@ -7,7 +7,9 @@ pub(crate) use ends::{Between, pair, split_pair};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use handfast::application::{ConnectError as Refusal, Event as News, ListenerHandle, Read, Readiness, TcpHandle, UdpHandle};
+use handfast::application::{
+    ConnectError as Refusal, Event as News, ListenerHandle, Read, Readiness, TcpHandle, UdpHandle,
+};
 use handfast::config::{AddressBlock, Config};
 use handfast::engine::{Budget, Engine as Handfast};
 use handfast::frame::{FramePool, PoolConfig};
@@ -17,8 +19,8 @@ use handfast::time::Instant;
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
 use crate::config::{RunConfig, ScenarioKind};
 
-/// TIME_WAIT entries for which memory is touched before a run that closes connections: what one closes in a few seconds.
-const TIME_WAIT_AHEAD: u64 = 4 << 20;
+/// Connections that may be closed in a second of a run: TIME_WAIT entries for which memory is touched ahead.
+const CLOSES_PER_SECOND: f64 = 600_000.0;
 /// The most TIME_WAIT entries that an end keeps: 60 s of more than a million closes a second.
 const TIME_WAIT_ENTRIES: u32 = 100_000_000;
 
@@ -45,26 +47,39 @@ impl Options {
         config.tcp.time_wait_entries = TIME_WAIT_ENTRIES;
         config.tcp.time_wait_presize = presize(run);
         config.destinations = addresses.len().max(64) as u32 + 1024;
-        let pool = PoolConfig { small_slots: 8192, large_slots: 64, ..PoolConfig::default() };
+        let pool = PoolConfig {
+            small_slots: 8192,
+            large_slots: 64,
+            ..PoolConfig::default()
+        };
         Self { config, pool }
     }
 }
 
 /// TIME_WAIT entries that memory is made ready for.
 fn presize(run: &RunConfig) -> u32 {
-    let ahead = match run.scenario {
-        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Teardown => TIME_WAIT_AHEAD,
-        _ => 0,
+    let closes = matches!(
+        run.scenario,
+        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Teardown | ScenarioKind::TimeWait
+    );
+    let ahead = if closes {
+        (run.duration.as_secs_f64() * CLOSES_PER_SECOND) as u64
+    } else {
+        0
     };
-    u32::try_from(run.time_wait.max(ahead)).unwrap_or(u32::MAX).max(65_536)
+    let entries = run.time_wait + ahead.min(u64::from(TIME_WAIT_ENTRIES));
+    u32::try_from(entries).unwrap_or(u32::MAX).max(65_536)
 }
 
 /// The smallest block that holds all addresses, when there are so many that a list would be slow.
 fn common_block(addresses: &[IpAddr]) -> Option<AddressBlock> {
     let (first, last) = (addresses.first()?, addresses.last()?);
-    let (IpAddr::V4(a), IpAddr::V4(b)) = (first, last) else { return None };
+    let (IpAddr::V4(a), IpAddr::V4(b)) = (first, last) else {
+        return None;
+    };
     let differing = 32 - (a.to_bits() ^ b.to_bits()).leading_zeros();
-    (addresses.len() > 4).then(|| AddressBlock::new(*first, (32 - differing) as u8).expect("a prefix of at most 32 bits"))
+    (addresses.len() > 4)
+        .then(|| AddressBlock::new(*first, (32 - differing) as u8).expect("a prefix of at most 32 bits"))
 }
 
 /// One end: an engine over a device.
@@ -81,7 +96,12 @@ pub(crate) struct Engine<D> {
 
 impl<D: Device> Engine<D> {
     /// An end over the device that `make_device` makes around the end's own pool. `remotes` are where it will connect to.
-    pub(crate) fn new(options: &Options, addresses: &[IpAddr], remotes: &[SocketAddr], make_device: impl FnOnce(&FramePool) -> D) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        addresses: &[IpAddr],
+        remotes: &[SocketAddr],
+        make_device: impl FnOnce(&FramePool) -> D,
+    ) -> Self {
         let pool = FramePool::new(options.pool);
         pool.prefault();
         let device = make_device(&pool);
@@ -99,7 +119,10 @@ impl<D: Device> Engine<D> {
 
     fn accept(&mut self, listener: ListenerHandle, events: &mut Vec<Event>) {
         while let Some(connection) = self.engine.tcp_accept(listener) {
-            events.push(Event { conn: conn(connection), ready: Ready::ACCEPTED });
+            events.push(Event {
+                conn: conn(connection),
+                ready: Ready::ACCEPTED,
+            });
         }
     }
 
@@ -109,13 +132,19 @@ impl<D: Device> Engine<D> {
             self.engine.tcp_close(connection);
         }
         if ready != Ready::default() {
-            events.push(Event { conn: conn(connection), ready });
+            events.push(Event {
+                conn: conn(connection),
+                ready,
+            });
         }
     }
 }
 
 fn conn(handle: TcpHandle) -> Conn {
-    Conn { slot: handle.slot(), generation: handle.generation() }
+    Conn {
+        slot: handle.slot(),
+        generation: handle.generation(),
+    }
 }
 
 fn handle(conn: Conn) -> TcpHandle {
@@ -138,27 +167,43 @@ fn ready(news: Readiness) -> Ready {
 
 impl<D: Device> Stack for Engine<D> {
     fn listen(&mut self, at: SocketAddr, backlog: usize) -> std::io::Result<()> {
-        let listener = self.engine.tcp_listen(at, backlog).map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrInUse, error))?;
+        let listener = self
+            .engine
+            .tcp_listen(at, backlog)
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrInUse, error))?;
         self.listeners.push(listener);
         Ok(())
     }
 
     fn connect(&mut self, from: IpAddr, to: SocketAddr) -> Result<Conn, ConnectError> {
         let from = (!from.is_unspecified()).then_some(from);
-        self.engine.tcp_connect(from, to).map(conn).map_err(|refusal| match refusal {
-            Refusal::PortsExhausted | Refusal::TooManyDestinations => ConnectError::PortsExhausted,
-            Refusal::TooManyConnections => ConnectError::TooManyConnections,
-            Refusal::InvalidLocalAddress | Refusal::InvalidRemoteAddress => ConnectError::Other(std::io::ErrorKind::InvalidInput),
-        })
+        self.engine
+            .tcp_connect(from, to)
+            .map(conn)
+            .map_err(|refusal| match refusal {
+                Refusal::PortsExhausted | Refusal::TooManyDestinations => ConnectError::PortsExhausted,
+                Refusal::TooManyConnections => ConnectError::TooManyConnections,
+                Refusal::InvalidLocalAddress | Refusal::InvalidRemoteAddress => {
+                    ConnectError::Other(std::io::ErrorKind::InvalidInput)
+                }
+            })
     }
 
     fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone> {
-        let taken = self.engine.tcp_send_with(handle(conn), length, fill).map_err(|_| Gone)?;
+        let taken = self
+            .engine
+            .tcp_send_with(handle(conn), length, fill)
+            .map_err(|_| Gone)?;
         self.payload_bytes += taken as u64;
         Ok(taken)
     }
 
-    fn receive(&mut self, conn: Conn, limit: usize, consume: &mut dyn FnMut(&[u8])) -> Result<Received, Gone> {
+    fn receive(
+        &mut self,
+        conn: Conn,
+        limit: usize,
+        consume: &mut dyn FnMut(&[u8]),
+    ) -> Result<Received, Gone> {
         match self.engine.tcp_receive_with(handle(conn), limit, consume) {
             Ok(Read::Data(bytes)) => Ok(Received::Bytes(bytes)),
             Ok(Read::WouldBlock) => Ok(Received::WouldBlock),
@@ -169,7 +214,10 @@ impl<D: Device> Stack for Engine<D> {
 
     fn close(&mut self, conn: Conn) {
         // What was not read is read away, or the engine would tell the peer by a reset that it is lost.
-        while let Ok(Read::Data(_)) = self.engine.tcp_receive_with(handle(conn), usize::MAX, &mut |_| {}) {}
+        while let Ok(Read::Data(_)) = self
+            .engine
+            .tcp_receive_with(handle(conn), usize::MAX, &mut |_| {})
+        {}
         self.engine.tcp_close(handle(conn));
     }
 
@@ -178,7 +226,10 @@ impl<D: Device> Stack for Engine<D> {
     }
 
     fn bind(&mut self, at: SocketAddr) -> std::io::Result<Datagrams> {
-        let socket = self.engine.udp_bind(at).map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, error))?;
+        let socket = self
+            .engine
+            .udp_bind(at)
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, error))?;
         self.datagrams.push(socket);
         Ok(Datagrams(self.datagrams.len() as u32 - 1))
     }
@@ -193,14 +244,23 @@ impl<D: Device> Stack for Engine<D> {
     ) -> usize {
         let socket = self.datagrams[socket.0 as usize];
         for index in 0..count {
-            if self.engine.udp_send_with(socket, to, length, &mut |bytes| fill(index, bytes)).is_err() {
+            if self
+                .engine
+                .udp_send_with(socket, to, length, &mut |bytes| fill(index, bytes))
+                .is_err()
+            {
                 return index;
             }
         }
         count
     }
 
-    fn receive_datagrams(&mut self, socket: Datagrams, limit: usize, consume: &mut dyn FnMut(&[u8])) -> usize {
+    fn receive_datagrams(
+        &mut self,
+        socket: Datagrams,
+        limit: usize,
+        consume: &mut dyn FnMut(&[u8]),
+    ) -> usize {
         let socket = self.datagrams[socket.0 as usize];
         for index in 0..limit {
             match self.engine.udp_receive(socket) {
@@ -231,7 +291,9 @@ impl<D: Device> Stack for Engine<D> {
         let counters = self.engine.counters();
         let time_wait = self.engine.time_wait();
         let memory = self.engine.tcp_memory();
-        let copied = counters.device.copied_bytes + counters.tcp.application_bytes_copied + counters.tcp.copybreak_bytes;
+        let copied = counters.device.copied_bytes
+            + counters.tcp.application_bytes_copied
+            + counters.tcp.copybreak_bytes;
         StackCounters {
             retransmitted_segments: Some(counters.tcp.segments_retransmitted),
             copied_bytes: Some(copied + counters.udp.copied_bytes),
@@ -251,6 +313,9 @@ impl<D: Device> Stack for Engine<D> {
     }
 
     fn preload_time_wait(&mut self, now: Nanos, count: u64) -> Option<u64> {
-        Some(self.engine.preload_time_wait(Instant::from_nanos(now), &self.addresses, &self.remotes, count))
+        Some(
+            self.engine
+                .preload_time_wait(Instant::from_nanos(now), &self.addresses, &self.remotes, count),
+        )
     }
 }
