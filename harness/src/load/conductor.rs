@@ -107,7 +107,7 @@ impl Conductor<'_> {
             };
         }
         self.pass(Phase::WarmUp, warm_up, &|elapsed| {
-            (self.progress)(elapsed.as_secs_f64() / whole)
+            (self.progress)(elapsed.as_secs_f64() / whole);
         });
         let before = cpu::process_ns();
         self.pass(Phase::Measure, duration, &|elapsed| {

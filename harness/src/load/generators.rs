@@ -178,11 +178,11 @@ impl<S: Script> Worker<'_, S> {
             let server = server
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            let ((client, from_client), (server, from_server)) = (client?, server?);
+            let (client, server) = (client?, server?);
             Ok(GeneratorOutcome {
-                client,
-                server,
-                allocations: from_client + from_server,
+                client: client.end,
+                server: server.end,
+                allocations: client.allocations + server.allocations,
             })
         })
     }
@@ -192,7 +192,7 @@ impl<S: Script> Worker<'_, S> {
         make: MakeEnd,
         ends: &Ends,
         listening: &Barrier,
-    ) -> Result<(EndOutcome<<S::Client as Actor>::Tally>, u64), Unsupported> {
+    ) -> Result<ThreadOutcome<<S::Client as Actor>::Tally>, Unsupported> {
         let thread = 2 * self.generator as usize;
         self.cores.pin(thread);
         let end = self.client_end(make(), ends);
@@ -206,7 +206,7 @@ impl<S: Script> Worker<'_, S> {
         make: MakeEnd,
         ends: &Ends,
         listening: &Barrier,
-    ) -> Result<(EndOutcome<<S::Server as Actor>::Tally>, u64), Unsupported> {
+    ) -> Result<ThreadOutcome<<S::Server as Actor>::Tally>, Unsupported> {
         let thread = 2 * self.generator as usize + 1;
         self.cores.pin(thread);
         let end = self.server_end(make(), ends);
@@ -298,8 +298,14 @@ where
     }
 }
 
+/// What a thread with one end has done in the window.
+struct ThreadOutcome<T> {
+    end: EndOutcome<T>,
+    allocations: u64,
+}
+
 /// One end on a thread of its own, which sleeps where the stack can.
-fn drive_one<F, A>(control: &Control, thread: usize, mut end: End<F, A>) -> (EndOutcome<A::Tally>, u64)
+fn drive_one<F, A>(control: &Control, thread: usize, mut end: End<F, A>) -> ThreadOutcome<A::Tally>
 where
     F: Actor<Tally = Filled>,
     A: Actor,
@@ -323,7 +329,10 @@ where
             thread::yield_now();
         }
     }
-    (end.into_outcome(), meter.counted)
+    ThreadOutcome {
+        end: end.into_outcome(),
+        allocations: meter.counted,
+    }
 }
 
 /// Counts this thread's heap allocations between the first and the last step of the window.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::cycles::{self, Cycles};
 use super::summary::ratio;
 use super::{Measurement, Run, Unsupported};
-use crate::load::cycle::{Cycle, CycleTally, Scale};
+use crate::load::cycle::{Cycle, CycleTally, Occupancy, Scale};
 use crate::load::outcome::Outcome;
 use crate::path::namespace;
 
@@ -36,7 +36,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         .occupancy
         .take()
         .filter(|_| outcome.time_wait_peak().is_some());
-    let by_occupancy = occupancy.map_or(Value::Null, |occupancy| occupancy.into_json());
+    let by_occupancy = occupancy.map_or(Value::Null, Occupancy::into_json);
     found.distributions.insert("setup_ns_by_occupancy", by_occupancy);
     found.check_rate(
         &outcome,

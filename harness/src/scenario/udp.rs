@@ -82,7 +82,7 @@ impl Actor for Sender {
             UNCOUNTED
         };
         let sent = stack.send_datagrams(socket, self.to, BATCH, self.length, &mut |_, bytes| {
-            bytes.fill(mark)
+            bytes.fill(mark);
         });
         self.sent.current += sent as u64;
         Next::Now

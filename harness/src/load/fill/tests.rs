@@ -35,7 +35,7 @@ fn idle_connections_are_opened_and_stay_open() {
 #[test]
 fn a_full_stack_keeps_room_for_the_load() {
     let (opened, _, settled) = run(fill(1000, 0, Closer::Client), Phase::OpenIdle, |rig| {
-        rig.client.faults.room = Some(300)
+        rig.client.faults.room = Some(300);
     });
     assert!(settled, "what can be reached is reached");
     assert!(
