@@ -102,9 +102,9 @@ mod tests {
         let (mut even, mut odd, mut all) = (Recorder::new(), Recorder::new(), Recorder::new());
         for value in 1..5000_u64 {
             if value % 2 == 0 {
-                even.record(value * 97)
+                even.record(value * 97);
             } else {
-                odd.record(value * 97)
+                odd.record(value * 97);
             }
             all.record(value * 97);
         }

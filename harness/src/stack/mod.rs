@@ -18,7 +18,7 @@ mod conformance;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-pub(crate) use self::pair::{MakeEnd, Pair, SplitPair, pair, prepare_process, split_pair};
+pub(crate) use self::pair::{MakeEnd, pair, prepare_process, split_pair};
 
 /// Why a stack cannot do what was asked: said to the user as it stands, while the other stacks go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

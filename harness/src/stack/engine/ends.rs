@@ -47,14 +47,14 @@ fn end<D: Device + 'static>(
     Box::new(Engine::new(&options, &addresses, &remotes, make_device))
 }
 
+/// The client's end and the server's.
+pub(crate) type BothEnds = (Box<dyn Stack>, Box<dyn Stack>);
+
 /// Both ends in one thread.
 ///
 /// # Errors
 /// [`Unsupported`] when the path is not the engine's, or its sockets cannot be had.
-pub(crate) fn pair(
-    run: &RunConfig,
-    between: Between<'_>,
-) -> Result<(Box<dyn Stack>, Box<dyn Stack>), Unsupported> {
+pub(crate) fn pair(run: &RunConfig, between: Between<'_>) -> Result<BothEnds, Unsupported> {
     match run.path {
         PathKind::Memory => {
             let (near, far) = memory::pair(wire(run));
