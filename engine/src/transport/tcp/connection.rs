@@ -29,7 +29,7 @@ impl Flags {
     pub(crate) const TIMESTAMPS: u32 = 1 << 3;
     /// The application has closed its direction; a FIN follows the queued data.
     pub(crate) const FIN_QUEUED: u32 = 1 << 4;
-    /// `snd_nxt` is behind our FIN.
+    /// Our FIN was sent once at least: it is the last before `snd_max`.
     pub(crate) const FIN_SENT: u32 = 1 << 5;
     /// The application has given up the handle.
     pub(crate) const ORPHAN: u32 = 1 << 6;
@@ -206,6 +206,13 @@ impl Connection {
     #[inline]
     pub(crate) fn rcv_wnd(&self) -> u32 {
         self.rcv_edge.distance(self.rcv_nxt).max(0) as u32
+    }
+
+    /// Whether our FIN is to be sent, or sent again after a rewind, once everything before it is.
+    #[inline]
+    pub(crate) fn owes_fin(&self) -> bool {
+        self.flags.has(Flags::FIN_QUEUED)
+            && (!self.flags.has(Flags::FIN_SENT) || self.snd_nxt.lt(self.snd_max))
     }
 
     /// Whether everything that was ever sent is acknowledged.

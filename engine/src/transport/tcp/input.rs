@@ -116,15 +116,17 @@ impl Tcp {
         let answers_probe = seq + 1 == rcv_nxt && len == 0;
         if !acceptable && !arrival.header.flags.contains(Flags::RST) {
             self.counters.dropped_out_of_window += u64::from(!answers_probe);
-            self.process_ack_of_unacceptable(out, index, arrival);
-            self.acknowledge_invalid(out, index, arrival.text_len);
+            if self.process_ack_of_unacceptable(out, index, arrival) {
+                self.acknowledge_invalid(out, index, arrival.text_len);
+            }
         }
         acceptable
     }
 
     /// The acknowledgment in a segment that is a duplicate in full, or that a closed window has no room for, still counts (RFC 9293 MUST-66
     /// and appendix A.2): or two ends that probe each other would wait for ever.
-    fn process_ack_of_unacceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    /// False when the connection is over with it, or the segment was answered.
+    fn process_ack_of_unacceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
         let connection = self.connections.get(index);
         let is_old_duplicate = arrival.end().le(connection.rcv_nxt);
         let meets_closed_window = connection.rcv_wnd() == 0 && arrival.header.seq == connection.rcv_nxt;
@@ -133,7 +135,9 @@ impl Tcp {
             && !flags.contains(Flags::SYN)
             && connection.state != State::SynReceived;
         if counts && (is_old_duplicate || meets_closed_window) {
-            self.on_acknowledgment(out, index, arrival);
+            self.on_acknowledgment(out, index, arrival)
+        } else {
+            true
         }
     }
 

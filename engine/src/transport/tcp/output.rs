@@ -119,8 +119,7 @@ impl Tcp {
     /// Our FIN, when everything before it is sent.
     fn output_fin(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let connection = self.connections.get_mut(index);
-        let due = connection.flags.has(Has::FIN_QUEUED) && !connection.flags.has(Has::FIN_SENT);
-        if !due
+        if !connection.owes_fin()
             || self
                 .queues
                 .send
@@ -165,7 +164,7 @@ impl Tcp {
         let connection = self.connections.get(index);
         let (seq, mss) = (connection.snd_una, u32::from(connection.mss));
         let only_fin = connection.send == NO_QUEUE;
-        if only_fin && !connection.flags.has(Has::FIN_SENT) {
+        if connection.all_acknowledged() || (only_fin && !connection.flags.has(Has::FIN_SENT)) {
             self.connections.get_mut(index).flags.clear(Has::RETRANSMIT_HEAD);
             return Ok(());
         }
