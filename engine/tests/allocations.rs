@@ -1,16 +1,22 @@
 //! No heap allocation for a packet: every device is warmed up, and then carries packets under an allocator that counts.
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::ops::Range;
 
+use handfast::application::{Read, TcpHandle};
+use handfast::engine::Budget;
 use handfast::frame::{FramePool, PacketQueue, PoolConfig, Purpose, Size};
 use handfast::link::Device;
 use handfast::link::impair::{Impair, ImpairConfig};
-use handfast::link::memory::{WireConfig, pair, threaded_pair};
+use handfast::link::memory::{LocalEnd, WireConfig, pair, threaded_pair};
 use handfast::link::socket::{SocketConfig, SocketDevice};
-use handfast::time::Instant;
+use handfast::time::{Duration, Instant};
+use support::{Family, Pair, config};
 
 /// Counts the allocations of each thread, so that tests beside each other do not disturb.
 struct Counting;
@@ -131,4 +137,141 @@ fn impaired() {
     };
     let far = Impair::new(far, config, home.clone()).expect("values in range");
     assert_no_allocation(near, far, &home);
+}
+
+/// A client, a server, and what carries their packets.
+type Engines = Pair<LocalEnd>;
+
+fn engines() -> Engines {
+    let family = Family::V4;
+    let small = |secret, address| {
+        let mut config = config(secret, address);
+        config.tcp.time_wait = Duration::from_secs(1);
+        config
+    };
+    Pair::with_configs(
+        family,
+        pair(WireConfig::default()),
+        small(1, family.client()),
+        small(2, family.server()),
+    )
+}
+
+/// Polls until nothing moves; events are read and forgotten.
+fn settle(engines: &mut Engines) {
+    loop {
+        let client = engines.client.poll(engines.now, Budget::default());
+        let server = engines.server.poll(engines.now, Budget::default());
+        while engines.client.poll_event().is_some() {}
+        while engines.server.poll_event().is_some() {}
+        let waiting = engines
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= engines.now);
+        if client.is_idle() && server.is_idle() && !waiting {
+            return;
+        }
+    }
+}
+
+/// Runs `work` so often to warm up, and then so often under the counter.
+fn assert_steady(mut engines: Engines, warm_up: u32, counted: u32, mut work: impl FnMut(&mut Engines)) {
+    for _ in 0..warm_up {
+        work(&mut engines);
+    }
+    let made = allocations(|| {
+        for _ in 0..counted {
+            work(&mut engines);
+        }
+    });
+    assert_eq!(made, 0, "in {counted} rounds");
+}
+
+fn echo(engines: &mut Engines, client: TcpHandle, server: TcpHandle) {
+    let mut bytes = [0; 64];
+    assert_eq!(engines.client.tcp_send(client, &[1; 64]).unwrap(), 64);
+    settle(engines);
+    assert!(matches!(
+        engines.server.tcp_receive(server, &mut bytes),
+        Ok(Read::Data(64))
+    ));
+    assert_eq!(engines.server.tcp_send(server, &bytes).unwrap(), 64);
+    settle(engines);
+    assert!(matches!(
+        engines.client.tcp_receive(client, &mut bytes),
+        Ok(Read::Data(64))
+    ));
+}
+
+/// Connect, request, response, close, TIME_WAIT: 20,000 to warm up, which is more than twice what TIME_WAIT holds, and 100,000 counted.
+#[test]
+fn connections() {
+    let mut engines = engines();
+    let listener = engines.listen();
+    assert_steady(engines, 20_000, 100_000, |engines| {
+        let client = engines
+            .client
+            .tcp_connect(None, engines.server_address())
+            .expect("a port");
+        settle(engines);
+        let server = engines.server.tcp_accept(listener).expect("a connection");
+        echo(engines, client, server);
+        engines.client.tcp_close(client);
+        settle(engines);
+        engines.server.tcp_close(server);
+        engines.now += Duration::from_micros(125);
+        settle(engines);
+    });
+}
+
+#[test]
+fn requests_and_responses() {
+    let mut engines = engines();
+    let (client, server) = engines.connect();
+    assert_steady(engines, 1_000, 10_000, |engines| {
+        echo(engines, client, server);
+        engines.now += Duration::from_micros(100);
+    });
+}
+
+#[test]
+fn streams_by_chunk() {
+    let mut engines = engines();
+    let (client, server) = engines.connect();
+    assert_steady(engines, 1_000, 10_000, |engines| {
+        let mut frame = engines.client.allocate(Size::Large).expect("a slot");
+        frame.extend(60_000).expect("room").fill(7);
+        let queued = engines.client.tcp_send_payload(client, frame.freeze());
+        assert!(queued.expect("a living connection").is_none());
+        settle(engines);
+        let mut read = 0;
+        while let Ok(Read::Data(chunk)) = engines.server.tcp_receive_chunk(server, usize::MAX) {
+            read += chunk.len();
+        }
+        settle(engines);
+        engines.now += Duration::from_micros(100);
+        assert!(read > 0);
+    });
+}
+
+#[test]
+fn datagrams() {
+    let mut engines = engines();
+    let at = engines.server_address();
+    let server = engines.server.udp_bind(at).expect("a socket");
+    let client = engines
+        .client
+        .udp_bind(SocketAddr::new(Family::V4.client(), 9))
+        .expect("a socket");
+    assert_steady(engines, 1_000, 10_000, |engines| {
+        for length in [0, 1, 100, 1400] {
+            engines
+                .client
+                .udp_send(client, at, &[3; 1400][..length])
+                .expect("room");
+        }
+        settle(engines);
+        for _ in 0..4 {
+            engines.server.udp_receive(server).expect("a datagram");
+        }
+    });
 }

@@ -126,7 +126,7 @@ impl Tcp {
             soon: VecDeque::new(),
             notices: Notices::default(),
             credits: CreditList::with_capacity(256),
-            due: Vec::new(),
+            due: Vec::with_capacity(timeout::TIMER_BATCH),
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),

@@ -10,7 +10,7 @@ use crate::internet::Output;
 use crate::time::{Duration, Instant};
 
 /// Connections whose timers are looked at in one go.
-const TIMER_BATCH: usize = 256;
+pub(super) const TIMER_BATCH: usize = 256;
 /// The longest pause between window probes (RFC 9293 section 3.8.6.1 leaves it open; Linux's choice).
 const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(120);
 
@@ -112,7 +112,7 @@ impl Tcp {
         connection.dup_acks = 0;
         connection
             .flags
-            .clear(Has::RECOVERY | Has::RETRANSMIT_HEAD | Has::RTT_RUNNING | Has::FIN_SENT);
+            .clear(Has::RECOVERY | Has::RETRANSMIT_HEAD | Has::RTT_RUNNING);
         if let Some(queue) = self.queues.send.get(connection.send) {
             queue.rewind();
         }
