@@ -7,6 +7,9 @@ fn the_readme_shows_both_examples() {
         ("two_engines.rs", include_str!("../examples/two_engines.rs")),
         ("echo.rs", include_str!("../examples/echo.rs")),
     ] {
-        assert!(readme.contains(example), "README.md shows another {name} than engine/examples");
+        assert!(
+            readme.contains(example),
+            "README.md shows another {name} than engine/examples"
+        );
     }
 }
