@@ -1,11 +1,9 @@
-//! Where a connection's sequence numbers and timestamps start (RFC 6528, RFC 7323 section 5.4), and where its search
-//! for a local port does (RFC 6056).
+//! Where a connection's sequence numbers start (RFC 6528).
 //!
-//! All come from SipHash-2-4 under a key that the caller draws once per boot: a keyed function that an outside
+//! They come from SipHash-2-4 under a key that the caller draws once per boot: a keyed function that an outside
 //! observer cannot compute (MUST-9).
 
 use super::seq::SeqNumber;
-use crate::internet::address::Address;
 use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use core::fmt;
@@ -17,16 +15,6 @@ const V4_LEN: usize = 4;
 /// One tick of the clock in every initial sequence number (RFC 9293 section 3.4.1, MUST-8).
 const TICK_NANOS: u64 = 4_000;
 
-/// The initial sequence number and the timestamp offset of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Initial {
-    /// ISS: the number of the SYN.
-    pub iss: SeqNumber,
-    /// What is added to the clock to make TSval, modulo 2^32. The same in every incarnation of a four-tuple, so that
-    /// timestamps grow from one to the next and PAWS and RFC 6191 can tell them apart.
-    pub ts_offset: u32,
-}
-
 /// The keyed source of initial sequence numbers.
 #[derive(Clone)]
 pub struct IsnGenerator {
@@ -35,36 +23,20 @@ pub struct IsnGenerator {
 
 impl IsnGenerator {
     /// A generator under a secret `key`, which is to be random and kept for as long as the host is up: under a new
-    /// key, sequence numbers and timestamps of a four-tuple may go back.
+    /// key, the sequence numbers of a four-tuple may go back.
     pub fn new(key: &[u8; 16]) -> Self {
         Self {
             keyed: SipHasher24::new_with_key(key),
         }
     }
 
-    /// Where a connection named `key` starts when it is opened at `now`.
+    /// The number of the SYN of a connection named `key` that is opened at `now`.
     ///
-    /// One hash gives both: its low half, with the clock added, is the ISS, and its high half is the timestamp offset.
-    /// The ISS of one four-tuple thus grows by 250,000 a second and wraps every 4.8 hours.
+    /// That of one four-tuple grows by 250,000 a second and wraps every 4.8 hours.
     #[inline]
-    pub fn initial(&self, key: &FlowKey, now: Instant) -> Initial {
-        let hash = self.tuple_hash(key);
+    pub fn initial(&self, key: &FlowKey, now: Instant) -> SeqNumber {
         let clock = now.as_nanos() / TICK_NANOS;
-        Initial {
-            iss: SeqNumber(hash as u32) + clock as u32,
-            ts_offset: (hash >> 32) as u32,
-        }
-    }
-
-    /// Where the search for a local port towards a remote end begins (RFC 6056 section 3.3.3): a different place for
-    /// each destination, that others cannot guess.
-    pub fn port_offset(&self, local: &Address, remote: &Address, remote_port: u16) -> u64 {
-        let port = remote_port.to_be_bytes();
-        if local.is_v4() {
-            self.hash_of::<{ 2 * V4_LEN + 2 }>(&[&local.v4_octets(), &remote.v4_octets(), &port])
-        } else {
-            self.hash_of::<{ 2 * ADDRESS_LEN + 2 }>(&[local.octets(), remote.octets(), &port])
-        }
+        SeqNumber(self.tuple_hash(key) as u32) + clock as u32
     }
 
     #[inline]

@@ -171,7 +171,7 @@ impl Tcp {
             local_port,
             remote_port,
         };
-        let iss = self.isn.initial(&key, now).iss;
+        let iss = self.isn.initial(&key, now);
         let entry = Entry::new(key, iss, iss, u16::MAX)
             .with_timestamps(0)
             .with_ephemeral_port();
