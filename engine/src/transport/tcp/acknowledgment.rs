@@ -92,6 +92,10 @@ impl Tcp {
         let (window_before, wl) = (connection.snd_wnd, ack == connection.snd_una);
         if wl {
             update_send_window(connection, arrival);
+            if connection.flags.has(Has::PROBING) {
+                // A peer that answers probes is alive, however long its window stays closed (MUST-37).
+                connection.retries = 0;
+            }
         }
         let is_duplicate = wl
             && connection.snd_wnd == window_before

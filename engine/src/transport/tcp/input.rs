@@ -49,14 +49,22 @@ impl Tcp {
     /// The whole of section 3.10.7.4, for what the common path does not take.
     fn on_synchronized(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival, packet: &mut Packet) {
         let flags = arrival.header.flags;
-        if !self.passes_paws(out, index, arrival) || !self.is_acceptable(out, index, arrival) {
+        if !self.passes_paws(out, index, arrival) {
+            return;
+        }
+        if answers_crossed_syn(self.connections.get(index), arrival) {
+            self.on_syn_received_ack(out, index, arrival);
+            return;
+        }
+        if !self.is_acceptable(out, index, arrival) {
             return;
         }
         if flags.contains(Flags::RST) {
             return self.on_reset(out, index, arrival);
         }
         if flags.contains(Flags::SYN) {
-            return self.on_unexpected_syn(out, index, arrival);
+            // RFC 5961 section 4: whatever its sequence number.
+            return self.challenge(out, index);
         }
         if !flags.contains(Flags::ACK) {
             self.counters.dropped_unexpected += 1;
@@ -158,17 +166,6 @@ impl Tcp {
             None => self.finish(index),
         }
     }
-
-    /// A SYN on a connection that has one already (RFC 5961 section 4).
-    fn on_unexpected_syn(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
-        let connection = self.connections.get_mut(index);
-        let crossed = connection.state == State::SynReceived && arrival.header.seq + 1 == connection.rcv_nxt;
-        if crossed && arrival.header.flags.contains(Flags::ACK) {
-            self.on_syn_received_ack(out, index, arrival);
-            return;
-        }
-        self.challenge(out, index);
-    }
 }
 
 /// Whether this is what an established connection hears nearly always: the next segment in order, nothing but ACK (and PSH), inside the
@@ -184,6 +181,16 @@ fn is_expected(connection: &Connection, arrival: &Arrival) -> bool {
             Some(Timestamps { tsval, .. }) => !is_older(tsval, connection.ts_recent),
             None => !connection.flags.has(Has::TIMESTAMPS),
         }
+}
+
+/// Whether this is the SYN-ACK of a peer whose SYN has crossed ours (RFC 9293 section 3.5, MUST-10). Its SYN is before the window, for it came
+/// already, but its acknowledgment is what we wait for.
+fn answers_crossed_syn(connection: &Connection, arrival: &Arrival) -> bool {
+    let flags = arrival.header.flags;
+    connection.state == State::SynReceived
+        && flags.contains(Flags::SYN | Flags::ACK)
+        && !flags.contains(Flags::RST)
+        && arrival.header.seq + 1 == connection.rcv_nxt
 }
 
 /// Whether timestamp `a` is before `b` (RFC 7323 section 5.2).

@@ -1,0 +1,247 @@
+//! One engine, and a peer who says exactly what the test wants him to.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use handfast::config::Config;
+use handfast::engine::{Budget, Engine};
+use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose, Size};
+use handfast::link::Device;
+use handfast::link::memory::{LocalEnd, WireConfig, pair};
+use handfast::time::{Duration, Instant};
+
+use super::config;
+
+pub(crate) const OURS: [u8; 4] = [10, 0, 0, 1];
+pub(crate) const THEIRS: [u8; 4] = [10, 0, 0, 2];
+pub(crate) const OUR_PORT: u16 = 80;
+pub(crate) const THEIR_PORT: u16 = 4000;
+
+pub(crate) const FIN: u8 = 1;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
+pub(crate) const PSH: u8 = 8;
+pub(crate) const ACK: u8 = 16;
+
+/// A segment, said or heard.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Segment {
+    pub(crate) from: u16,
+    pub(crate) to: u16,
+    pub(crate) flags: u8,
+    pub(crate) seq: u32,
+    pub(crate) ack: u32,
+    pub(crate) window: u16,
+    pub(crate) mss: Option<u16>,
+    /// TSval and TSecr.
+    pub(crate) timestamps: Option<(u32, u32)>,
+    pub(crate) text: Vec<u8>,
+}
+
+/// What the peer says from his usual port to ours.
+pub(crate) fn say(flags: u8, seq: u32, ack: u32) -> Segment {
+    Segment {
+        from: THEIR_PORT,
+        to: OUR_PORT,
+        flags,
+        seq,
+        ack,
+        window: 60_000,
+        ..Segment::default()
+    }
+}
+
+impl Segment {
+    pub(crate) fn text(mut self, text: &[u8]) -> Self {
+        self.text = text.to_vec();
+        self
+    }
+
+    pub(crate) fn window(mut self, window: u16) -> Self {
+        self.window = window;
+        self
+    }
+
+    pub(crate) fn at(mut self, tsval: u32) -> Self {
+        self.timestamps = Some((tsval, 0));
+        self
+    }
+
+    pub(crate) fn ports(mut self, from: u16, to: u16) -> Self {
+        (self.from, self.to) = (from, to);
+        self
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut options = Vec::new();
+        if let Some(mss) = self.mss {
+            options.extend_from_slice(&[2, 4]);
+            options.extend_from_slice(&mss.to_be_bytes());
+        }
+        if let Some((tsval, tsecr)) = self.timestamps {
+            options.extend_from_slice(&[1, 1, 8, 10]);
+            options.extend_from_slice(&tsval.to_be_bytes());
+            options.extend_from_slice(&tsecr.to_be_bytes());
+        }
+        let mut builder = PacketBuilder::ipv4(THEIRS, OURS, 64)
+            .tcp(self.from, self.to, self.seq, self.window)
+            .options_raw(&options)
+            .expect("at most 40 bytes");
+        for (flag, set) in [
+            (FIN, PacketBuilderStep::fin as fn(_) -> _),
+            (SYN, PacketBuilderStep::syn),
+            (RST, PacketBuilderStep::rst),
+            (PSH, PacketBuilderStep::psh),
+        ] {
+            if self.flags & flag != 0 {
+                builder = set(builder);
+            }
+        }
+        if self.flags & ACK != 0 {
+            builder = builder.ack(self.ack);
+        }
+        let mut packet = Vec::new();
+        builder
+            .write(&mut packet, &self.text)
+            .expect("a vector takes everything");
+        packet
+    }
+
+    fn decode(packet: &[u8]) -> Option<Self> {
+        let sliced = SlicedPacket::from_ip(packet).expect("the engine sends valid packets");
+        let Some(TransportSlice::Tcp(tcp)) = sliced.transport else {
+            return None;
+        };
+        let Some(NetSlice::Ipv4(ip)) = sliced.net else {
+            return None;
+        };
+        let expected = tcp
+            .calc_checksum_ipv4(OURS, THEIRS)
+            .expect("a length that IPv4 can carry");
+        assert_eq!(tcp.checksum(), expected, "MUST-2");
+        let mut heard = Self {
+            from: tcp.source_port(),
+            to: tcp.destination_port(),
+            seq: tcp.sequence_number(),
+            ack: tcp.acknowledgment_number(),
+            window: tcp.window_size(),
+            flags: packet[usize::from(ip.header().ihl()) * 4 + 13],
+            text: tcp.payload().to_vec(),
+            ..Self::default()
+        };
+        for option in tcp.options_iterator() {
+            match option.expect("a legal option") {
+                etherparse::TcpOptionElement::MaximumSegmentSize(mss) => heard.mss = Some(mss),
+                etherparse::TcpOptionElement::Timestamp(tsval, tsecr) => {
+                    heard.timestamps = Some((tsval, tsecr))
+                }
+                _ => {}
+            }
+        }
+        Some(heard)
+    }
+}
+
+type PacketBuilderStep = etherparse::PacketBuilderStep<etherparse::TcpHeader>;
+
+/// The engine under test, and the end of the wire that the test holds.
+pub(crate) struct Script {
+    pub(crate) engine: Engine<LocalEnd>,
+    pub(crate) now: Instant,
+    wire: LocalEnd,
+    pool: FramePool,
+    batch: PacketQueue,
+}
+
+impl Script {
+    pub(crate) fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let (near, far) = pair(WireConfig {
+            trusted: false,
+            max_segment: 0,
+            queue: 256,
+            ..WireConfig::default()
+        });
+        let mut config = config(1, IpAddr::from(OURS));
+        change(&mut config);
+        let pool = || FramePool::new(PoolConfig::default());
+        Self {
+            engine: Engine::new(&config, pool(), near),
+            now: Instant::from_secs(1000),
+            wire: far,
+            pool: pool(),
+            batch: PacketQueue::with_capacity(256),
+        }
+    }
+
+    /// Hands the engine a packet, and lets it do what it does at once.
+    pub(crate) fn inject(&mut self, bytes: &[u8]) {
+        let mut frame = self
+            .pool
+            .allocate(Purpose::Application, Size::Small)
+            .expect("a slot");
+        frame.extend(bytes.len()).expect("room").copy_from_slice(bytes);
+        let packet = self.batch.push().expect("room");
+        packet.checksum = Checksum::InPacket;
+        packet.push_piece(frame.freeze()).expect("the first piece");
+        self.wire.transmit(self.now, &mut self.batch);
+        self.batch.clear();
+        self.poll();
+    }
+
+    pub(crate) fn poll(&mut self) {
+        for _ in 0..4 {
+            self.engine.poll(self.now, Budget::default());
+        }
+    }
+
+    /// Says a segment and returns what the engine answers at once.
+    pub(crate) fn tell(&mut self, segment: &Segment) -> Vec<Segment> {
+        self.inject(&segment.encode());
+        self.hear()
+    }
+
+    /// Every segment that the engine has sent since it was asked last.
+    pub(crate) fn hear(&mut self) -> Vec<Segment> {
+        self.hear_packets()
+            .iter()
+            .filter_map(|packet| Segment::decode(packet))
+            .collect()
+    }
+
+    pub(crate) fn hear_packets(&mut self) -> Vec<Vec<u8>> {
+        self.poll();
+        self.wire.receive(self.now, &mut self.batch);
+        let packets = self
+            .batch
+            .iter()
+            .map(|packet| {
+                let mut bytes = vec![0; packet.len()];
+                packet.copy_into(&mut bytes).expect("as long as the packet");
+                bytes
+            })
+            .collect();
+        self.batch.clear();
+        packets
+    }
+
+    /// Lets time pass, from deadline to deadline, and returns what the engine sends meanwhile.
+    pub(crate) fn pass(&mut self, span: Duration) -> Vec<Segment> {
+        let end = self.now + span;
+        let mut heard = self.hear();
+        while let Some(deadline) = self.engine.next_deadline().filter(|deadline| *deadline <= end) {
+            self.now = self.now.max(deadline);
+            heard.extend(self.hear());
+        }
+        self.now = end;
+        heard.extend(self.hear());
+        heard
+    }
+
+    pub(crate) fn ours() -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::from(OURS).into(), OUR_PORT)
+    }
+
+    pub(crate) fn theirs() -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::from(THEIRS).into(), THEIR_PORT)
+    }
+}
