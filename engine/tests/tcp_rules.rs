@@ -2,10 +2,11 @@
 
 mod support;
 
+use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, ListenerHandle, TcpHandle};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
-use support::peer::{ACK, FIN, OUR_PORT, PSH, RST, SYN, Script, Segment, THEIR_PORT, say};
+use support::peer::{ACK, FIN, OUR_PORT, OURS, PSH, RST, SYN, Script, Segment, THEIR_PORT, THEIRS, say};
 
 /// The peer's initial sequence number.
 const IRS: u32 = 5000;
@@ -341,4 +342,61 @@ fn used_up_ports_come_back_after_time_wait() {
     );
     script.pass(Duration::from_secs(61));
     assert!(script.engine.tcp_connect(None, Script::theirs()).is_ok());
+}
+
+/// EV-ACK-4: a FIN that was sent is acknowledged also while a timeout has everything sent again and its turn has not come.
+#[test]
+fn a_fin_is_acknowledged_while_data_is_sent_again() {
+    let mut script = plain();
+    let (connection, _, snd_nxt) = established(&mut script);
+    script.engine.tcp_send(connection, &[1; 2000]).unwrap();
+    script.engine.tcp_shutdown(connection).unwrap();
+    assert_eq!(script.hear().last().unwrap().flags & FIN, FIN);
+    let again = script.pass(Duration::from_millis(1500));
+    assert!(
+        again
+            .iter()
+            .all(|heard| heard.seq == snd_nxt && heard.flags & FIN == 0)
+    );
+    assert_eq!(script.tell(&say(ACK, IRS + 1, snd_nxt + 2001)), []);
+    assert_eq!(script.engine.tcp_state(connection), Some(State::FinWait2));
+    assert_eq!(script.pass(Duration::from_secs(10)), []);
+}
+
+/// RFC 1122 section 3.2.2.6: a ping is answered with what it carried.
+#[test]
+fn a_ping_is_answered() {
+    let mut script = plain();
+    let mut ping = Vec::new();
+    PacketBuilder::ipv4(THEIRS, OURS, 64)
+        .icmpv4_echo_request(7, 9)
+        .write(&mut ping, b"are you there?")
+        .unwrap();
+    script.inject(&ping);
+    let answers = script.hear_packets();
+    assert_eq!((answers.len(), answers[0][20]), (1, 0), "an echo reply");
+    assert_eq!(answers[0][24..], ping[24..]);
+}
+
+/// RFC 1122 section 4.1.3.3: a port unreachable reaches the socket whose datagram it quotes.
+#[test]
+fn a_port_unreachable_reaches_the_socket() {
+    let mut script = plain();
+    let socket = script.engine.udp_bind(Script::ours()).unwrap();
+    script
+        .engine
+        .udp_send(socket, Script::theirs(), b"anybody?")
+        .unwrap();
+    let datagram = script.hear_packets().remove(0);
+    let mut unreachable = Vec::new();
+    PacketBuilder::ipv4(THEIRS, OURS, 64)
+        .icmpv4_raw(3, 3, [0; 4])
+        .write(&mut unreachable, &datagram)
+        .unwrap();
+    script.inject(&unreachable);
+    assert_eq!(
+        script.engine.udp_take_error(socket),
+        Some(ConnectionError::Refused)
+    );
+    assert_eq!(script.engine.udp_take_error(socket), None);
 }

@@ -133,7 +133,7 @@ impl Segment {
             match option.expect("a legal option") {
                 etherparse::TcpOptionElement::MaximumSegmentSize(mss) => heard.mss = Some(mss),
                 etherparse::TcpOptionElement::Timestamp(tsval, tsecr) => {
-                    heard.timestamps = Some((tsval, tsecr))
+                    heard.timestamps = Some((tsval, tsecr));
                 }
                 _ => {}
             }
