@@ -88,6 +88,23 @@ impl EngineEnds {
         self.poll_client();
     }
 
+    /// Rounds until nothing is left to do at this time; acknowledgments first wait for what the application may have to say.
+    fn settle(&mut self) {
+        loop {
+            self.poll_client();
+            self.poll_server();
+            let deadlines = [self.client.next_deadline(), self.server.next_deadline()];
+            let waits = deadlines
+                .into_iter()
+                .flatten()
+                .any(|deadline| deadline <= self.now);
+            let is_idle = self.client.poll(self.now, Budget::default()).is_idle();
+            if is_idle && self.server.poll(self.now, Budget::default()).is_idle() && !waits {
+                return;
+            }
+        }
+    }
+
     fn connect(&mut self) -> TcpHandle {
         let local = IpAddr::from(Ipv4Addr::from_bits(0x0a01_0000 + self.connected % CLIENTS));
         self.connected = self.connected.wrapping_add(1);
@@ -118,8 +135,7 @@ impl Ends for EngineEnds {
         while self.open.len() < count && start.elapsed().as_secs() < seconds {
             let abreast = ABREAST.min(count - self.open.len());
             let clients: Vec<_> = (0..abreast).map(|_| self.connect()).collect();
-            self.round();
-            self.poll_server();
+            self.settle();
             for client in clients {
                 let server = self.accept();
                 self.open.push((client, server));
