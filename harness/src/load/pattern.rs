@@ -30,24 +30,26 @@ impl Lanes {
         }
     }
 
-    fn next(&mut self) -> [u64; LANES] {
-        let words = self.first.map(|word| word.wrapping_add(self.added));
+    #[inline]
+    fn advance(&mut self) {
         self.added = self.added.wrapping_add(STEP.wrapping_mul(LANES as u64));
-        words
     }
 
-    fn write(&mut self, block: &mut [u8; BLOCK]) {
+    #[inline]
+    fn write(&self, block: &mut [u8; BLOCK]) {
         let (words, _) = block.as_chunks_mut::<{ WORD as usize }>();
-        for (bytes, word) in words.iter_mut().zip(self.next()) {
-            *bytes = word.to_le_bytes();
+        for (bytes, first) in words.iter_mut().zip(&self.first) {
+            *bytes = first.wrapping_add(self.added).to_le_bytes();
         }
     }
 
     /// Adds the bits that are wrong in `block` to `found`.
-    fn compare(&mut self, block: &[u8; BLOCK], found: [u64; LANES]) -> [u64; LANES] {
+    #[inline]
+    fn compare(&self, block: &[u8; BLOCK], found: &mut [u64; LANES]) {
         let (words, _) = block.as_chunks::<{ WORD as usize }>();
-        let expected = self.next();
-        std::array::from_fn(|lane| found[lane] | (u64::from_le_bytes(words[lane]) ^ expected[lane]))
+        for ((bytes, first), found) in words.iter().zip(&self.first).zip(found) {
+            *found |= u64::from_le_bytes(*bytes) ^ first.wrapping_add(self.added);
+        }
     }
 }
 
@@ -68,6 +70,7 @@ impl Producer {
         let mut lanes = Lanes::at(self.position);
         for block in blocks.iter_mut() {
             lanes.write(block);
+            lanes.advance();
         }
         self.position += (blocks.len() * BLOCK) as u64;
         write_words(tail, self.position);
@@ -92,7 +95,8 @@ impl Verifier {
         self.position += head.len() as u64;
         let (mut lanes, mut found) = (Lanes::at(self.position), [0; LANES]);
         for block in blocks {
-            found = lanes.compare(block, found);
+            lanes.compare(block, &mut found);
+            lanes.advance();
         }
         self.differences |= found.into_iter().fold(0, |all, lane| all | lane);
         self.position += (blocks.len() * BLOCK) as u64;
