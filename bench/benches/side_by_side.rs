@@ -37,7 +37,7 @@ fn compare(
 
 fn side_by_side(criterion: &mut Criterion) {
     compare(criterion, "connection", Throughput::Elements(1), |ends| {
-        ends.connection()
+        ends.connection();
     });
     compare(
         criterion,
@@ -54,7 +54,7 @@ fn side_by_side(criterion: &mut Criterion) {
         },
     );
     compare(criterion, "stream", Throughput::Bytes(STREAM as u64), |ends| {
-        ends.stream(STREAM)
+        ends.stream(STREAM);
     });
 }
 
