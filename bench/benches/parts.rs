@@ -42,7 +42,7 @@ fn segment(criterion: &mut Criterion) {
     group.bench_function("build", |bencher| bencher.iter(|| build(black_box(&mut segment))));
     build(&mut segment);
     group.bench_function("parse", |bencher| {
-        bencher.iter(|| Header::parse(black_box(&segment)))
+        bencher.iter(|| Header::parse(black_box(&segment)));
     });
     group.finish();
 }
