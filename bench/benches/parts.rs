@@ -67,10 +67,10 @@ fn tuple_hash(criterion: &mut Criterion) {
         ("portable", TupleHasher::portable(SECRET)),
     ] {
         group.bench_function(BenchmarkId::new("ipv4", name), |bencher| {
-            bencher.iter(|| hasher.hash_v4(black_box([1; 12])))
+            bencher.iter(|| hasher.hash_v4(black_box([1; 12])));
         });
         group.bench_function(BenchmarkId::new("ipv6", name), |bencher| {
-            bencher.iter(|| hasher.hash_v6(black_box([1; 36])))
+            bencher.iter(|| hasher.hash_v6(black_box([1; 36])));
         });
     }
     group.finish();
