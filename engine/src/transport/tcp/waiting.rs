@@ -130,6 +130,8 @@ impl Tcp {
             .iter()
             .flat_map(|remote| locals.iter().map(move |local| (*local, *remote)))
             .cycle();
+        let room = u64::from(self.config.time_wait_entries).saturating_sub(self.time_wait.status().len);
+        let count = count.min(room);
         let mut misses = 0;
         let mut made = 0;
         while made < count && misses < locals.len() * remotes.len() {
@@ -148,9 +150,6 @@ impl Tcp {
     }
 
     fn preload_one(&mut self, now: Instant, local: Address, remote: SocketAddr, left: Duration) -> bool {
-        if self.time_wait.status().len >= u64::from(self.config.time_wait_entries) {
-            return false;
-        }
         let (to, remote_port) = (Address::from(remote.ip()), remote.port());
         let towards = FlowKey {
             local,
