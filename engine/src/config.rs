@@ -10,8 +10,8 @@ use crate::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AddressBlock {
     first: Address,
-    /// Leading bits that count, of the 128 of the mapped form.
-    prefix: u8,
+    /// The bits that count, of the 128 of the mapped form, as they lie in memory.
+    mask: u128,
 }
 
 /// A prefix length that the address family does not have.
@@ -31,7 +31,7 @@ impl AddressBlock {
         }
         Ok(Self {
             first: address.into(),
-            prefix: prefix_len + offset,
+            mask: leading_bits(prefix_len + offset),
         })
     }
 
@@ -39,21 +39,26 @@ impl AddressBlock {
     pub fn single(address: IpAddr) -> Self {
         Self {
             first: address.into(),
-            prefix: 128,
+            mask: u128::MAX,
         }
     }
 
     /// Whether `address` is in the block.
     #[inline]
     pub fn contains(&self, address: &Address) -> bool {
-        let differs = u128::from_be_bytes(*self.first.octets()) ^ u128::from_be_bytes(*address.octets());
-        differs.leading_zeros() >= u32::from(self.prefix)
+        let differs = u128::from_ne_bytes(*self.first.octets()) ^ u128::from_ne_bytes(*address.octets());
+        differs & self.mask == 0
     }
 
     /// The address that the block was made with: what the engine uses when the application names none.
     pub fn preferred(&self) -> Address {
         self.first
     }
+}
+
+/// The first `count` of 128 bits, in network order.
+fn leading_bits(count: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(count)).unwrap_or(0).to_be()
 }
 
 /// Everything that can be set on an engine.

@@ -59,7 +59,7 @@ impl Packet {
     /// Makes this an empty packet.
     #[inline]
     pub fn reset(&mut self) {
-        self.clear_body();
+        self.release_body();
         self.header_start = LINK_HEADROOM;
         self.header_end = LINK_HEADROOM;
         self.checksum = Checksum::InPacket;
@@ -101,6 +101,24 @@ impl Packet {
         self.header_start = LINK_HEADROOM;
         self.header_end = LINK_HEADROOM + len as u8;
         self.header_mut()
+    }
+
+    /// As [`Packet::set_header_len`], for a network and a transport header whose lengths are known when the program is built: writing them
+    /// needs no checks.
+    #[inline]
+    pub fn header_arrays<const NETWORK: usize, const TRANSPORT: usize>(
+        &mut self,
+    ) -> (&mut [u8; NETWORK], &mut [u8; TRANSPORT]) {
+        const { assert!(NETWORK + TRANSPORT <= HEADER_CAPACITY - LINK_HEADROOM as usize) };
+        self.header_start = LINK_HEADROOM;
+        self.header_end = LINK_HEADROOM + (NETWORK + TRANSPORT) as u8;
+        let (network, transport) = self.header[LINK_HEADROOM as usize..]
+            .split_first_chunk_mut()
+            .expect("the lengths were checked when this was compiled");
+        let transport = transport
+            .first_chunk_mut()
+            .expect("the lengths were checked when this was compiled");
+        (network, transport)
     }
 
     /// Grows the header by `len` bytes in front. `None` (and no change) without the headroom.
@@ -233,8 +251,9 @@ impl Packet {
         self.body[..pieces].swap_with_slice(&mut source.body[..pieces]);
     }
 
+    /// Gives the pieces back to their pools.
     #[inline]
-    fn clear_body(&mut self) {
+    pub(super) fn release_body(&mut self) {
         for piece in &mut self.body[..self.pieces as usize] {
             *piece = Payload::empty();
         }

@@ -88,7 +88,7 @@ impl PacketQueue {
         if self.len > 0 {
             self.len -= 1;
             let position = self.position(self.len);
-            self.slots[position].reset();
+            self.slots[position].release_body();
         }
     }
 
@@ -96,7 +96,7 @@ impl PacketQueue {
     #[inline]
     pub fn pop_front(&mut self) {
         if self.len > 0 {
-            self.slots[self.head].reset();
+            self.slots[self.head].release_body();
             self.skip_front();
         }
     }
@@ -110,9 +110,12 @@ impl PacketQueue {
 
     /// Drops all packets.
     pub fn clear(&mut self) {
-        while !self.is_empty() {
-            self.pop_front();
+        for index in 0..self.len {
+            let position = self.position(index);
+            self.slots[position].release_body();
         }
+        self.len = 0;
+        self.head = 0;
     }
 
     /// Moves up to `limit` packets from the front of `source` to the end of this queue, as far as there is room, and returns how many.

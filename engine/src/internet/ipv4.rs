@@ -63,6 +63,36 @@ pub fn parse(bytes: &[u8], available: usize, trust_checksum: bool) -> Result<Par
     })
 }
 
+/// What nearly every datagram is. See [`parse_plain`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    pub(super) src: [u8; 4],
+    pub(super) dst: [u8; 4],
+    pub(super) protocol: u8,
+    pub(super) ecn: Ecn,
+    pub(super) total_len: usize,
+}
+
+/// As [`parse`] for a datagram without options that is whole and comes from an ordinary host's address. `None` leaves every other, and
+/// what is wrong with it, to [`parse`].
+#[inline(always)]
+pub(super) fn parse_plain(bytes: &[u8], available: usize, trust_checksum: bool) -> Option<Plain> {
+    let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+    let total_len = usize::from(u16_at(header, 2));
+    let is_plain = header[0] == 0x45
+        && u16_at(header, 6) & (MORE_FRAGMENTS | FRAGMENT_OFFSET) == 0
+        && (HEADER_LEN..=available).contains(&total_len)
+        && (1..224).contains(&header[12])
+        && (trust_checksum || is_intact(header, &[]));
+    is_plain.then(|| Plain {
+        src: [header[12], header[13], header[14], header[15]],
+        dst: [header[16], header[17], header[18], header[19]],
+        protocol: header[9],
+        ecn: Ecn::from_traffic_class(header[1]),
+        total_len,
+    })
+}
+
 #[inline]
 fn is_intact(header: &[u8; HEADER_LEN], options: &[u8]) -> bool {
     let sum = Sum::zero().add_bytes(header);
@@ -97,11 +127,10 @@ fn fragment(header: &[u8; HEADER_LEN], header_len: usize, total_len: usize) -> R
 /// # Panics
 ///
 /// When `out` is shorter than the header.
-#[inline]
-pub fn emit(header: &Header, out: &mut [u8]) {
+#[inline(always)]
+pub fn emit(header: &Header, out: &mut [u8; HEADER_LEN]) {
     debug_assert!(header.src.is_v4() && header.dst.is_v4());
     debug_assert!(usize::from(header.payload_len) + HEADER_LEN <= MAX_LEN);
-    let out: &mut [u8; HEADER_LEN] = out.first_chunk_mut().expect("room for an IPv4 header");
     let version_class = 0x4500 | u16::from(header.traffic_class());
     let total_len = header.payload_len + HEADER_LEN as u16;
     let limit_protocol = u16::from_be_bytes([header.hop_limit, header.protocol]);

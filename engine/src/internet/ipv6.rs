@@ -83,9 +83,8 @@ fn delimit(bytes: &[u8], available: usize) -> Result<(&[u8; HEADER_LEN], &[u8], 
 ///
 /// When `out` is shorter than the header.
 #[inline]
-pub fn emit(header: &Header, out: &mut [u8]) {
+pub fn emit(header: &Header, out: &mut [u8; HEADER_LEN]) {
     debug_assert!(!header.src.is_v4() && !header.dst.is_v4());
-    let out: &mut [u8; HEADER_LEN] = out.first_chunk_mut().expect("room for an IPv6 header");
     let first_word = 6 << 28 | u32::from(header.traffic_class()) << 20;
     out[..4].copy_from_slice(&first_word.to_be_bytes());
     out[4..6].copy_from_slice(&header.payload_len.to_be_bytes());

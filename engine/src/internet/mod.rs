@@ -140,24 +140,59 @@ impl Internet {
         queue: &mut PacketQueue,
         inbound: &mut Vec<Inbound>,
     ) {
+        self.counters.received += batch.len() as u64;
         for index in 0..batch.len() {
             let Some(packet) = batch.get_mut(index) else { break };
-            self.counters.received += 1;
             if self.capabilities.verifies_checksums {
                 packet.checksum = Checksum::Offloaded;
             }
-            match self.parse(packet) {
-                Ok(parsed) => {
-                    if let Some(item) = self.classify(now, index as u16, parsed, packet, queue) {
-                        inbound.push(item);
-                    }
-                }
-                Err(reason) => self.counters.dropped_malformed[reason as usize] += 1,
+            match self.recognise(index as u16, packet) {
+                Some(item) => inbound.push(item),
+                None => inbound.extend(self.examine(now, index as u16, packet, queue)),
             }
         }
     }
 
-    #[inline]
+    /// The common path: a plain IPv4 datagram of TCP or UDP for one of our addresses. `None` for all else.
+    #[inline(always)]
+    fn recognise(&self, index: u16, packet: &mut Packet) -> Option<Inbound> {
+        let len = packet.len();
+        let plain = ipv4::parse_plain(packet.contiguous(), len, self.capabilities.verifies_checksums)?;
+        let destination = Address::v4(plain.dst);
+        if !matches!(plain.protocol, protocol::TCP | protocol::UDP) || !self.is_local(&destination) {
+            return None;
+        }
+        if plain.total_len < len {
+            packet.truncate(plain.total_len);
+        }
+        packet.transport_offset = ipv4::HEADER_LEN as u16;
+        Some(Inbound {
+            packet: index,
+            protocol: plain.protocol,
+            ecn: plain.ecn,
+            source: Address::v4(plain.src),
+            destination,
+        })
+    }
+
+    /// Any packet: parsed, classified, answered or counted.
+    #[inline(never)]
+    fn examine(
+        &mut self,
+        now: Instant,
+        index: u16,
+        packet: &mut Packet,
+        queue: &mut PacketQueue,
+    ) -> Option<Inbound> {
+        match self.parse(packet) {
+            Ok(parsed) => self.classify(now, index, parsed, packet, queue),
+            Err(reason) => {
+                self.counters.dropped_malformed[reason as usize] += 1;
+                None
+            }
+        }
+    }
+
     fn parse(&self, packet: &mut Packet) -> Result<Parsed, Malformed> {
         let (bytes, len) = (packet.contiguous(), packet.len());
         let parsed = match bytes.first().map(|first| first >> 4) {
@@ -172,7 +207,6 @@ impl Internet {
         Ok(parsed)
     }
 
-    #[inline]
     fn classify(
         &mut self,
         now: Instant,
@@ -226,16 +260,7 @@ impl Internet {
         protocol: u8,
         transport_len: usize,
     ) -> &'a mut [u8] {
-        self.counters.sent += 1;
-        let header = Header {
-            src: *source,
-            dst: *destination,
-            protocol,
-            hop_limit: self.hop_limit,
-            dscp: 0,
-            ecn: Ecn::NotCapable,
-            payload_len: (transport_len + packet.body_len()) as u16,
-        };
+        let header = self.header_of(packet, source, destination, protocol, transport_len);
         let is_v4 = source.is_v4();
         let network_len = if is_v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
         packet.transport_offset = network_len as u16;
@@ -243,16 +268,63 @@ impl Internet {
             .set_header_len(network_len + transport_len)
             .split_at_mut(network_len);
         if is_v4 {
-            ipv4::emit(&header, network);
+            ipv4::emit(&header, network.first_chunk_mut().expect("as long as asked for"));
         } else {
-            ipv6::emit(&header, network);
+            ipv6::emit(&header, network.first_chunk_mut().expect("as long as asked for"));
         }
         transport
     }
 
+    /// As [`Internet::begin`] for a transport header whose length is known when the program is built, which `write` fills.
+    ///
+    /// A closure, so that each family has its own straight line of code to the end.
+    #[inline(always)]
+    pub fn begin_array<const LEN: usize>(
+        &mut self,
+        packet: &mut Packet,
+        source: &Address,
+        destination: &Address,
+        protocol: u8,
+        write: impl FnOnce(&mut [u8; LEN]),
+    ) {
+        let header = self.header_of(packet, source, destination, protocol, LEN);
+        if source.is_v4() {
+            packet.transport_offset = ipv4::HEADER_LEN as u16;
+            let (network, transport) = packet.header_arrays();
+            ipv4::emit(&header, network);
+            write(transport);
+        } else {
+            packet.transport_offset = ipv6::HEADER_LEN as u16;
+            let (network, transport) = packet.header_arrays();
+            ipv6::emit(&header, network);
+            write(transport);
+        }
+    }
+
+    #[inline(always)]
+    fn header_of(
+        &mut self,
+        packet: &Packet,
+        source: &Address,
+        destination: &Address,
+        protocol: u8,
+        transport_len: usize,
+    ) -> Header {
+        self.counters.sent += 1;
+        Header {
+            src: *source,
+            dst: *destination,
+            protocol,
+            hop_limit: self.hop_limit,
+            dscp: 0,
+            ecn: Ecn::NotCapable,
+            payload_len: (transport_len + packet.body_len()) as u16,
+        }
+    }
+
     /// Finishes a packet whose transport header is written with a checksum of zero, `checksum_at` bytes into it: computes it, or leaves that
     /// to a device that does.
-    #[inline]
+    #[inline(always)]
     pub fn complete(
         &self,
         packet: &mut Packet,
@@ -263,18 +335,28 @@ impl Internet {
     ) {
         if self.capabilities.computes_checksums {
             packet.checksum = Checksum::Offloaded;
-            return;
-        }
-        let offset = usize::from(packet.transport_offset);
-        let sum = pseudo_header_sum(source, destination, protocol, (packet.len() - offset) as u32);
-        let checksum = packet.parts_from(offset).fold(sum, Sum::add_bytes).finish();
-        // A UDP checksum of zero would mean that there is none (RFC 768); all ones is the same number.
-        let checksum = if checksum == 0 && protocol == protocol::UDP {
-            0xffff
         } else {
-            checksum
-        };
-        let at = offset + checksum_at;
-        packet.header_mut()[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+            compute_checksum(packet, source, destination, protocol, checksum_at);
+        }
     }
+}
+
+fn compute_checksum(
+    packet: &mut Packet,
+    source: &Address,
+    destination: &Address,
+    protocol: u8,
+    checksum_at: usize,
+) {
+    let offset = usize::from(packet.transport_offset);
+    let sum = pseudo_header_sum(source, destination, protocol, (packet.len() - offset) as u32);
+    let checksum = packet.parts_from(offset).fold(sum, Sum::add_bytes).finish();
+    // A UDP checksum of zero would mean that there is none (RFC 768); all ones is the same number.
+    let checksum = if checksum == 0 && protocol == protocol::UDP {
+        0xffff
+    } else {
+        checksum
+    };
+    let at = offset + checksum_at;
+    packet.header_mut()[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
 }

@@ -14,7 +14,7 @@ use self::flow::FlowKey;
 use self::tcp::{Prospect, Tcp};
 use self::udp::Udp;
 use crate::config::Config;
-use crate::frame::{FramePool, PacketQueue};
+use crate::frame::{FramePool, Packet, PacketQueue};
 use crate::internet::{Inbound, Output, icmp, protocol};
 use crate::time::Instant;
 
@@ -23,8 +23,8 @@ use crate::time::Instant;
 pub(crate) struct Transport {
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
-    /// Flows of the batch that is being processed; `None` for what is not TCP.
-    flows: Vec<Option<Prospect>>,
+    /// The TCP segments of the batch that is being processed.
+    flows: Vec<Prospect>,
 }
 
 impl Transport {
@@ -40,31 +40,18 @@ impl Transport {
     pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue, inbound: &[Inbound]) {
         self.flows.clear();
         for item in inbound {
-            let packet = batch
-                .get(usize::from(item.packet))
-                .expect("the internet layer lists packets of this batch");
-            let flow = if item.protocol == protocol::TCP {
-                self.tcp.classify(packet, item)
+            let packet = packet_of(batch, item.packet);
+            if item.protocol == protocol::TCP {
+                self.flows.push(self.tcp.classify(packet, item));
             } else {
-                None
-            };
-            if let Some(flow) = &flow {
-                self.tcp.prefetch_bucket(flow);
+                self.udp.input(out, packet, item);
             }
-            self.flows.push(flow);
         }
-        for flow in self.flows.iter_mut().flatten() {
+        for flow in &mut self.flows {
             self.tcp.prefetch_connection(flow);
         }
-        for (item, flow) in inbound.iter().zip(&self.flows) {
-            let packet = batch
-                .get_mut(usize::from(item.packet))
-                .expect("the internet layer lists packets of this batch");
-            match (item.protocol, flow) {
-                (protocol::TCP, Some(flow)) => self.tcp.input(out, packet, item, flow),
-                (protocol::TCP, None) => self.tcp.drop_malformed(),
-                _ => self.udp.input(out, packet, item),
-            }
+        for flow in &self.flows {
+            self.tcp.input(out, packet_of(batch, flow.packet), flow);
         }
         while let Some(error) = out.internet.pop_error() {
             self.on_icmp_error(&error);
@@ -98,4 +85,11 @@ impl Transport {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.tcp.next_deadline()
     }
+}
+
+#[inline]
+fn packet_of(batch: &mut PacketQueue, index: u16) -> &mut Packet {
+    batch
+        .get_mut(usize::from(index))
+        .expect("the internet layer lists packets of this batch")
 }

@@ -104,6 +104,12 @@ impl TimerWheel {
         self.push(links, id, tick);
     }
 
+    /// Whether a timer with this link fires no later than [`TimerWheel::schedule`] would make it fire for `deadline`.
+    #[inline]
+    pub fn fires_by(&self, link: &Link, deadline: Instant) -> bool {
+        link.is_linked() && self.full_tick(link) <= tick_after(deadline)
+    }
+
     /// Takes the timer out, if it is scheduled.
     pub fn cancel(&mut self, links: &mut impl Links, id: u32) {
         if links.link(id).is_linked() {

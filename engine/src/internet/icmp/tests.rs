@@ -524,7 +524,7 @@ fn an_error_in_its_datagram_is_accepted_by_etherparse() {
         ecn: Ecn::NotCapable,
         payload_len: error.len as u16,
     };
-    ipv4::emit(&header, &mut out);
+    ipv4::emit(&header, out.first_chunk_mut().unwrap());
     let datagram = &out[..ipv4::HEADER_LEN + error.len];
     let Parsed { protocol, .. } = ipv4::parse(datagram, datagram.len(), false).unwrap();
     assert_eq!(protocol, protocol::ICMP);

@@ -19,7 +19,7 @@ const HEADER: Header = Header {
 
 fn datagram() -> [u8; 32] {
     let mut bytes = [0xa5; 32];
-    emit(&HEADER, &mut bytes);
+    emit(&HEADER, bytes.first_chunk_mut().unwrap());
     bytes
 }
 
@@ -80,7 +80,7 @@ proptest! {
     #[test]
     fn what_is_emitted_is_parsed_again(header in any_header()) {
         let mut bytes = vec![0; HEADER_LEN + usize::from(header.payload_len)];
-        emit(&header, &mut bytes);
+        emit(&header, bytes.first_chunk_mut().unwrap());
         let parsed = parse(&bytes, false).unwrap();
         prop_assert_eq!(parsed, Parsed {
             src: header.src,
@@ -98,7 +98,7 @@ proptest! {
     #[test]
     fn etherparse_reads_what_is_emitted(header in any_header()) {
         let mut bytes = [0; HEADER_LEN];
-        emit(&header, &mut bytes);
+        emit(&header, bytes.first_chunk_mut().unwrap());
         let foreign = Ipv4HeaderSlice::from_slice(&bytes).unwrap().to_header();
         prop_assert_eq!(foreign.header_checksum, foreign.calc_header_checksum());
         prop_assert_eq!(foreign.payload_len().unwrap(), header.payload_len);

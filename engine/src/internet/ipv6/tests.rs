@@ -256,7 +256,7 @@ proptest! {
     fn what_is_emitted_is_parsed_again(header in any_header()) {
         prop_assume!(!extension::is_extension(header.protocol));
         let mut bytes = vec![0; HEADER_LEN + usize::from(header.payload_len)];
-        emit(&header, &mut bytes);
+        emit(&header, bytes.first_chunk_mut().unwrap());
         prop_assert_eq!(parse(&bytes), Ok(Parsed {
             src: header.src,
             dst: header.dst,
@@ -273,7 +273,7 @@ proptest! {
     #[test]
     fn etherparse_reads_what_is_emitted(header in any_header()) {
         let mut bytes = [0; HEADER_LEN];
-        emit(&header, &mut bytes);
+        emit(&header, bytes.first_chunk_mut().unwrap());
         let (foreign, _) = Ipv6Header::from_slice(&bytes).unwrap();
         prop_assert_eq!(foreign.payload_length, header.payload_len);
         prop_assert_eq!(Address::v6(foreign.source), header.src);

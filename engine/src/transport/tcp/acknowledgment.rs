@@ -14,7 +14,12 @@ const DUP_ACK_THRESHOLD: u8 = 3;
 impl Tcp {
     /// The ACK field of an acceptable segment. False when the rest of the segment must not be looked at.
     #[inline]
-    pub(super) fn on_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    pub(super) fn on_acknowledgment(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+    ) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
         if ack.gt(connection.snd_max) {
@@ -30,7 +35,7 @@ impl Tcp {
 
     /// SND.UNA moves.
     #[inline]
-    fn on_new_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn on_new_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
         let acked = ack.distance(connection.snd_una) as u32;
@@ -46,13 +51,12 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         measure_rtt(connection, out.now);
         grow_or_recover(connection, acked);
-        connection.retransmit_at = if connection.all_acknowledged() {
-            Deadline::NEVER
+        if connection.all_acknowledged() {
+            connection.retransmit_at = Deadline::NEVER;
         } else {
-            Deadline::at(out.now + connection.rtt.rto())
-        };
-        if connection.retransmit_at.is_set() {
-            self.arm(index);
+            let deadline = out.now + connection.rtt.rto();
+            connection.retransmit_at = Deadline::at(deadline);
+            self.arm(index, deadline);
         }
         self.make_dirty_if_it_can_send(index);
         if fin_acked {
@@ -81,7 +85,7 @@ impl Tcp {
     }
 
     /// An acknowledgment of nothing new: a window update, a sign of loss, or too old to be honest.
-    fn on_old_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn on_old_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
         if connection.snd_una.distance(ack) as u32 > connection.max_snd_wnd {
@@ -145,14 +149,15 @@ impl Tcp {
     }
 
     /// Our FIN is acknowledged.
-    fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         connection.state = connection.state.on_fin_acknowledged();
         match connection.state {
             State::FinWait2 => {
                 if connection.flags.has(Has::ORPHAN) {
-                    connection.give_up_at = Deadline::at(out.now + self.config.fin_wait_2);
-                    self.arm(index);
+                    let deadline = out.now + self.config.fin_wait_2;
+                    connection.give_up_at = Deadline::at(deadline);
+                    self.arm(index, deadline);
                 }
                 true
             }
@@ -182,7 +187,7 @@ impl Tcp {
 
 /// RFC 9293 section 3.10.7.4: only a segment that is newer than the last one that set the window may set it.
 #[inline]
-fn update_send_window(connection: &mut Connection, arrival: &Arrival) {
+fn update_send_window(connection: &mut Connection, arrival: &Arrival<'_>) {
     let (seq, ack) = (arrival.header.seq, arrival.header.ack);
     if connection.snd_wl1.lt(seq) || (connection.snd_wl1 == seq && connection.snd_wl2.le(ack)) {
         connection.snd_wnd = u32::from(arrival.header.window) << connection.snd_scale;

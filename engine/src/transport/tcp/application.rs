@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Tcp;
-use super::connection::{ConnectionError, Flags as Has};
+use super::connection::{Connection, ConnectionError, Deadline, Flags as Has};
 use super::events::Notice;
 use super::listen::InUse;
 use super::send_queue::{Limit, Refused};
@@ -290,12 +290,7 @@ impl Tcp {
             }
             return Ok(Read::Data(payload));
         }
-        match connection.error {
-            _ if connection.flags.has(Has::FIN_RECEIVED) => Ok(Read::End),
-            Some(error) => Err(error.into()),
-            None if connection.flags.has(Has::DETACHED) => Ok(Read::End),
-            None => Ok(Read::Nothing),
-        }
+        nothing_to_read(connection)
     }
 
     /// Hands up to `limit` bytes to `consume` in place, and gives credit for them at once.
@@ -306,21 +301,29 @@ impl Tcp {
         limit: usize,
         consume: &mut dyn FnMut(&[u8]),
     ) -> Result<Read<usize>, StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        let Some(queue) = self.queues.receive.get(connection.receive) else {
+            return nothing_to_read(connection);
+        };
         let mut total = 0;
-        while total < limit {
-            match self.receive_payload(id, limit - total)? {
-                Read::Data(payload) => {
-                    consume(&payload);
-                    total += payload.len();
-                }
-                Read::End if total == 0 => return Ok(Read::End),
-                Read::Nothing | Read::End => break,
-            }
+        while total < limit
+            && let Some(payload) = queue.pop(limit - total)
+        {
+            consume(&payload);
+            total += payload.len();
+        }
+        if queue.is_empty() {
+            self.queues.receive.detach(&mut connection.receive);
         }
         if total == 0 {
-            return Ok(Read::Nothing);
+            return nothing_to_read(connection);
         }
-        self.credit(id, total as u32);
+        if connection.give_credit(total as u32, self.config.receive_buffer) {
+            self.dirty.mark(id.index, connection);
+        }
         Ok(Read::Data(total))
     }
 
@@ -341,10 +344,7 @@ impl Tcp {
         let Some(connection) = self.connections.lookup(id.index, id.generation) else {
             return;
         };
-        connection.rcv_buffered = connection.rcv_buffered.saturating_sub(bytes);
-        let receives = connection.state.may_receive_data() && !connection.flags.has(Has::DETACHED);
-        if receives && connection.owes_window_update(self.config.receive_buffer) {
-            connection.flags.set(Has::ACK_NOW);
+        if connection.give_credit(bytes, self.config.receive_buffer) {
             self.dirty.mark(id.index, connection);
         }
     }
@@ -389,8 +389,9 @@ impl Tcp {
             return self.finish(id.index);
         }
         if connection.state == State::FinWait2 {
-            connection.give_up_at = super::connection::Deadline::at(out.now + self.config.fin_wait_2);
-            self.arm(id.index);
+            let deadline = out.now + self.config.fin_wait_2;
+            connection.give_up_at = Deadline::at(deadline);
+            self.arm(id.index, deadline);
         }
         let _ = self.shutdown(id);
     }
@@ -477,5 +478,15 @@ pub(super) fn send_limit(config: &TcpConfig) -> Limit {
     Limit {
         bytes: config.send_buffer,
         pieces: config.queue_pieces as usize,
+    }
+}
+
+/// What a reader is told when nothing is queued.
+fn nothing_to_read<T>(connection: &Connection) -> Result<Read<T>, StreamError> {
+    match connection.error {
+        _ if connection.flags.has(Has::FIN_RECEIVED) => Ok(Read::End),
+        Some(error) => Err(error.into()),
+        None if connection.flags.has(Has::DETACHED) => Ok(Read::End),
+        None => Ok(Read::Nothing),
     }
 }

@@ -253,6 +253,18 @@ impl Connection {
         field as u16
     }
 
+    /// Takes back `bytes` that the application has read. Tells whether the window opens by so much that the peer must hear of it.
+    #[inline]
+    pub(crate) fn give_credit(&mut self, bytes: u32, receive_limit: u32) -> bool {
+        self.rcv_buffered = self.rcv_buffered.saturating_sub(bytes);
+        let receives = self.state.may_receive_data() && !self.flags.has(Flags::DETACHED);
+        let must_tell = receives && self.owes_window_update(receive_limit);
+        if must_tell {
+            self.flags.set(Flags::ACK_NOW);
+        }
+        must_tell
+    }
+
     /// Whether the window can be opened by a step that is worth a packet of its own.
     pub(crate) fn owes_window_update(&self, receive_limit: u32) -> bool {
         let free = receive_limit.saturating_sub(self.rcv_buffered);

@@ -142,8 +142,9 @@ impl Tcp {
         connection.rcv_edge = connection.rcv_nxt + u32::from(window);
         connection.rcv_acked = connection.rcv_nxt;
         connection.flags.clear(Has::ACK_NOW);
-        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
-        self.arm(index);
+        let deadline = out.now + connection.rtt.rto();
+        connection.retransmit_at = Deadline::at(deadline);
+        self.arm(index, deadline);
         Ok(())
     }
 
@@ -185,7 +186,7 @@ impl Tcp {
     }
 
     /// Section 3.10.7.3.
-    pub(super) fn on_syn_sent(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    pub(super) fn on_syn_sent(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let connection = self.connections.get_mut(index);
         let header = &arrival.header;
         let acks = header.flags.contains(Flags::ACK);
@@ -210,7 +211,7 @@ impl Tcp {
         }
     }
 
-    fn adopt_peer_syn(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    fn adopt_peer_syn(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let options = &arrival.header.options;
         let agreed = Agreed {
             peer_mss: options.mss.unwrap_or(0),
@@ -231,7 +232,7 @@ impl Tcp {
     }
 
     /// Our SYN is acknowledged: the connection is established.
-    fn establish(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    fn establish(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let connection = self.connections.get_mut(index);
         connection.state = if connection.flags.has(Has::FIN_QUEUED) {
             State::FinWait1
@@ -272,7 +273,7 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         index: u32,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
     ) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
@@ -320,7 +321,7 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         flow: Flow,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
         let entry = self.half_open.get(flow);
@@ -364,10 +365,10 @@ impl Tcp {
         out: &mut Output<'_>,
         flow: Flow,
         entry: &HalfOpen<FlowKey>,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
     ) -> Option<u32> {
         let listener = u32::from(entry.listener);
-        if !self.listeners.accepts_for(listener, &arrival.key) {
+        if !self.listeners.accepts_for(listener, arrival.key) {
             self.forget_half_open(flow, arrival.hash);
             self.reset_reply(out, arrival);
             return None;
@@ -380,7 +381,7 @@ impl Tcp {
             self.counters.dropped_no_connection += 1;
             return None;
         }
-        let mut connection = self.embryo(arrival.key, arrival.hash, entry.iss, out.now);
+        let mut connection = self.embryo(*arrival.key, arrival.hash, entry.iss, out.now);
         let agreed = Agreed {
             peer_mss: entry.mss,
             peer_scale: entry

@@ -26,7 +26,7 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         index: u32,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
         let connection = self.connections.get_mut(index);
@@ -35,7 +35,7 @@ impl Tcp {
                 remember_timestamp(connection, arrival, out.now);
             }
             if self.on_acknowledgment(out, index, arrival) && arrival.text_len > 0 {
-                self.on_text(out, index, arrival, packet);
+                self.on_text_in_order(out, index, packet);
             }
             return;
         }
@@ -47,7 +47,13 @@ impl Tcp {
     }
 
     /// The whole of section 3.10.7.4, for what the common path does not take.
-    fn on_synchronized(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival, packet: &mut Packet) {
+    fn on_synchronized(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
         let flags = arrival.header.flags;
         if !self.passes_paws(out, index, arrival) {
             return;
@@ -89,7 +95,7 @@ impl Tcp {
     }
 
     /// RFC 7323 section 5: a segment with a timestamp before `ts_recent` is an old duplicate; it is acknowledged and dropped.
-    fn passes_paws(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn passes_paws(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         if !connection.flags.has(Has::TIMESTAMPS) || arrival.header.flags.contains(Flags::RST) {
             return true;
@@ -111,7 +117,7 @@ impl Tcp {
     }
 
     /// The acceptability test of table 6. What fails is acknowledged (resets are not) and dropped.
-    fn is_acceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn is_acceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get(index);
         let (seq, len, window) = (arrival.header.seq, arrival.sequence_len(), connection.rcv_wnd());
         let rcv_nxt = connection.rcv_nxt;
@@ -134,7 +140,12 @@ impl Tcp {
     /// The acknowledgment in a segment that is a duplicate in full, or that a closed window has no room for, still counts (RFC 9293 MUST-66
     /// and appendix A.2): or two ends that probe each other would wait for ever.
     /// False when the connection is over with it, or the segment was answered.
-    fn process_ack_of_unacceptable(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) -> bool {
+    fn process_ack_of_unacceptable(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+    ) -> bool {
         let connection = self.connections.get(index);
         let is_old_duplicate = arrival.end().le(connection.rcv_nxt);
         let meets_closed_window = connection.rcv_wnd() == 0 && arrival.header.seq == connection.rcv_nxt;
@@ -150,7 +161,7 @@ impl Tcp {
     }
 
     /// A reset inside the window: exact, it ends the connection; else it is challenged (RFC 5961 section 3).
-    fn on_reset(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    fn on_reset(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let connection = self.connections.get_mut(index);
         if arrival.header.seq != connection.rcv_nxt {
             return self.challenge(out, index);
@@ -171,7 +182,7 @@ impl Tcp {
 /// Whether this is what an established connection hears nearly always: the next segment in order, nothing but ACK (and PSH), inside the
 /// window, with a timestamp that is not old.
 #[inline]
-fn is_expected(connection: &Connection, arrival: &Arrival) -> bool {
+fn is_expected(connection: &Connection, arrival: &Arrival<'_>) -> bool {
     let header = &arrival.header;
     connection.state == State::Established
         && header.flags.without(Flags::PSH) == Flags::ACK
@@ -185,7 +196,7 @@ fn is_expected(connection: &Connection, arrival: &Arrival) -> bool {
 
 /// Whether this is the SYN-ACK of a peer whose SYN has crossed ours (RFC 9293 section 3.5, MUST-10). Its SYN is before the window, for it came
 /// already, but its acknowledgment is what we wait for.
-fn answers_crossed_syn(connection: &Connection, arrival: &Arrival) -> bool {
+fn answers_crossed_syn(connection: &Connection, arrival: &Arrival<'_>) -> bool {
     let flags = arrival.header.flags;
     connection.state == State::SynReceived
         && flags.contains(Flags::SYN | Flags::ACK)
@@ -201,7 +212,7 @@ fn is_older(a: u32, b: u32) -> bool {
 
 /// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for.
 #[inline]
-fn remember_timestamp(connection: &mut Connection, arrival: &Arrival, now: Instant) {
+fn remember_timestamp(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
     if let Some(Timestamps { tsval, .. }) = arrival.header.options.timestamps
         && arrival.header.seq.le(connection.rcv_acked)
         && !is_older(tsval, connection.ts_recent)

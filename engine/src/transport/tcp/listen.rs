@@ -178,7 +178,7 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         listener: u32,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         previous: Option<SeqNumber>,
     ) {
         let flags = arrival.header.flags;
@@ -188,7 +188,7 @@ impl Tcp {
         if flags.contains(Flags::ACK) {
             return self.reset_reply(out, arrival);
         }
-        let key = &arrival.key;
+        let key = arrival.key;
         let is_land_attack = key.local == key.remote && key.local_port == key.remote_port;
         if !flags.contains(Flags::SYN) || is_land_attack {
             self.counters.dropped_unexpected += 1;
@@ -205,11 +205,11 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         listener: u32,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         previous: Option<SeqNumber>,
     ) {
         let options = &arrival.header.options;
-        let initial = self.isn.initial(&arrival.key, out.now);
+        let initial = self.isn.initial(arrival.key, out.now);
         let iss = match previous {
             Some(last) if initial.le(last) => last + INCARNATION_GAP,
             _ => initial,
@@ -222,7 +222,7 @@ impl Tcp {
             offered = offered.with(Offered::WINDOW_SCALE);
         }
         let entry = HalfOpen {
-            key: arrival.key,
+            key: *arrival.key,
             irs: arrival.header.seq,
             iss,
             ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
@@ -236,7 +236,7 @@ impl Tcp {
             self.counters.dropped_half_open_full += 1;
             return;
         };
-        if !self.insert_flow(&arrival.key, arrival.hash, flow) {
+        if !self.insert_flow(arrival.key, arrival.hash, flow) {
             self.half_open.remove(flow);
             self.counters.dropped_half_open_full += 1;
             return;

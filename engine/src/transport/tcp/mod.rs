@@ -138,12 +138,6 @@ impl Tcp {
         &self.counters
     }
 
-    /// Counts a segment that is too short to have ports.
-    pub(crate) fn drop_malformed(&mut self) {
-        self.counters.segments_received += 1;
-        self.counters.dropped_malformed += 1;
-    }
-
     /// What connections take.
     pub(crate) fn memory(&self) -> TcpMemory {
         TcpMemory {

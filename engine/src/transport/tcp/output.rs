@@ -7,7 +7,9 @@ use super::options::{self, Timestamps};
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
 use super::state::State;
-use crate::internet::{Output, protocol};
+use crate::frame::Packet;
+use crate::internet::{Internet, Output, protocol};
+use crate::transport::flow::FlowKey;
 
 /// The text of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -61,21 +63,27 @@ impl Tcp {
         !self.dirty.is_empty() || !self.soon.is_empty()
     }
 
+    #[inline]
     fn output_connection(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        match self.connections.get(index).state {
+        let connection = self.connections.get(index);
+        let (state, flags, send) = (connection.state, connection.flags, connection.send);
+        match state {
             State::Closed | State::Listen | State::TimeWait => return Ok(()),
             State::SynSent | State::SynReceived => return self.output_syn(out, index),
             _ => {}
         }
-        if self.connections.get(index).flags.has(Has::RETRANSMIT_HEAD) {
+        if flags.has(Has::RETRANSMIT_HEAD) {
             self.retransmit_head(out, index)?;
         }
-        if self.connections.get(index).send != NO_QUEUE {
+        if send != NO_QUEUE {
             self.output_text(out, index)?;
         }
-        self.output_fin(out, index)?;
-        if self.connections.get(index).flags.has(Has::ACK_NOW) {
-            let seq = self.connections.get(index).snd_max;
+        if flags.has(Has::FIN_QUEUED) {
+            self.output_fin(out, index)?;
+        }
+        let connection = self.connections.get(index);
+        if connection.flags.has(Has::ACK_NOW) {
+            let seq = connection.snd_max;
             self.emit(out, index, Flags::ACK, seq, Text::None)
                 .ok_or(QueueFull)?;
         }
@@ -83,6 +91,7 @@ impl Tcp {
     }
 
     /// New data, as much as both windows allow.
+    #[inline]
     fn output_text(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let max_segment = out.internet.max_segment();
         loop {
@@ -113,12 +122,16 @@ impl Tcp {
                 .emit(out, index, flags, seq, Text::Next(len))
                 .ok_or(QueueFull)?;
             self.note_sent(out, index, sent);
+            if sent == unsent {
+                note_limit(self.connections.get_mut(index));
+                return Ok(());
+            }
         }
     }
 
     /// Our FIN, when everything before it is sent.
     fn output_fin(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let connection = self.connections.get_mut(index);
+        let connection = self.connections.get(index);
         if !connection.owes_fin()
             || self
                 .queues
@@ -154,8 +167,9 @@ impl Tcp {
             }
         }
         if !connection.retransmit_at.is_set() {
-            connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
-            self.arm(index);
+            let deadline = out.now + connection.rtt.rto();
+            connection.retransmit_at = Deadline::at(deadline);
+            self.arm(index, deadline);
         }
     }
 
@@ -177,8 +191,9 @@ impl Tcp {
         self.counters.segments_retransmitted += 1;
         let connection = self.connections.get_mut(index);
         connection.flags.clear(Has::RETRANSMIT_HEAD | Has::RTT_RUNNING);
-        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
-        self.arm(index);
+        let deadline = out.now + connection.rtt.rto();
+        connection.retransmit_at = Deadline::at(deadline);
+        self.arm(index, deadline);
         Ok(())
     }
 
@@ -211,18 +226,7 @@ impl Tcp {
             packet.segment_size = connection.mss;
         }
         let timestamps = timestamps_of(connection, out.now);
-        let options_len = options::segment_len(timestamps.is_some(), 0);
-        let header = out.internet.begin(
-            packet,
-            &connection.key.local,
-            &connection.key.remote,
-            protocol::TCP,
-            HEADER_LEN + options_len,
-        );
-        let (fixed, rest) = header
-            .split_first_chunk_mut::<HEADER_LEN>()
-            .expect("as long as asked for");
-        EmitHeader {
+        let header = EmitHeader {
             seq,
             ack: connection.rcv_nxt,
             source_port: connection.key.local_port,
@@ -230,22 +234,42 @@ impl Tcp {
             window: connection.window_to_offer(self.config.receive_buffer),
             urgent: 0,
             flags,
-        }
-        .emit(options_len, fixed);
-        options::emit_segment(timestamps, &[], rest);
-        out.internet.complete(
-            packet,
-            &connection.key.local,
-            &connection.key.remote,
-            protocol::TCP,
-            CHECKSUM_AT,
-        );
+        };
+        write_headers(out.internet, packet, &connection.key, &header, timestamps);
         connection.rcv_acked = connection.rcv_nxt;
         connection.ack_at = Deadline::NEVER;
         connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
         self.counters.segments_sent += 1;
         Some(sent)
     }
+}
+
+/// The headers of a segment with the two sets of options that segments have, none and timestamps.
+#[inline(always)]
+fn write_headers(
+    internet: &mut Internet,
+    packet: &mut Packet,
+    key: &FlowKey,
+    header: &EmitHeader,
+    timestamps: Option<Timestamps>,
+) {
+    match timestamps {
+        Some(timestamps) => internet.begin_array::<{ HEADER_LEN + options::TIMESTAMPS_LEN }>(
+            packet,
+            &key.local,
+            &key.remote,
+            protocol::TCP,
+            |bytes| {
+                let (fixed, rest) = bytes.split_first_chunk_mut().expect("longer than a fixed header");
+                header.emit(options::TIMESTAMPS_LEN, fixed);
+                rest.copy_from_slice(&options::aligned_timestamps(timestamps));
+            },
+        ),
+        None => internet.begin_array(packet, &key.local, &key.remote, protocol::TCP, |bytes| {
+            header.emit(0, bytes);
+        }),
+    }
+    internet.complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
 }
 
 /// Remembers whether the congestion window is what holds the connection back.

@@ -77,7 +77,7 @@ impl Tcp {
     }
 
     /// Answers a segment that belongs to no connection (RFC 9293 section 3.10.7.1). A reset is never answered.
-    pub(super) fn reset_reply(&mut self, out: &mut Output<'_>, arrival: &Arrival) {
+    pub(super) fn reset_reply(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>) {
         let header = &arrival.header;
         if header.flags.contains(Flags::RST) {
             return;
@@ -86,7 +86,7 @@ impl Tcp {
         if header.flags.contains(Flags::ACK) {
             self.reply(
                 out,
-                &arrival.key,
+                arrival.key,
                 Reply {
                     flags: Flags::RST,
                     seq: header.ack,
@@ -99,7 +99,7 @@ impl Tcp {
             let ack = arrival.end();
             self.reply(
                 out,
-                &arrival.key,
+                arrival.key,
                 Reply {
                     flags: Flags::RST | Flags::ACK,
                     seq: SeqNumber(0),

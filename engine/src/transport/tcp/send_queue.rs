@@ -62,7 +62,37 @@ impl SendQueue {
     }
 
     /// Lets `fill` write up to `length` bytes into slots of `memory`, and returns how many the queue took.
+    #[inline]
     pub(crate) fn produce(
+        &mut self,
+        length: usize,
+        memory: &mut Memory,
+        limit: &Limit,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, Refused> {
+        if self.len == 0 && length <= CARVE_LIMIT.min(limit.bytes as usize) {
+            return self.carve(length, memory, fill);
+        }
+        self.gather(length, memory, limit, fill)
+    }
+
+    /// The usual small write: nothing else is queued.
+    #[inline]
+    fn carve(
+        &mut self,
+        length: usize,
+        memory: &mut Memory,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<usize, Refused> {
+        if length > 0 {
+            let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
+            self.pieces.push_back(payload);
+            self.len += length as u32;
+        }
+        Ok(length)
+    }
+
+    fn gather(
         &mut self,
         mut length: usize,
         memory: &mut Memory,
@@ -131,10 +161,7 @@ impl SendQueue {
             return Err(Refused::Full);
         }
         if length <= CARVE_LIMIT && self.unsent() == 0 {
-            let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
-            self.pieces.push_back(payload);
-            self.len += length as u32;
-            return Ok(length);
+            return self.carve(length, memory, fill);
         }
         let pool = &memory.pool;
         let size = if length > crate::frame::SMALL_SLOT {
@@ -160,6 +187,15 @@ impl SendQueue {
         let mut added = 0;
         while left > 0 && packet.body().len() < MAX_PIECES {
             let piece = &self.pieces[self.next_piece];
+            if self.next_offset == 0 && piece.len() <= left {
+                left -= piece.len();
+                added += piece.len() as u32;
+                self.next_piece += 1;
+                packet
+                    .push_piece(piece.clone())
+                    .expect("room for a piece was checked");
+                continue;
+            }
             let here = left.min(piece.len() - self.next_offset);
             let part = piece.slice(self.next_offset..self.next_offset + here);
             packet.push_piece(part).expect("room for a piece was checked");

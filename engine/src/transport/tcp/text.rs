@@ -5,18 +5,17 @@ use super::arrival::Arrival;
 use super::connection::{Connection, Deadline, Flags as Has};
 use super::seq::SeqNumber;
 use super::state::State;
-use crate::frame::{Packet, Payload};
+use crate::frame::Packet;
 use crate::internet::Output;
 use crate::transport::ready::Ready;
 
 impl Tcp {
     /// Text that touches the window.
-    #[inline]
     pub(super) fn on_text(
         &mut self,
         out: &mut Output<'_>,
         index: u32,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
         let connection = self.connections.get_mut(index);
@@ -39,69 +38,63 @@ impl Tcp {
         }
     }
 
+    /// Text that starts at `rcv_nxt` and ends inside the window.
     #[inline]
-    fn on_text_in_order(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
+    pub(super) fn on_text_in_order(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        let limit = super::receive_limit(&self.config);
         let mut received = 0;
         for piece in packet.take_body() {
-            if piece.is_empty() {
-                continue;
+            let bytes = piece.len() as u32;
+            match queue.push(piece, &limit, &self.memory.pool) {
+                Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
+                Err(_) => {
+                    self.counters.dropped_queue_full += 1;
+                    break;
+                }
             }
-            match self.deliver(index, piece) {
-                Some(bytes) => received += bytes,
-                None => break,
-            }
+            received += bytes;
         }
-        let filled_a_gap = self.deliver_early(index, &mut received);
+        connection.rcv_nxt += received;
+        connection.rcv_buffered += received;
+        let had_a_gap = !queue.early.is_empty();
         self.counters.bytes_received += u64::from(received);
-        let connection = self.connections.get_mut(index);
         self.notices.add(index, connection, Ready::READABLE);
-        if filled_a_gap || received == 0 {
-            connection.flags.set(Has::ACK_NOW);
-            self.dirty.mark(index, connection);
+        if had_a_gap {
+            self.deliver_early(index);
+        }
+        if had_a_gap || received == 0 {
+            self.acknowledge_now(index);
         } else {
             self.owe_acknowledgment(out, index);
         }
         self.on_early_fin_due(out, index);
     }
 
-    /// Queues bytes that are next in order. `None` when the queue has no room for another piece.
-    #[inline]
-    fn deliver(&mut self, index: u32, piece: Payload) -> Option<u32> {
+    fn acknowledge_now(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
-        let bytes = piece.len() as u32;
-        let queue = self.queues.receive.attach(&mut connection.receive);
-        match queue.push(piece, &super::receive_limit(&self.config), &self.memory.pool) {
-            Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
-            Err(_) => {
-                self.counters.dropped_queue_full += 1;
-                return None;
-            }
-        }
-        connection.rcv_nxt += bytes;
-        connection.rcv_buffered += bytes;
-        Some(bytes)
+        connection.flags.set(Has::ACK_NOW);
+        self.dirty.mark(index, connection);
     }
 
-    /// Moves what was early and is due now behind what has just arrived. Tells whether there was any.
-    #[inline]
-    fn deliver_early(&mut self, index: u32, received: &mut u32) -> bool {
-        let mut any = false;
-        loop {
-            let connection = self.connections.get_mut(index);
-            let Some(queue) = self.queues.receive.get(connection.receive) else {
-                return any;
-            };
-            if queue.early.is_empty() {
-                return any;
+    /// Moves what was early and is due now behind what has just arrived.
+    fn deliver_early(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        let limit = super::receive_limit(&self.config);
+        while let Some(piece) = queue.early.pop_due(connection.rcv_nxt) {
+            let bytes = piece.len() as u32;
+            match queue.push(piece, &limit, &self.memory.pool) {
+                Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
+                Err(_) => {
+                    self.counters.dropped_queue_full += 1;
+                    return;
+                }
             }
-            let Some(piece) = queue.early.pop_due(connection.rcv_nxt) else {
-                return true;
-            };
-            match self.deliver(index, piece) {
-                Some(bytes) => *received += bytes,
-                None => return true,
-            }
-            any = true;
+            connection.rcv_nxt += bytes;
+            connection.rcv_buffered += bytes;
+            self.counters.bytes_received += u64::from(bytes);
         }
     }
 
@@ -135,14 +128,14 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
         if unacknowledged >= 2 * u32::from(connection.mss) {
-            connection.flags.set(Has::ACK_NOW);
-            self.dirty.mark(index, connection);
+            self.acknowledge_now(index);
         } else if connection.quick_acks > 0 {
             connection.quick_acks -= 1;
             self.acknowledge_soon(index);
         } else if !connection.ack_at.is_set() {
-            connection.ack_at = Deadline::at(out.now + self.config.delayed_ack);
-            self.arm(index);
+            let deadline = out.now + self.config.delayed_ack;
+            connection.ack_at = Deadline::at(deadline);
+            self.arm(index, deadline);
         }
     }
 
@@ -157,7 +150,7 @@ impl Tcp {
     }
 
     /// The FIN of an acceptable segment: in order it counts, before its turn it waits.
-    pub(super) fn on_fin(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival) {
+    pub(super) fn on_fin(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let connection = self.connections.get_mut(index);
         let fin_seq = arrival.header.seq + arrival.text_len;
         if connection.flags.has(Has::FIN_RECEIVED) {
@@ -208,7 +201,7 @@ impl Tcp {
 
 /// Cuts off what lies before `rcv_nxt` and behind the window (EV-SEQ-2).
 #[inline]
-fn trim_to_window(connection: &Connection, arrival: &Arrival, packet: &mut Packet) {
+fn trim_to_window(connection: &Connection, arrival: &Arrival<'_>, packet: &mut Packet) {
     let before = connection.rcv_nxt.distance(arrival.header.seq).max(0) as usize;
     if before > 0 {
         packet.advance_body(before);

@@ -40,12 +40,18 @@ impl Tcp {
         .min()
     }
 
-    /// Makes sure that the wheel wakes this connection no later than its first deadline.
+    /// Makes sure that the wheel wakes this connection no later than at `deadline`, which was just set. Nearly always it does so already,
+    /// because of an earlier deadline that has moved on since.
     #[inline]
-    pub(super) fn arm(&mut self, index: u32) {
-        if let Some(deadline) = self.connections.get(index).next_deadline().instant() {
-            self.wheel.schedule(&mut self.connections, index, deadline);
+    pub(super) fn arm(&mut self, index: u32, deadline: Instant) {
+        if !self.wheel.fires_by(&self.connections.get(index).link, deadline) {
+            self.schedule(index, deadline);
         }
+    }
+
+    #[inline(never)]
+    fn schedule(&mut self, index: u32, deadline: Instant) {
+        self.wheel.schedule(&mut self.connections, index, deadline);
     }
 
     /// The wheel woke a connection. It is lazy: the deadline may have moved on, then it is armed again.
@@ -69,8 +75,11 @@ impl Tcp {
             }
         }
         // Whatever happened, a connection that is still there keeps its other deadlines.
-        if !self.connections.get(index).flags.has(Has::DETACHED) {
-            self.arm(index);
+        let connection = self.connections.get(index);
+        if !connection.flags.has(Has::DETACHED)
+            && let Some(deadline) = connection.next_deadline().instant()
+        {
+            self.arm(index, deadline);
         }
     }
 
@@ -127,8 +136,9 @@ impl Tcp {
         }
         connection.flags.set(Has::PROBING);
         connection.retries = 0;
-        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
-        self.arm(index);
+        let deadline = out.now + connection.rtt.rto();
+        connection.retransmit_at = Deadline::at(deadline);
+        self.arm(index, deadline);
     }
 
     /// Sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given

@@ -54,8 +54,8 @@ impl Tcp {
 
     /// Handles a segment whose tuple is in TIME_WAIT. False when there is no such tuple.
     #[inline]
-    pub(super) fn on_time_wait(&mut self, out: &mut Output<'_>, arrival: &Arrival) -> bool {
-        let Some(waiting) = self.time_wait.find(&arrival.key) else {
+    pub(super) fn on_time_wait(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>) -> bool {
+        let Some(waiting) = self.time_wait.find(arrival.key) else {
             return false;
         };
         let entry = self.time_wait.get(waiting);
@@ -81,7 +81,7 @@ impl Tcp {
         out: &mut Output<'_>,
         waiting: Waiting,
         entry: &Entry<FlowKey>,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
     ) {
         let timestamp = arrival
             .header
@@ -89,10 +89,10 @@ impl Tcp {
             .timestamps
             .map(|timestamps| timestamps.tsval)
             .filter(|_| self.config.timestamps);
-        let listener = self.listeners.find(&arrival.key);
+        let listener = self.listeners.find(arrival.key);
         match listener {
             Some(listener) if entry.may_be_reused_by(arrival.header.seq, timestamp) => {
-                self.time_wait.reuse(waiting, &arrival.key);
+                self.time_wait.reuse(waiting, arrival.key);
                 forget(&mut self.ports, &mut self.foreign_waits, &self.port_hasher, entry);
                 self.on_listen(out, listener, arrival, Some(entry.snd_nxt));
             }

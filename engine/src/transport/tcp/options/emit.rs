@@ -2,7 +2,7 @@
 
 use super::{MAX_LEN, MAX_SACK_BLOCKS, SackBlock, SynOptions, Timestamps, kind};
 
-const TIMESTAMPS_LEN: usize = 12;
+pub(in crate::transport::tcp) const TIMESTAMPS_LEN: usize = 12;
 const SACK_LEAD_LEN: usize = 4;
 const SACK_BLOCK_LEN: usize = 8;
 
@@ -97,7 +97,7 @@ pub fn emit_segment(timestamps: Option<Timestamps>, sack: &[SackBlock], out: &mu
 }
 
 #[inline]
-fn aligned_timestamps(timestamps: Timestamps) -> [u8; TIMESTAMPS_LEN] {
+pub(in crate::transport::tcp) fn aligned_timestamps(timestamps: Timestamps) -> [u8; TIMESTAMPS_LEN] {
     timestamps_after([kind::NO_OPERATION, kind::NO_OPERATION], timestamps)
 }
 
