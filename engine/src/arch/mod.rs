@@ -2,5 +2,6 @@
 #![allow(unsafe_code)]
 
 pub mod checksum;
+pub mod huge_pages;
 pub mod prefetch;
 pub mod tuple_hash;

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use self::bitmap::PortBitmap;
 use super::random::SplitMix64;
 use super::tag_index::{Full, TagIndex};
+use crate::arch::huge_pages;
 use crate::internet::address::Address;
 
 /// The widest range without the ports of well-known services (RFC 6056 section 3.2).
@@ -48,7 +49,6 @@ struct PortSet {
     occupancy: u32,
     /// Whether the list of vacated sets names this one.
     listed: bool,
-    ports: Box<PortBitmap>,
 }
 
 /// The ports of one range, handed out separately for each destination.
@@ -60,6 +60,8 @@ pub struct PortAllocator {
     /// Ports in the range; 65,536 at most.
     range: u32,
     sets: Vec<PortSet>,
+    /// The taken ports of each set. One stretch of memory, because releases come in the order of connections long gone: at random.
+    bitmaps: Vec<PortBitmap>,
     max_destinations: usize,
     index: TagIndex,
     /// Sets that may serve another destination, each named once; some have taken ports again since they were listed.
@@ -78,10 +80,13 @@ impl PortAllocator {
     /// When `ports` is empty.
     pub fn new(ports: RangeInclusive<u16>, max_destinations: usize, seed: u64) -> Self {
         assert!(!ports.is_empty(), "a range of ports holds at least one");
+        let mut bitmaps = Vec::with_capacity(max_destinations);
+        huge_pages::advise(bitmaps.spare_capacity_mut());
         Self {
             low: *ports.start(),
             range: u32::from(*ports.end()) - u32::from(*ports.start()) + 1,
             sets: Vec::with_capacity(max_destinations),
+            bitmaps,
             max_destinations,
             index: TagIndex::with_capacity(max_destinations, INDEX_LOAD),
             vacated: Vec::with_capacity(max_destinations),
@@ -124,12 +129,8 @@ impl PortAllocator {
 
     /// Takes a free port of the range for a connection to the destination; `None` when all are taken. O(1).
     pub fn allocate(&mut self, destination: DestinationId) -> Option<u16> {
-        let PortSet {
-            hash,
-            occupancy,
-            ports,
-            ..
-        } = &mut self.sets[destination.0 as usize];
+        let PortSet { hash, occupancy, .. } = &mut self.sets[destination.0 as usize];
+        let ports = &mut self.bitmaps[destination.0 as usize];
         let counter = &mut self.counters[*hash as usize % COUNTERS];
         let offset = ((u128::from(*hash) * u128::from(self.range)) >> 64) as u32;
         let start = self.low + add_modulo(offset, *counter, self.range) as u16;
@@ -149,9 +150,10 @@ impl PortAllocator {
     /// Takes a port that the application chose, inside or outside the range. Returns whether it was free.
     pub fn take(&mut self, destination: DestinationId, port: u16) -> bool {
         let set = &mut self.sets[destination.0 as usize];
-        let free = !set.ports.is_taken(port);
+        let ports = &mut self.bitmaps[destination.0 as usize];
+        let free = !ports.is_taken(port);
         if free {
-            set.ports.take(port);
+            ports.take(port);
             set.occupancy += 1;
         }
         free
@@ -160,11 +162,12 @@ impl PortAllocator {
     /// Gives a taken port back. O(1).
     pub fn release(&mut self, destination: DestinationId, port: u16) {
         let set = &mut self.sets[destination.0 as usize];
-        debug_assert!(set.ports.is_taken(port), "port {port} was released twice");
-        if !set.ports.is_taken(port) {
+        let ports = &mut self.bitmaps[destination.0 as usize];
+        debug_assert!(ports.is_taken(port), "port {port} was released twice");
+        if !ports.is_taken(port) {
             return;
         }
-        set.ports.release(port);
+        ports.release(port);
         set.occupancy -= 1;
         if set.occupancy == 0 && !set.listed {
             set.listed = true;
@@ -206,13 +209,12 @@ impl PortAllocator {
         if self.sets.len() == self.max_destinations {
             return None;
         }
-        let ports = Box::new(PortBitmap::new());
+        self.bitmaps.push(PortBitmap::new());
         self.sets.push(PortSet {
             destination,
             hash: 0,
             occupancy: 0,
             listed: false,
-            ports,
         });
         Some(id)
     }

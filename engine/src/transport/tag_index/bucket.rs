@@ -100,7 +100,8 @@ pub(super) struct Buckets {
 
 impl Buckets {
     pub(super) fn new(count: usize) -> Self {
-        let words = vec![0u64; count * LINE_WORDS + LINE_WORDS - 1];
+        let mut words = vec![0u64; count * LINE_WORDS + LINE_WORDS - 1];
+        crate::arch::huge_pages::advise(&mut words);
         let first_word = words.as_ptr().align_offset(LINE_BYTES);
         Self { words, first_word }
     }

@@ -3,6 +3,7 @@
 use super::connection::{Connection, NO_QUEUE};
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
+use crate::arch::huge_pages;
 use crate::transport::timer_wheel::{Link, Links};
 
 /// Connections by index. Freed slots are used again last in, first out, so that the hot set stays small.
@@ -16,8 +17,10 @@ pub(crate) struct Connections {
 impl Connections {
     /// Reserves address space for `capacity` connections; memory is touched when it is used.
     pub(crate) fn with_capacity(capacity: u32) -> Self {
+        let mut slots = Vec::with_capacity(capacity as usize);
+        huge_pages::advise(slots.spare_capacity_mut());
         Self {
-            slots: Vec::with_capacity(capacity as usize),
+            slots,
             free: Vec::new(),
             capacity,
         }
