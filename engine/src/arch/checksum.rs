@@ -44,6 +44,12 @@ impl Sum {
         self.append(words, bytes.len() % 2 == 1)
     }
 
+    /// As [`Sum::add_bytes`] for a header whose length is known when the program is built: no loop, no branch.
+    #[inline(always)]
+    pub fn add_array<const LEN: usize>(self, bytes: &[u8; LEN]) -> Self {
+        self.append(sum_words(bytes), LEN % 2 == 1)
+    }
+
     /// Appends a 16-bit field in network order.
     #[inline]
     pub fn add_u16(self, value: u16) -> Self {

@@ -95,7 +95,7 @@ pub(super) fn parse_plain(bytes: &[u8], available: usize, trust_checksum: bool) 
 
 #[inline]
 fn is_intact(header: &[u8; HEADER_LEN], options: &[u8]) -> bool {
-    let sum = Sum::zero().add_bytes(header);
+    let sum = Sum::zero().add_array(header);
     if options.is_empty() {
         sum.is_intact()
     } else {

@@ -102,3 +102,17 @@ proptest! {
         prop_assert!(!Sum::zero().add_bytes(&bytes).is_intact());
     }
 }
+
+#[test]
+fn an_array_sums_as_its_bytes_do() {
+    let bytes: [u8; 33] = core::array::from_fn(|i| (i * 37 + 5) as u8);
+    assert_eq!(
+        Sum::zero().add_array(&bytes).finish(),
+        Sum::zero().add_bytes(&bytes).finish()
+    );
+    let (front, _) = bytes.split_first_chunk::<20>().unwrap();
+    assert_eq!(
+        Sum::zero().add_array(front).add_bytes(&bytes[20..]).finish(),
+        Sum::zero().add_bytes(&bytes).finish()
+    );
+}
