@@ -1,6 +1,6 @@
 //! Whole connections over a wire that loses, doubles, damages, reorders, delays and throttles, in virtual time.
 //!
-//! `HANDFAST_IMPAIRED_MEGABYTES` sets how much each of the seeds carries in each direction (2).
+//! `HANDFAST_IMPAIRED_MEGABYTES` sets how much each of the seeds carries, half of it in each direction (2).
 
 mod support;
 
@@ -299,7 +299,7 @@ fn wind_down(pair: &mut Impaired, watch: &mut TimeWaitWatch, seed: u64) {
 #[test]
 fn every_byte_arrives_by_copying() {
     for seed in 0..SEEDS {
-        let total = megabytes() << 20;
+        let total = megabytes() << 19;
         transfer(
             impaired(family_of(seed), rough(seed)),
             seed,
@@ -312,7 +312,7 @@ fn every_byte_arrives_by_copying() {
 #[test]
 fn every_byte_arrives_by_chunk() {
     for seed in 0..SEEDS {
-        let total = megabytes() << 20;
+        let total = megabytes() << 19;
         transfer(
             impaired(family_of(seed), rough(seed)),
             seed,
