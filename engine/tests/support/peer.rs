@@ -175,14 +175,21 @@ impl Script {
 
     /// Hands the engine a packet, and lets it do what it does at once.
     pub(crate) fn inject(&mut self, bytes: &[u8]) {
-        let mut frame = self
-            .pool
-            .allocate(Purpose::Application, Size::Small)
-            .expect("a slot");
-        frame.extend(bytes.len()).expect("room").copy_from_slice(bytes);
-        let packet = self.batch.push().expect("room");
-        packet.checksum = Checksum::InPacket;
-        packet.push_piece(frame.freeze()).expect("the first piece");
+        self.inject_batch(&[bytes]);
+    }
+
+    /// Hands the engine packets that have all arrived when it looks.
+    fn inject_batch(&mut self, packets: &[&[u8]]) {
+        for bytes in packets {
+            let mut frame = self
+                .pool
+                .allocate(Purpose::Application, Size::Small)
+                .expect("a slot");
+            frame.extend(bytes.len()).expect("room").copy_from_slice(bytes);
+            let packet = self.batch.push().expect("room");
+            packet.checksum = Checksum::InPacket;
+            packet.push_piece(frame.freeze()).expect("the first piece");
+        }
         self.wire.transmit(self.now, &mut self.batch);
         self.batch.clear();
         self.poll();
@@ -197,6 +204,13 @@ impl Script {
     /// Says a segment and returns what the engine answers at once.
     pub(crate) fn tell(&mut self, segment: &Segment) -> Vec<Segment> {
         self.inject(&segment.encode());
+        self.hear()
+    }
+
+    /// Says several segments at once.
+    pub(crate) fn tell_all(&mut self, segments: &[Segment]) -> Vec<Segment> {
+        let packets: Vec<_> = segments.iter().map(Segment::encode).collect();
+        self.inject_batch(&packets.iter().map(Vec::as_slice).collect::<Vec<_>>());
         self.hear()
     }
 

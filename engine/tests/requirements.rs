@@ -1,0 +1,144 @@
+//! The ledger of requirements, `requirements.tsv`, held against the sources: what is called implemented is at the place named, and is tested.
+//!
+//! The column `where` holds a file, or one of `deviates`, `not applicable` and `not yet`, each with its reason in `note`.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One row of the ledger.
+struct Requirement {
+    id: String,
+    level: String,
+    place: String,
+    tests: Vec<String>,
+    note: String,
+}
+
+impl Requirement {
+    fn is_implemented(&self) -> bool {
+        !matches!(self.place.as_str(), "deviates" | "not applicable" | "not yet")
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn ledger() -> Vec<Requirement> {
+    let text = fs::read_to_string(root().join("tests/requirements.tsv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some("id\tsection\tlevel\tparaphrase\twhere\ttests\tnote")
+    );
+    lines.map(requirement).collect()
+}
+
+fn requirement(line: &str) -> Requirement {
+    let columns: Vec<_> = line.split('\t').map(str::to_owned).collect();
+    let [id, _, level, _, place, tests, note] = columns
+        .try_into()
+        .unwrap_or_else(|columns: Vec<_>| panic!("{} columns instead of 7: {line}", columns.len()));
+    let tests = tests
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    Requirement {
+        id,
+        level,
+        place,
+        tests,
+        note,
+    }
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The names of all functions that follow `#[test]`, in the crate and in its integration tests.
+fn test_names() -> HashSet<String> {
+    let mut files = Vec::new();
+    rust_files(&root().join("src"), &mut files);
+    rust_files(&root().join("tests"), &mut files);
+    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    texts
+        .flat_map(|text| {
+            let functions = text.split("#[test]").skip(1).filter_map(|after| {
+                let (_, rest) = after.split_once("fn ")?;
+                let (name, _) = rest.split_once('(')?;
+                Some(name.to_owned())
+            });
+            functions.collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn assert_none(what: &str, breaches: &[String]) {
+    assert!(breaches.is_empty(), "{what}:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn every_test_that_the_ledger_names_exists() {
+    let known = test_names();
+    let missing: Vec<_> = ledger()
+        .iter()
+        .flat_map(|row| {
+            row.tests
+                .iter()
+                .filter(|name| !known.contains(*name))
+                .map(|name| format!("{}: {name}", row.id))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_none("tests that are nowhere", &missing);
+}
+
+#[test]
+fn every_place_that_the_ledger_names_exists() {
+    let missing: Vec<_> = ledger()
+        .iter()
+        .filter(|row| row.is_implemented() && !root().join(&row.place).is_file())
+        .map(|row| format!("{}: {}", row.id, row.place))
+        .collect();
+    assert_none("places that are no files", &missing);
+}
+
+#[test]
+fn every_must_that_is_implemented_is_tested() {
+    let untested: Vec<_> = ledger()
+        .iter()
+        .filter(|row| row.level.starts_with("MUST") && row.is_implemented() && row.tests.is_empty())
+        .map(|row| row.id.clone())
+        .collect();
+    assert_none("implemented without a test", &untested);
+}
+
+#[test]
+fn what_is_not_implemented_says_why() {
+    let silent: Vec<_> = ledger()
+        .iter()
+        .filter(|row| !row.is_implemented() && row.level.starts_with("MUST") && row.note.is_empty())
+        .map(|row| row.id.clone())
+        .collect();
+    assert_none("neither implemented nor explained", &silent);
+}
+
+#[test]
+fn every_requirement_has_one_row() {
+    let rows = ledger();
+    let ids: HashSet<_> = rows.iter().map(|row| &row.id).collect();
+    assert_eq!(ids.len(), rows.len());
+    let musts = (1..=69).map(|number| format!("MUST-{number}"));
+    let missing: Vec<_> = musts.filter(|id| !ids.contains(id)).collect();
+    assert_none("requirements without a row", &missing);
+}

@@ -1,0 +1,128 @@
+//! Rules of RFC 9293 about whole segments and their surroundings: pushes, batches, groups, ICMP, closed windows.
+
+mod support;
+
+use etherparse::PacketBuilder;
+use handfast::application::{ConnectError, ConnectionError, TcpHandle};
+use handfast::transport::tcp::state::State;
+use support::peer::{ACK, OUR_PORT, OURS, PSH, RST, SYN, Script, THEIR_PORT, THEIRS, say};
+
+const IRS: u32 = 9000;
+
+fn plain() -> Script {
+    Script::new(|_| {})
+}
+
+/// An established connection, and the engine's next sequence number.
+fn established(script: &mut Script) -> (TcpHandle, u32) {
+    let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    let heard = script.tell(&say(SYN, IRS, 0));
+    let snd_nxt = heard[0].seq.wrapping_add(1);
+    assert_eq!(script.tell(&say(ACK, IRS + 1, snd_nxt)), []);
+    (script.engine.tcp_accept(listener).expect("established"), snd_nxt)
+}
+
+/// MUST-46: nobody can be connected to at a group or at nobody's address.
+#[test]
+fn an_invalid_remote_address_is_refused() {
+    let mut script = plain();
+    for remote in [
+        "224.0.0.1:80",
+        "255.255.255.255:80",
+        "0.0.0.0:80",
+        "[ff02::1]:80",
+        "[::]:80",
+        "10.0.0.2:0",
+    ] {
+        let refused = script.engine.tcp_connect(None, remote.parse().unwrap());
+        assert_eq!(refused, Err(ConnectError::InvalidRemoteAddress), "{remote}");
+    }
+}
+
+/// MUST-57, MUST-63: a SYN that goes to a group, or claims to come from one, is not answered.
+#[test]
+fn a_syn_for_or_from_a_group_is_dropped() {
+    let mut script = plain();
+    script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    let group = [224, 0, 0, 1];
+    for (from, to) in [
+        (THEIRS, group),
+        (group, OURS),
+        ([255; 4], OURS),
+        (THEIRS, [255; 4]),
+        ([0; 4], OURS),
+    ] {
+        let mut syn = Vec::new();
+        PacketBuilder::ipv4(from, to, 64)
+            .tcp(THEIR_PORT, OUR_PORT, IRS, 1000)
+            .syn()
+            .write(&mut syn, &[])
+            .unwrap();
+        script.inject(&syn);
+        assert!(script.hear_packets().is_empty(), "{from:?} to {to:?}");
+    }
+    assert_eq!(script.engine.tcp_memory().half_open, 0);
+}
+
+/// MUST-56: unreachable and exceeded time may pass; a synchronized connection outlives them.
+#[test]
+fn a_soft_error_does_not_end_a_connection() {
+    for (kind, code) in [(3, 0), (3, 1), (3, 5), (11, 0), (11, 1), (12, 0)] {
+        let mut script = plain();
+        let (connection, _) = established(&mut script);
+        script.engine.tcp_send(connection, b"lost").unwrap();
+        let segment = script.hear_packets().remove(0);
+        let mut error = Vec::new();
+        PacketBuilder::ipv4(THEIRS, OURS, 64)
+            .icmpv4_raw(kind, code, [0; 4])
+            .write(&mut error, &segment)
+            .unwrap();
+        script.inject(&error);
+        assert_eq!(
+            script.engine.tcp_state(connection),
+            Some(State::Established),
+            "type {kind} code {code}"
+        );
+        assert_eq!(script.engine.tcp_error(connection), None);
+    }
+}
+
+/// MUST-58, MUST-59: what has arrived together is processed before one acknowledgment goes out for all of it.
+#[test]
+fn a_batch_is_acknowledged_once() {
+    let mut script = plain();
+    let (_, snd_nxt) = established(&mut script);
+    let segments: Vec<_> = (0..8)
+        .map(|index| say(ACK, IRS + 1 + 536 * index, snd_nxt).text(&[7; 536]))
+        .collect();
+    let heard = script.tell_all(&segments);
+    assert_eq!(heard.len(), 1);
+    assert_eq!((heard[0].flags, heard[0].ack), (ACK, IRS + 1 + 8 * 536));
+}
+
+/// MUST-61, SHLD-27: the last segment of what there is to send is pushed, and no other.
+#[test]
+fn the_last_segment_is_pushed() {
+    let mut script = plain();
+    let (connection, snd_nxt) = established(&mut script);
+    script.engine.tcp_set_no_delay(connection, true).unwrap();
+    script.engine.tcp_send(connection, &[1; 3 * 536 + 10]).unwrap();
+    let heard = script.hear();
+    let pushed: Vec<_> = heard.iter().map(|segment| segment.flags & PSH != 0).collect();
+    assert_eq!(pushed, [false, false, false, true]);
+    assert_eq!(heard[3].seq, snd_nxt + 3 * 536);
+}
+
+/// MUST-66: a window of zero keeps data out, but no reset.
+#[test]
+fn a_closed_window_still_hears_resets() {
+    let mut script = Script::new(|config| config.tcp.receive_buffer = 536);
+    let (connection, snd_nxt) = established(&mut script);
+    let full = say(ACK | PSH, IRS + 1, snd_nxt).text(&[7; 536]);
+    let heard = script.tell(&full);
+    assert_eq!((heard[0].ack, heard[0].window), (IRS + 1 + 536, 0));
+    let beyond = say(ACK, IRS + 1 + 536, snd_nxt).text(b"no room");
+    assert_eq!(script.tell(&beyond)[0].ack, IRS + 1 + 536);
+    assert_eq!(script.tell(&say(RST, IRS + 1 + 536, 0)), []);
+    assert_eq!(script.engine.tcp_error(connection), Some(ConnectionError::Reset));
+}
