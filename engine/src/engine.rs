@@ -460,6 +460,12 @@ impl<D: Device> Engine<D> {
         &mut self.device
     }
 
+    /// Ends the engine and gives its device back, so that a wrapper can be asked for what it has gathered, as
+    /// [`Capture::finish`](crate::link::capture::Capture::finish) is. Connections end without a word to their peers.
+    pub fn into_device(self) -> D {
+        self.device
+    }
+
     /// The pool that the engine's frames come from.
     pub fn pool(&self) -> &FramePool {
         &self.pool
