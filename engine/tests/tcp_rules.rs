@@ -6,6 +6,7 @@ use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, ListenerHandle, TcpHandle};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
+use support::Family;
 use support::peer::{ACK, FIN, OUR_PORT, OURS, PSH, RST, SYN, Script, Segment, THEIR_PORT, THEIRS, say};
 
 /// The peer's initial sequence number.
@@ -13,7 +14,7 @@ const IRS: u32 = 5000;
 
 /// An established connection, its listener, and the engine's next sequence number.
 fn established(script: &mut Script) -> (TcpHandle, ListenerHandle, u32) {
-    let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
     let iss = open(script, &say(SYN, IRS, 0));
     (
         script.engine.tcp_accept(listener).expect("established"),
@@ -39,9 +40,16 @@ fn plain() -> Script {
     Script::new(|_| {})
 }
 
+/// The same over IPv4 and over IPv6.
+fn both(test: impl Fn(Script)) {
+    for family in Family::BOTH {
+        test(Script::over(family, |_| {}));
+    }
+}
+
 /// A connection that the engine closed first, in TIME_WAIT.
 fn waiting(script: &mut Script, tsval: Option<u32>) -> u32 {
-    let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
     let stamp = |mut segment: Segment| {
         segment.timestamps = tsval.map(|tsval| (tsval, 0));
         segment
@@ -60,90 +68,96 @@ fn waiting(script: &mut Script, tsval: Option<u32>) -> u32 {
 /// EV-RST-1: outside the window a reset is nothing, inside it is challenged, and exactly at RCV.NXT it is believed.
 #[test]
 fn a_reset_must_be_exact() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    assert_eq!(script.tell(&say(RST, IRS.wrapping_sub(100), 0)), []);
-    let heard = script.tell(&say(RST, IRS + 100, 0));
-    assert_eq!(
-        (heard[0].flags, heard[0].seq, heard[0].ack),
-        (ACK, snd_nxt, IRS + 1)
-    );
-    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
-    assert_eq!(script.tell(&say(RST, IRS + 1, 0)), []);
-    assert_eq!(script.engine.tcp_error(connection), Some(ConnectionError::Reset));
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        assert_eq!(script.tell(&say(RST, IRS.wrapping_sub(100), 0)), []);
+        let heard = script.tell(&say(RST, IRS + 100, 0));
+        assert_eq!(
+            (heard[0].flags, heard[0].seq, heard[0].ack),
+            (ACK, snd_nxt, IRS + 1)
+        );
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+        assert_eq!(script.tell(&say(RST, IRS + 1, 0)), []);
+        assert_eq!(script.engine.tcp_error(connection), Some(ConnectionError::Reset));
+    });
 }
 
 /// EV-SYN-1: a SYN in a synchronized state is challenged, and the connection lives.
 #[test]
 fn a_syn_is_challenged() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    for seq in [IRS, IRS + 1, IRS + 500] {
-        let heard = script.tell(&say(SYN, seq, 0));
-        assert!(
-            heard
-                .iter()
-                .all(|answer| (answer.flags, answer.seq) == (ACK, snd_nxt))
-        );
-    }
-    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        for seq in [IRS, IRS + 1, IRS + 500] {
+            let heard = script.tell(&say(SYN, seq, 0));
+            assert!(
+                heard
+                    .iter()
+                    .all(|answer| (answer.flags, answer.seq) == (ACK, snd_nxt))
+            );
+        }
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    });
 }
 
 /// RFC 5961 section 7: challenges are limited.
 #[test]
 fn challenges_are_limited() {
-    let mut script = plain();
-    established(&mut script);
-    let heard: usize = (0..100).map(|_| script.tell(&say(SYN, IRS + 500, 0)).len()).sum();
-    assert_eq!(heard, 10);
-    assert_eq!(script.engine.counters().tcp.challenge_acks_limited, 90);
-    script.pass(Duration::from_secs(1));
-    assert_eq!(script.tell(&say(SYN, IRS + 500, 0)).len(), 1);
+    both(|mut script| {
+        established(&mut script);
+        let heard: usize = (0..100).map(|_| script.tell(&say(SYN, IRS + 500, 0)).len()).sum();
+        assert_eq!(heard, 10);
+        assert_eq!(script.engine.counters().tcp.challenge_acks_limited, 90);
+        script.pass(Duration::from_secs(1));
+        assert_eq!(script.tell(&say(SYN, IRS + 500, 0)).len(), 1);
+    });
 }
 
 /// EV-CLOSED-1: both forms of the reset, and none for a reset.
 #[test]
 fn a_closed_port_resets() {
-    let mut script = plain();
-    let heard = script.tell(&say(SYN, IRS, 0));
-    assert_eq!(
-        (heard[0].flags, heard[0].seq, heard[0].ack),
-        (RST | ACK, 0, IRS + 1)
-    );
-    let heard = script.tell(&say(ACK, IRS, 77));
-    assert_eq!((heard[0].flags, heard[0].seq), (RST, 77));
-    assert_eq!(script.tell(&say(RST, IRS, 0)), []);
+    both(|mut script| {
+        let heard = script.tell(&say(SYN, IRS, 0));
+        assert_eq!(
+            (heard[0].flags, heard[0].seq, heard[0].ack),
+            (RST | ACK, 0, IRS + 1)
+        );
+        let heard = script.tell(&say(ACK, IRS, 77));
+        assert_eq!((heard[0].flags, heard[0].seq), (RST, 77));
+        assert_eq!(script.tell(&say(RST, IRS, 0)), []);
+    });
 }
 
 /// RFC 1337: a reset does not end TIME_WAIT.
 #[test]
 fn a_reset_does_not_assassinate_time_wait() {
-    let mut script = plain();
-    waiting(&mut script, None);
-    assert_eq!(script.tell(&say(RST, IRS + 2, 0)), []);
-    assert_eq!(script.engine.time_wait().len, 1);
-    assert_eq!(script.engine.counters().tcp.time_wait_resets_ignored, 1);
+    both(|mut script| {
+        waiting(&mut script, None);
+        assert_eq!(script.tell(&say(RST, IRS + 2, 0)), []);
+        assert_eq!(script.engine.time_wait().len, 1);
+        assert_eq!(script.engine.counters().tcp.time_wait_resets_ignored, 1);
+    });
 }
 
 /// EV-FIN-2: a FIN that comes again is acknowledged and begins 2MSL anew.
 #[test]
 fn a_fin_that_comes_again_restarts_time_wait() {
-    let mut script = plain();
-    let snd_nxt = waiting(&mut script, None);
-    script.pass(Duration::from_secs(50));
-    let heard = script.tell(&say(FIN | ACK, IRS + 1, snd_nxt));
-    assert_eq!(
-        (heard[0].flags, heard[0].seq, heard[0].ack),
-        (ACK, snd_nxt, IRS + 2)
-    );
-    script.pass(Duration::from_secs(55));
-    assert_eq!(
-        script.engine.time_wait().len,
-        1,
-        "105 s after it began, 55 s after it was restarted"
-    );
-    script.pass(Duration::from_secs(70));
-    assert_eq!(script.engine.time_wait().len, 0);
+    both(|mut script| {
+        let snd_nxt = waiting(&mut script, None);
+        script.pass(Duration::from_secs(50));
+        let heard = script.tell(&say(FIN | ACK, IRS + 1, snd_nxt));
+        assert_eq!(
+            (heard[0].flags, heard[0].seq, heard[0].ack),
+            (ACK, snd_nxt, IRS + 2)
+        );
+        script.pass(Duration::from_secs(55));
+        assert_eq!(
+            script.engine.time_wait().len,
+            1,
+            "105 s after it began, 55 s after it was restarted"
+        );
+        script.pass(Duration::from_secs(70));
+        assert_eq!(script.engine.time_wait().len, 0);
+    });
 }
 
 /// SHLD-4, MAY-2: a SYN may end TIME_WAIT with a newer timestamp, or a higher sequence number.
@@ -172,46 +186,53 @@ fn a_new_incarnation_ends_time_wait() {
 /// RFC 7323 section 5: an old timestamp is acknowledged and dropped.
 #[test]
 fn paws_drops_the_past() {
-    let mut script = plain();
-    let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
-    let snd_nxt = open(&mut script, &say(SYN, IRS, 0).at(1000)) + 1;
-    let connection = script.engine.tcp_accept(listener).unwrap();
-    let heard = script.tell(&say(ACK | PSH, IRS + 1, snd_nxt).at(999).text(b"old"));
-    assert_eq!((heard[0].flags, heard[0].ack), (ACK, IRS + 1));
-    assert_eq!(script.engine.counters().tcp.dropped_paws, 1);
-    script.tell(&say(ACK | PSH, IRS + 1, snd_nxt).at(1001).text(b"new"));
-    assert_eq!(support::read_all(&mut script.engine, connection).0, b"new");
+    both(|mut script| {
+        let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
+        let snd_nxt = open(&mut script, &say(SYN, IRS, 0).at(1000)) + 1;
+        let connection = script.engine.tcp_accept(listener).unwrap();
+        let heard = script.tell(&say(ACK | PSH, IRS + 1, snd_nxt).at(999).text(b"old"));
+        assert_eq!((heard[0].flags, heard[0].ack), (ACK, IRS + 1));
+        assert_eq!(script.engine.counters().tcp.dropped_paws, 1);
+        script.tell(&say(ACK | PSH, IRS + 1, snd_nxt).at(1001).text(b"new"));
+        assert_eq!(support::read_all(&mut script.engine, connection).0, b"new");
+    });
 }
 
 /// MUST-36, MUST-37: a closed window is probed for as long as the peer answers, and data goes on when it opens.
 #[test]
 fn a_closed_window_is_probed() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    script.tell(&say(ACK, IRS + 1, snd_nxt).window(0));
-    script.engine.tcp_send(connection, b"waiting").unwrap();
-    assert_eq!(script.hear(), []);
-    for _ in 0..30 {
-        let probes = script.pass(Duration::from_secs(130));
-        assert!(!probes.is_empty(), "the window is probed");
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
         script.tell(&say(ACK, IRS + 1, snd_nxt).window(0));
-    }
-    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
-    let heard = script.tell(&say(ACK, IRS + 1, snd_nxt).window(1000));
-    assert_eq!(
-        (heard[0].seq, heard[0].text.as_slice()),
-        (snd_nxt, &b"waiting"[..])
-    );
+        script.engine.tcp_send(connection, b"waiting").unwrap();
+        assert_eq!(script.hear(), []);
+        for _ in 0..30 {
+            let probes = script.pass(Duration::from_secs(130));
+            assert!(!probes.is_empty(), "the window is probed");
+            script.tell(&say(ACK, IRS + 1, snd_nxt).window(0));
+        }
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+        let heard = script.tell(&say(ACK, IRS + 1, snd_nxt).window(1000));
+        assert_eq!(
+            (heard[0].seq, heard[0].text.as_slice()),
+            (snd_nxt, &b"waiting"[..])
+        );
+    });
 }
 
-/// MUST-15, MUST-16: without the option, IPv4 peers take 536 bytes.
+/// MUST-15, MUST-16: without the option, IPv4 peers take 536 bytes and IPv6 peers 1220.
 #[test]
 fn the_default_segment_size() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    script.engine.tcp_send(connection, &[1; 2000]).unwrap();
-    let heard = script.hear();
-    assert_eq!((heard[0].seq, heard[0].text.len()), (snd_nxt, 536));
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        script.engine.tcp_send(connection, &[1; 2000]).unwrap();
+        let heard = script.hear();
+        let expected = match script.family {
+            Family::V4 => 536,
+            Family::V6 => 1220,
+        };
+        assert_eq!((heard[0].seq, heard[0].text.len()), (snd_nxt, expected));
+    });
 }
 
 /// MUST-17, SHLD-7: a small segment waits for the acknowledgment of the one before, unless Nagle is off.
@@ -248,18 +269,19 @@ fn acknowledgments_wait_for_company_but_not_long() {
 /// MAY-13, SHLD-31, EV-FIN-1: what comes early is kept and reported; a FIN counts in its turn.
 #[test]
 fn early_text_and_an_early_fin_wait_for_their_turn() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    let heard = script.tell(&say(ACK | FIN, IRS + 4, snd_nxt).text(b"def"));
-    assert_eq!((heard[0].flags, heard[0].ack), (ACK, IRS + 1));
-    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
-    let heard = script.tell(&say(ACK, IRS + 1, snd_nxt).text(b"abc"));
-    assert_eq!(heard.last().unwrap().ack, IRS + 8);
-    assert_eq!(
-        support::read_all(&mut script.engine, connection),
-        (b"abcdef".to_vec(), true)
-    );
-    assert_eq!(script.engine.tcp_state(connection), Some(State::CloseWait));
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        let heard = script.tell(&say(ACK | FIN, IRS + 4, snd_nxt).text(b"def"));
+        assert_eq!((heard[0].flags, heard[0].ack), (ACK, IRS + 1));
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+        let heard = script.tell(&say(ACK, IRS + 1, snd_nxt).text(b"abc"));
+        assert_eq!(heard.last().unwrap().ack, IRS + 8);
+        assert_eq!(
+            support::read_all(&mut script.engine, connection),
+            (b"abcdef".to_vec(), true)
+        );
+        assert_eq!(script.engine.tcp_state(connection), Some(State::CloseWait));
+    });
 }
 
 /// SHLD-14, EV-TEXT-1: RCV.NXT + RCV.WND never moves left, however little is read.
@@ -282,40 +304,42 @@ fn the_window_is_never_retracted() {
 /// MUST-10: SYNs that cross make one connection.
 #[test]
 fn crossing_syns_make_one_connection() {
-    let mut script = plain();
-    let connection = script.engine.tcp_connect(None, Script::theirs()).unwrap();
-    let syn = script.hear().remove(0);
-    let crossed = say(SYN, IRS, 0).ports(THEIR_PORT, syn.from);
-    let heard = script.tell(&crossed);
-    assert_eq!(
-        (heard[0].flags, heard[0].seq, heard[0].ack),
-        (SYN | ACK, syn.seq, IRS + 1)
-    );
-    script.tell(&say(SYN | ACK, IRS, syn.seq + 1).ports(THEIR_PORT, syn.from));
-    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    both(|mut script| {
+        let connection = script.engine.tcp_connect(None, script.remote()).unwrap();
+        let syn = script.hear().remove(0);
+        let crossed = say(SYN, IRS, 0).ports(THEIR_PORT, syn.from);
+        let heard = script.tell(&crossed);
+        assert_eq!(
+            (heard[0].flags, heard[0].seq, heard[0].ack),
+            (SYN | ACK, syn.seq, IRS + 1)
+        );
+        script.tell(&say(SYN | ACK, IRS, syn.seq + 1).ports(THEIR_PORT, syn.from));
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    });
 }
 
 /// RFC 9293 section 3.3.2: a SYN-ACK is sent again, and the entry goes in the end.
 #[test]
 fn a_syn_ack_is_sent_again() {
-    let mut script = plain();
-    script.engine.tcp_listen(Script::ours(), 8).unwrap();
-    let first = script.tell(&say(SYN, IRS, 0));
-    let again = script.pass(Duration::from_secs(120));
-    assert_eq!(again.len(), 5);
-    assert!(
-        again
-            .iter()
-            .all(|heard| (heard.flags, heard.seq) == (SYN | ACK, first[0].seq))
-    );
-    assert_eq!(script.engine.tcp_memory().half_open, 0);
+    both(|mut script| {
+        script.engine.tcp_listen(script.local(), 8).unwrap();
+        let first = script.tell(&say(SYN, IRS, 0));
+        let again = script.pass(Duration::from_secs(120));
+        assert_eq!(again.len(), 5);
+        assert!(
+            again
+                .iter()
+                .all(|heard| (heard.flags, heard.seq) == (SYN | ACK, first[0].seq))
+        );
+        assert_eq!(script.engine.tcp_memory().half_open, 0);
+    });
 }
 
 /// A full half-open table takes no SYN more, and says so in a counter.
 #[test]
 fn a_full_half_open_table_drops_syns() {
     let mut script = Script::new(|config| config.tcp.half_open = 4);
-    script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    script.engine.tcp_listen(script.local(), 8).unwrap();
     for port in 1..=10 {
         let answers = script.tell(&say(SYN, IRS, 0).ports(port, OUR_PORT)).len();
         assert_eq!(answers, usize::from(port <= 4));
@@ -328,7 +352,7 @@ fn a_full_half_open_table_drops_syns() {
 fn used_up_ports_come_back_after_time_wait() {
     let mut script = Script::new(|config| config.ephemeral_ports = 2000..=2009);
     for _ in 0..10 {
-        let connection = script.engine.tcp_connect(None, Script::theirs()).unwrap();
+        let connection = script.engine.tcp_connect(None, script.remote()).unwrap();
         let syn = script.hear().remove(0);
         script.tell(&say(SYN | ACK, IRS, syn.seq + 1).ports(THEIR_PORT, syn.from));
         script.engine.tcp_close(connection);
@@ -337,30 +361,31 @@ fn used_up_ports_come_back_after_time_wait() {
     }
     assert_eq!(script.engine.time_wait().len, 10);
     assert_eq!(
-        script.engine.tcp_connect(None, Script::theirs()),
+        script.engine.tcp_connect(None, script.remote()),
         Err(ConnectError::PortsExhausted)
     );
     script.pass(Duration::from_secs(61));
-    assert!(script.engine.tcp_connect(None, Script::theirs()).is_ok());
+    assert!(script.engine.tcp_connect(None, script.remote()).is_ok());
 }
 
 /// EV-ACK-4: a FIN that was sent is acknowledged also while a timeout has everything sent again and its turn has not come.
 #[test]
 fn a_fin_is_acknowledged_while_data_is_sent_again() {
-    let mut script = plain();
-    let (connection, _, snd_nxt) = established(&mut script);
-    script.engine.tcp_send(connection, &[1; 2000]).unwrap();
-    script.engine.tcp_shutdown(connection).unwrap();
-    assert_eq!(script.hear().last().unwrap().flags & FIN, FIN);
-    let again = script.pass(Duration::from_millis(1500));
-    assert!(
-        again
-            .iter()
-            .all(|heard| heard.seq == snd_nxt && heard.flags & FIN == 0)
-    );
-    assert_eq!(script.tell(&say(ACK, IRS + 1, snd_nxt + 2001)), []);
-    assert_eq!(script.engine.tcp_state(connection), Some(State::FinWait2));
-    assert_eq!(script.pass(Duration::from_secs(10)), []);
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        script.engine.tcp_send(connection, &[1; 2000]).unwrap();
+        script.engine.tcp_shutdown(connection).unwrap();
+        assert_eq!(script.hear().last().unwrap().flags & FIN, FIN);
+        let again = script.pass(Duration::from_millis(1500));
+        assert!(
+            again
+                .iter()
+                .all(|heard| heard.seq == snd_nxt && heard.flags & FIN == 0)
+        );
+        assert_eq!(script.tell(&say(ACK, IRS + 1, snd_nxt + 2001)), []);
+        assert_eq!(script.engine.tcp_state(connection), Some(State::FinWait2));
+        assert_eq!(script.pass(Duration::from_secs(10)), []);
+    });
 }
 
 /// RFC 1122 section 3.2.2.6: a ping is answered with what it carried.
@@ -382,10 +407,10 @@ fn a_ping_is_answered() {
 #[test]
 fn a_port_unreachable_reaches_the_socket() {
     let mut script = plain();
-    let socket = script.engine.udp_bind(Script::ours()).unwrap();
+    let socket = script.engine.udp_bind(script.local()).unwrap();
     script
         .engine
-        .udp_send(socket, Script::theirs(), b"anybody?")
+        .udp_send(socket, script.remote(), b"anybody?")
         .unwrap();
     let datagram = script.hear_packets().remove(0);
     let mut unreachable = Vec::new();

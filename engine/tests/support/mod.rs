@@ -22,6 +22,8 @@ pub(crate) enum Family {
 }
 
 impl Family {
+    pub(crate) const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
     pub(crate) fn client(self) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::new(10, 0, 0, 1).into(),

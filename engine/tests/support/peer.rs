@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
 use handfast::config::Config;
 use handfast::engine::{Budget, Engine};
 use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose, Size};
@@ -10,7 +10,7 @@ use handfast::link::Device;
 use handfast::link::memory::{LocalEnd, WireConfig, pair};
 use handfast::time::{Duration, Instant};
 
-use super::config;
+use super::{Family, config};
 
 pub(crate) const OURS: [u8; 4] = [10, 0, 0, 1];
 pub(crate) const THEIRS: [u8; 4] = [10, 0, 0, 2];
@@ -22,6 +22,9 @@ pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const PSH: u8 = 8;
 pub(crate) const ACK: u8 = 16;
+pub(crate) const URG: u8 = 32;
+pub(crate) const ECE: u8 = 64;
+pub(crate) const CWR: u8 = 128;
 
 /// A segment, said or heard.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -72,7 +75,7 @@ impl Segment {
         self
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, family: Family) -> Vec<u8> {
         let mut options = Vec::new();
         if let Some(mss) = self.mss {
             options.extend_from_slice(&[2, 4]);
@@ -83,25 +86,19 @@ impl Segment {
             options.extend_from_slice(&tsval.to_be_bytes());
             options.extend_from_slice(&tsecr.to_be_bytes());
         }
-        let mut builder = PacketBuilder::ipv4(THEIRS, OURS, 64)
-            .tcp(self.from, self.to, self.seq, self.window)
-            .options_raw(&options)
-            .expect("at most 40 bytes");
-        for (flag, set) in [
-            (FIN, PacketBuilderStep::fin as fn(_) -> _),
-            (SYN, PacketBuilderStep::syn),
-            (RST, PacketBuilderStep::rst),
-            (PSH, PacketBuilderStep::psh),
-        ] {
-            if self.flags & flag != 0 {
-                builder = set(builder);
-            }
-        }
-        if self.flags & ACK != 0 {
-            builder = builder.ack(self.ack);
-        }
+        let mut header = TcpHeader::new(self.from, self.to, self.seq, self.window);
+        header.acknowledgment_number = self.ack;
+        header.set_options_raw(&options).expect("at most 40 bytes");
+        let flag = |flag| self.flags & flag != 0;
+        (header.fin, header.syn, header.rst, header.psh) = (flag(FIN), flag(SYN), flag(RST), flag(PSH));
+        (header.ack, header.urg, header.ece, header.cwr) = (flag(ACK), flag(URG), flag(ECE), flag(CWR));
+        let ip = match (family.server(), family.client()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
+            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
+            _ => unreachable!("both ends are of one family"),
+        };
         let mut packet = Vec::new();
-        builder
+        ip.tcp_header(header)
             .write(&mut packet, &self.text)
             .expect("a vector takes everything");
         packet
@@ -112,12 +109,20 @@ impl Segment {
         let Some(TransportSlice::Tcp(tcp)) = sliced.transport else {
             return None;
         };
-        let Some(NetSlice::Ipv4(ip)) = sliced.net else {
-            return None;
+        let (header_len, expected) = match sliced.net {
+            Some(NetSlice::Ipv4(ip)) => {
+                let header = ip.header();
+                let sum = tcp.calc_checksum_ipv4(header.source(), header.destination());
+                (usize::from(header.ihl()) * 4, sum)
+            }
+            Some(NetSlice::Ipv6(ip)) => {
+                let header = ip.header();
+                let sum = tcp.calc_checksum_ipv6(header.source(), header.destination());
+                (40, sum)
+            }
+            _ => return None,
         };
-        let expected = tcp
-            .calc_checksum_ipv4(OURS, THEIRS)
-            .expect("a length that IPv4 can carry");
+        let expected = expected.expect("a length that IP can carry");
         assert_eq!(tcp.checksum(), expected, "MUST-2");
         let mut heard = Self {
             from: tcp.source_port(),
@@ -125,7 +130,7 @@ impl Segment {
             seq: tcp.sequence_number(),
             ack: tcp.acknowledgment_number(),
             window: tcp.window_size(),
-            flags: packet[usize::from(ip.header().ihl()) * 4 + 13],
+            flags: packet[header_len + 13],
             text: tcp.payload().to_vec(),
             ..Self::default()
         };
@@ -142,12 +147,11 @@ impl Segment {
     }
 }
 
-type PacketBuilderStep = etherparse::PacketBuilderStep<etherparse::TcpHeader>;
-
 /// The engine under test, and the end of the wire that the test holds.
 pub(crate) struct Script {
     pub(crate) engine: Engine<LocalEnd>,
     pub(crate) now: Instant,
+    pub(crate) family: Family,
     wire: LocalEnd,
     pool: FramePool,
     batch: PacketQueue,
@@ -155,18 +159,24 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(Family::V4, change)
+    }
+
+    /// The same, over this family: the engine is [`Family::client`], the peer [`Family::server`].
+    pub(crate) fn over(family: Family, change: impl FnOnce(&mut Config)) -> Self {
         let (near, far) = pair(WireConfig {
             trusted: false,
             max_segment: 0,
             queue: 256,
             ..WireConfig::default()
         });
-        let mut config = config(1, IpAddr::from(OURS));
+        let mut config = config(1, family.client());
         change(&mut config);
         let pool = || FramePool::new(PoolConfig::default());
         Self {
             engine: Engine::new(&config, pool(), near),
             now: Instant::from_secs(1000),
+            family,
             wire: far,
             pool: pool(),
             batch: PacketQueue::with_capacity(256),
@@ -203,13 +213,16 @@ impl Script {
 
     /// Says a segment and returns what the engine answers at once.
     pub(crate) fn tell(&mut self, segment: &Segment) -> Vec<Segment> {
-        self.inject(&segment.encode());
+        self.inject(&segment.encode(self.family));
         self.hear()
     }
 
     /// Says several segments at once.
     pub(crate) fn tell_all(&mut self, segments: &[Segment]) -> Vec<Segment> {
-        let packets: Vec<_> = segments.iter().map(Segment::encode).collect();
+        let packets: Vec<_> = segments
+            .iter()
+            .map(|segment| segment.encode(self.family))
+            .collect();
         self.inject_batch(&packets.iter().map(Vec::as_slice).collect::<Vec<_>>());
         self.hear()
     }
@@ -249,6 +262,16 @@ impl Script {
         self.now = end;
         heard.extend(self.hear());
         heard
+    }
+
+    /// Where the engine listens, over the family of this script.
+    pub(crate) fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.family.client(), OUR_PORT)
+    }
+
+    /// Where the peer is, over the family of this script.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        SocketAddr::new(self.family.server(), THEIR_PORT)
     }
 
     pub(crate) fn ours() -> SocketAddr {
