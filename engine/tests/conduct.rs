@@ -1,9 +1,10 @@
-//! Rules of RFC 9293 about whole segments and their surroundings: pushes, batches, groups, ICMP, closed windows.
+//! Rules about the surroundings of a connection: pushes, batches, groups, ICMP both ways, closed windows.
 
 mod support;
 
 use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, TcpHandle};
+use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 use support::peer::{ACK, OUR_PORT, OURS, PSH, RST, SYN, Script, THEIR_PORT, THEIRS, say};
 
@@ -125,4 +126,28 @@ fn a_closed_window_still_hears_resets() {
     assert_eq!(script.tell(&beyond)[0].ack, IRS + 1 + 536);
     assert_eq!(script.tell(&say(RST, IRS + 1 + 536, 0)), []);
     assert_eq!(script.engine.tcp_error(connection), Some(ConnectionError::Reset));
+}
+
+/// RFC 4443 section 2.4(f), and the same for IPv4: who asks closed ports all day is not answered all day.
+#[test]
+fn icmp_errors_are_limited() {
+    let mut script = Script::new(|config| config.icmp_errors_per_second = 10);
+    let mut datagram = Vec::new();
+    PacketBuilder::ipv4(THEIRS, OURS, 64)
+        .udp(THEIR_PORT, 9)
+        .write(&mut datagram, b"anybody?")
+        .unwrap();
+    let mut errors = || -> usize {
+        let asked = (0..100).map(|_| {
+            script.inject(&datagram);
+            script.hear_packets().len()
+        });
+        asked.sum()
+    };
+    let first = errors();
+    assert!((1..=10).contains(&first), "{first} errors at once");
+    assert_eq!(errors(), 0);
+    script.pass(Duration::from_secs(1));
+    script.inject(&datagram);
+    assert_eq!(script.hear_packets().len(), 1);
 }
