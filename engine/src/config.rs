@@ -146,6 +146,27 @@ pub struct TcpConfig {
     pub congestion: Congestion,
 }
 
+/// When a quiet peer is asked whether it is still there (RFC 9293 section 3.8.4). Off unless set on a connection (MUST-25).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeepAlive {
+    /// How long the peer may be quiet before it is asked. Two hours (MUST-28).
+    pub idle: Duration,
+    /// The pause between questions. 75 s, Linux's choice.
+    pub interval: Duration,
+    /// Questions without an answer after which the peer counts as gone. 9, Linux's choice.
+    pub probes: u8,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(7200),
+            interval: Duration::from_secs(75),
+            probes: 9,
+        }
+    }
+}
+
 /// How a connection decides how much may be in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Congestion {

@@ -6,7 +6,7 @@ use crate::application::{
     BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
     StreamError, TcpHandle, UdpHandle,
 };
-use crate::config::Config;
+use crate::config::{Config, KeepAlive};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
 use crate::internet::{Inbound, Internet, InternetCounters, Output};
@@ -359,6 +359,20 @@ impl<D: Device> Engine<D> {
     /// If the connection is gone.
     pub fn tcp_set_no_delay(&mut self, connection: TcpHandle, no_delay: bool) -> Result<(), StreamError> {
         self.transport.tcp.set_no_delay(connection.0, no_delay)
+    }
+
+    /// Switches keep-alives on or off. A peer that answers none of the probes fails the connection as timed out.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_keep_alive(
+        &mut self,
+        connection: TcpHandle,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<(), StreamError> {
+        self.transport
+            .tcp
+            .set_keep_alive(self.now, connection.0, keep_alive)
     }
 
     /// The state of a connection; `None` when the handle is stale.

@@ -4,6 +4,7 @@ mod support;
 
 use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, TcpHandle};
+use handfast::config::KeepAlive;
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 use support::peer::{ACK, OUR_PORT, OURS, PSH, RST, SYN, Script, THEIR_PORT, THEIRS, say};
@@ -150,4 +151,79 @@ fn icmp_errors_are_limited() {
     script.pass(Duration::from_secs(1));
     script.inject(&datagram);
     assert_eq!(script.hear_packets().len(), 1);
+}
+
+/// An established connection that is asked after a minute of quiet, every second, three times.
+fn kept_alive(script: &mut Script) -> (TcpHandle, u32) {
+    let (connection, snd_nxt) = established(script);
+    let rule = KeepAlive {
+        idle: Duration::from_secs(60),
+        interval: Duration::from_secs(1),
+        probes: 3,
+    };
+    script.engine.tcp_set_keep_alive(connection, Some(rule)).unwrap();
+    (connection, snd_nxt)
+}
+
+/// MUST-25, MUST-28: nobody is asked who was not to be asked, and not before two hours.
+#[test]
+fn keep_alives_are_off_and_patient_by_default() {
+    let mut script = plain();
+    let (connection, _) = established(&mut script);
+    assert_eq!(script.pass(Duration::from_secs(7300)), []);
+    let rule = Some(KeepAlive::default());
+    script.engine.tcp_set_keep_alive(connection, rule).unwrap();
+    assert_eq!(script.pass(Duration::from_secs(7199)), []);
+    assert_eq!(script.pass(Duration::from_secs(2)).len(), 1);
+    script.engine.tcp_set_keep_alive(connection, None).unwrap();
+    assert_eq!(script.pass(Duration::from_secs(7300)), []);
+    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+}
+
+/// MUST-24, MUST-26, MUST-27, SHLD-12: a quiet peer is asked without data for what it has already, and each answer starts the wait again.
+#[test]
+fn a_quiet_peer_is_asked_and_its_answer_counts() {
+    let mut script = plain();
+    let (connection, snd_nxt) = kept_alive(&mut script);
+    assert_eq!(script.pass(Duration::from_secs(59)), []);
+    let heard = script.pass(Duration::from_millis(1100));
+    assert_eq!(
+        (heard.len(), heard[0].flags, heard[0].seq, heard[0].text.len()),
+        (1, ACK, snd_nxt - 1, 0)
+    );
+    script.tell(&say(ACK, IRS + 1, snd_nxt));
+    assert_eq!(script.pass(Duration::from_secs(59)), []);
+    script.tell(&say(ACK, IRS + 1, snd_nxt).text(b"here I am"));
+    assert_eq!(script.engine.counters().tcp.keep_alive_probes, 1);
+    let probes = script.pass(Duration::from_secs(58));
+    assert!(
+        probes.iter().all(|segment| segment.seq == snd_nxt),
+        "only the acknowledgment"
+    );
+    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+}
+
+/// MUST-26: while data is outstanding its retransmissions ask, and nothing else does.
+#[test]
+fn nobody_is_asked_while_data_is_outstanding() {
+    let mut script = plain();
+    let (connection, snd_nxt) = kept_alive(&mut script);
+    script.engine.tcp_send(connection, b"data").unwrap();
+    let heard = script.pass(Duration::from_secs(100));
+    assert!(heard.iter().all(|segment| segment.seq == snd_nxt));
+    assert_eq!(script.engine.counters().tcp.keep_alive_probes, 0);
+}
+
+/// MUST-29: one probe that nobody answers proves nothing; as many as agreed do.
+#[test]
+fn a_peer_that_answers_no_probe_is_gone() {
+    let mut script = plain();
+    let (connection, _) = kept_alive(&mut script);
+    assert_eq!(script.pass(Duration::from_millis(62_500)).len(), 3);
+    assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    script.pass(Duration::from_secs(1));
+    assert_eq!(
+        script.engine.tcp_error(connection),
+        Some(ConnectionError::TimedOut)
+    );
 }

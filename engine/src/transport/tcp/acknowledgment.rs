@@ -156,7 +156,7 @@ impl Tcp {
             State::FinWait2 => {
                 if connection.flags.has(Has::ORPHAN) {
                     let deadline = out.now + self.config.fin_wait_2;
-                    connection.give_up_at = Deadline::at(deadline);
+                    connection.quiet_at = Deadline::at(deadline);
                     self.arm(index, deadline);
                 }
                 true

@@ -390,7 +390,7 @@ impl Tcp {
         }
         if connection.state == State::FinWait2 {
             let deadline = out.now + self.config.fin_wait_2;
-            connection.give_up_at = Deadline::at(deadline);
+            connection.quiet_at = Deadline::at(deadline);
             self.arm(id.index, deadline);
         }
         let _ = self.shutdown(id);

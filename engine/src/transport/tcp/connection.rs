@@ -66,6 +66,9 @@ impl Flags {
     /// The congestion window is what held the sender back when it sent last (RFC 7661).
     pub(crate) const WINDOW_LIMITED: u32 = 1 << 21;
 
+    /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
+    pub(crate) const KEEPS_ALIVE: u32 = 1 << 22;
+
     #[inline]
     pub(crate) fn has(self, flags: u32) -> bool {
         self.0 & flags != 0
@@ -173,8 +176,8 @@ pub(crate) struct Connection {
     /// When the retransmission (or probe, or handshake) timer runs out; never when nothing is outstanding.
     pub(crate) retransmit_at: Deadline,
     pub(crate) ack_at: Deadline,
-    /// When FIN-WAIT-2 ends by itself.
-    pub(crate) give_up_at: Deadline,
+    /// When the peer has been quiet for too long: FIN-WAIT-2 of a connection that was given up ends, or a keep-alive is due.
+    pub(crate) quiet_at: Deadline,
     pub(crate) rtt: RttEstimator,
     pub(crate) link: Link,
     pub(crate) rtt_seq: SeqNumber,
@@ -229,7 +232,7 @@ impl Connection {
     /// The earliest of the three deadlines.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Deadline {
-        self.retransmit_at.min(self.ack_at).min(self.give_up_at)
+        self.retransmit_at.min(self.ack_at).min(self.quiet_at)
     }
 
     /// The window field for the next segment, and the edge that it promises: never left of what was promised before, and right of it

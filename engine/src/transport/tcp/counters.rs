@@ -19,6 +19,8 @@ pub struct TcpCounters {
     pub fast_recoveries: u64,
     /// Window probes sent.
     pub window_probes: u64,
+    /// Keep-alive probes sent.
+    pub keep_alive_probes: u64,
     /// Connections opened by the application.
     pub active_opens: u64,
     /// Connections opened by peers and established.

@@ -70,11 +70,13 @@ impl Tcp {
             .clear(Has::ACK_NOW | Has::ACK_SOON | Has::RETRANSMIT_HEAD);
         connection.retransmit_at = Deadline::NEVER;
         connection.ack_at = Deadline::NEVER;
-        connection.give_up_at = Deadline::NEVER;
+        connection.quiet_at = Deadline::NEVER;
         if let Some(queue) = self.queues.send.get(connection.send) {
             queue.clear();
         }
         self.queues.send.detach(&mut connection.send);
+        self.forget_keep_alive(index);
+        let connection = self.connections.get_mut(index);
         if release_port && let Some(destination) = connection.destination.take() {
             self.ports.release(destination, connection.key.local_port);
         }

@@ -66,7 +66,7 @@ impl Tcp {
             congestion: Congestion::new(Algorithm::Reno, DEFAULT_MSS_V4),
             retransmit_at: Deadline::NEVER,
             ack_at: Deadline::NEVER,
-            give_up_at: Deadline::NEVER,
+            quiet_at: Deadline::NEVER,
             rtt: RttEstimator::new(),
             link: Link::default(),
             rtt_seq: zero,

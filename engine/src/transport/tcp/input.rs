@@ -29,6 +29,9 @@ impl Tcp {
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
+        if self.connections.get(index).flags.has(Has::KEEPS_ALIVE) {
+            self.note_heard(index, out.now);
+        }
         let connection = self.connections.get_mut(index);
         if is_expected(connection, arrival) {
             if connection.flags.has(Has::TIMESTAMPS) {

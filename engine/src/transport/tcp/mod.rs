@@ -18,6 +18,7 @@ mod half_open;
 mod handshake;
 mod input;
 pub mod isn;
+mod keep_alive;
 mod listen;
 mod milliseconds;
 pub mod options;
@@ -44,12 +45,13 @@ pub use connection::ConnectionError;
 pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use self::connections::{Connections, Queues};
 use self::events::{Dirty, Notices};
 use self::families::{HalfOpens, TimeWaits};
 use self::isn::IsnGenerator;
+use self::keep_alive::Watch;
 use self::listen::Listeners;
 use self::send_queue::{Limit, Memory};
 use super::flow_table::FlowTable;
@@ -91,6 +93,8 @@ pub(crate) struct Tcp {
     notices: Notices,
     credits: CreditList,
     due: Vec<u32>,
+    /// The connections that are kept alive.
+    watches: BTreeMap<u32, Watch>,
     memory: Memory,
     /// Connections that found the pool empty and wait for a slot.
     starved: VecDeque<Id>,
@@ -127,6 +131,7 @@ impl Tcp {
             notices: Notices::default(),
             credits: CreditList::with_capacity(256),
             due: Vec::with_capacity(timeout::TIMER_BATCH),
+            watches: BTreeMap::new(),
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),

@@ -62,10 +62,14 @@ impl Tcp {
             connection.flags.set(Has::ACK_NOW);
             self.dirty.mark(index, connection);
         }
-        if connection.give_up_at.is_due(out.now) {
-            self.counters.fin_wait_2_timeouts += 1;
-            return self.finish(index);
+        if connection.quiet_at.is_due(out.now) {
+            if connection.state == State::FinWait2 && connection.flags.has(Has::ORPHAN) {
+                self.counters.fin_wait_2_timeouts += 1;
+                return self.finish(index);
+            }
+            self.on_quiet(out, index);
         }
+        let connection = self.connections.get_mut(index);
         if connection.retransmit_at.is_due(out.now) {
             connection.retransmit_at = Deadline::NEVER;
             if connection.flags.has(Has::PROBING) {
