@@ -146,6 +146,19 @@ pub struct TcpConfig {
     pub congestion: Congestion,
 }
 
+/// How long a connection goes on sending what nobody acknowledges (R2 of RFC 9293 section 3.8.3). Looked at whenever the retransmission
+/// timer runs out.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum UserTimeout {
+    /// Until [`TcpConfig::retries`] retransmissions (for a SYN [`TcpConfig::syn_retries`]) brought nothing.
+    #[default]
+    ByRetransmissions,
+    /// So long.
+    After(Duration),
+    /// For ever.
+    Never,
+}
+
 /// When a quiet peer is asked whether it is still there (RFC 9293 section 3.8.4). Off unless set on a connection (MUST-25).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepAlive {

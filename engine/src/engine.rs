@@ -6,7 +6,7 @@ use crate::application::{
     BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
     StreamError, TcpHandle, UdpHandle,
 };
-use crate::config::{Config, KeepAlive};
+use crate::config::{Config, KeepAlive, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
 use crate::internet::{Inbound, Internet, InternetCounters, Output};
@@ -373,6 +373,18 @@ impl<D: Device> Engine<D> {
         self.transport
             .tcp
             .set_keep_alive(self.now, connection.0, keep_alive)
+    }
+
+    /// Says how long sent data may stay unacknowledged before the connection fails as timed out.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_user_timeout(
+        &mut self,
+        connection: TcpHandle,
+        timeout: UserTimeout,
+    ) -> Result<(), StreamError> {
+        self.transport.tcp.set_user_timeout(connection.0, timeout)
     }
 
     /// The state of a connection; `None` when the handle is stale.

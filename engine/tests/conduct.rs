@@ -4,7 +4,7 @@ mod support;
 
 use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, TcpHandle};
-use handfast::config::KeepAlive;
+use handfast::config::{KeepAlive, UserTimeout};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 use support::peer::{ACK, OUR_PORT, OURS, PSH, RST, SYN, Script, THEIR_PORT, THEIRS, say};
@@ -226,4 +226,24 @@ fn a_peer_that_answers_no_probe_is_gone() {
         script.engine.tcp_error(connection),
         Some(ConnectionError::TimedOut)
     );
+}
+
+/// MUST-21: the application says how long data may stay unacknowledged: for a while, or for ever.
+#[test]
+fn the_application_sets_the_user_timeout() {
+    for (timeout, patience) in [
+        (UserTimeout::After(Duration::from_secs(10)), Some(10)),
+        (UserTimeout::After(Duration::from_secs(3600)), Some(3600)),
+        (UserTimeout::Never, None),
+    ] {
+        let mut script = plain();
+        let (connection, _) = established(&mut script);
+        script.engine.tcp_set_user_timeout(connection, timeout).unwrap();
+        script.engine.tcp_send(connection, b"anybody?").unwrap();
+        script.pass(Duration::from_secs(patience.unwrap_or(1_000_000) - 1));
+        assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+        script.pass(Duration::from_secs(2));
+        let error = patience.map(|_| ConnectionError::TimedOut);
+        assert_eq!(script.engine.tcp_error(connection), error, "{timeout:?}");
+    }
 }

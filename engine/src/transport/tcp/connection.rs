@@ -68,6 +68,8 @@ impl Flags {
 
     /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
     pub(crate) const KEEPS_ALIVE: u32 = 1 << 22;
+    /// The application has said how long data may stay unacknowledged.
+    pub(crate) const USER_TIMEOUT: u32 = 1 << 23;
 
     #[inline]
     pub(crate) fn has(self, flags: u32) -> bool {

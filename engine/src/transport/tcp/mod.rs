@@ -36,6 +36,7 @@ mod text;
 mod time_wait;
 mod timeout;
 mod unreachable;
+mod user_timeout;
 mod waiting;
 
 pub(crate) use application::Read;
@@ -54,6 +55,7 @@ use self::isn::IsnGenerator;
 use self::keep_alive::Watch;
 use self::listen::Listeners;
 use self::send_queue::{Limit, Memory};
+use self::user_timeout::Patience;
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
 use super::timer_wheel::TimerWheel;
@@ -95,6 +97,8 @@ pub(crate) struct Tcp {
     due: Vec<u32>,
     /// The connections that are kept alive.
     watches: BTreeMap<u32, Watch>,
+    /// The connections that have a user timeout of their own.
+    patience: BTreeMap<u32, Patience>,
     memory: Memory,
     /// Connections that found the pool empty and wait for a slot.
     starved: VecDeque<Id>,
@@ -132,6 +136,7 @@ impl Tcp {
             credits: CreditList::with_capacity(256),
             due: Vec::with_capacity(timeout::TIMER_BATCH),
             watches: BTreeMap::new(),
+            patience: BTreeMap::new(),
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),

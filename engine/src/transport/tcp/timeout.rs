@@ -95,11 +95,12 @@ impl Tcp {
             State::SynSent | State::SynReceived => self.config.syn_retries,
             _ => self.config.retries,
         };
-        if connection.retries >= limit {
+        if self.is_out_of_patience(index, limit, out.now) {
             return self.fail(index, ConnectionError::TimedOut);
         }
+        let connection = self.connections.get_mut(index);
         let first = connection.retries == 0;
-        connection.retries += 1;
+        connection.retries = connection.retries.saturating_add(1);
         connection.rtt.back_off();
         if matches!(connection.state, State::SynSent | State::SynReceived) {
             connection.flags.set(Has::SYN_RETRANSMITTED);
@@ -110,7 +111,10 @@ impl Tcp {
         let flight = connection.snd_max.distance(connection.snd_una) as u32;
         connection.congestion.on_retransmission_timeout(flight, !first);
         connection.recover = connection.snd_max;
-        connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+        let deadline = out.now + connection.rtt.rto();
+        let deadline = self.before_patience_ends(index, deadline);
+        let connection = self.connections.get_mut(index);
+        connection.retransmit_at = Deadline::at(deadline);
         if connection.snd_wnd == 0 {
             // The window closed over what was sent: it is probed with the segment that the peer had no room for.
             connection.flags.set(Has::PROBING);
@@ -153,10 +157,11 @@ impl Tcp {
             connection.flags.clear(Has::PROBING);
             return;
         }
-        if connection.retries >= self.config.retries {
+        if self.is_out_of_patience(index, self.config.retries, out.now) {
             return self.fail(index, ConnectionError::TimedOut);
         }
-        connection.retries += 1;
+        let connection = self.connections.get_mut(index);
+        connection.retries = connection.retries.saturating_add(1);
         connection.rtt.back_off();
         let pause = connection.rtt.rto().min(MAX_PROBE_INTERVAL);
         connection.retransmit_at = Deadline::at(out.now + pause);

@@ -1,0 +1,83 @@
+//! How long data may stay unacknowledged before the connection is given up: R2 of RFC 9293 section 3.8.3, for one connection (MUST-21).
+
+use super::Tcp;
+use super::application::{Id, StreamError};
+use super::connection::Flags as Has;
+use crate::config::UserTimeout;
+use crate::time::{Duration, Instant};
+
+/// The limit of one connection that has its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// `None`: for ever.
+    limit: Option<Duration>,
+    /// Since when the peer has acknowledged nothing.
+    stalled_since: Instant,
+}
+
+impl Tcp {
+    /// Gives a connection a limit of its own, or the engine's number of retransmissions again.
+    pub(crate) fn set_user_timeout(&mut self, id: Id, timeout: UserTimeout) -> Result<(), StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        if connection.flags.has(Has::DETACHED) {
+            return Err(StreamError::ShutDown);
+        }
+        let limit = match timeout {
+            UserTimeout::ByRetransmissions => {
+                self.forget_user_timeout(id.index);
+                return Ok(());
+            }
+            UserTimeout::After(limit) => Some(limit),
+            UserTimeout::Never => None,
+        };
+        connection.flags.set(Has::USER_TIMEOUT);
+        // What is outstanding already is timed from its next timeout on.
+        connection.retries = 0;
+        let patience = Patience {
+            limit,
+            stalled_since: Instant::ZERO,
+        };
+        self.patience.insert(id.index, patience);
+        Ok(())
+    }
+
+    /// Whether a connection whose retransmission timer has just run out, after `retries` of at most `most`, is to be given up.
+    pub(super) fn is_out_of_patience(&mut self, index: u32, most: u8, now: Instant) -> bool {
+        let connection = self.connections.get(index);
+        let (retries, rto) = (connection.retries, connection.rtt.rto());
+        let Some(patience) = self.own_patience(index) else {
+            return retries >= most;
+        };
+        if retries == 0 {
+            let first_sent = now.as_nanos().saturating_sub(rto.as_nanos());
+            patience.stalled_since = Instant::from_nanos(first_sent);
+        }
+        let limit = patience.limit;
+        limit.is_some_and(|limit| now.saturating_since(patience.stalled_since) >= limit)
+    }
+
+    /// When the retransmission timer, which was to run out at `next`, has to run out for the limit's sake.
+    pub(super) fn before_patience_ends(&mut self, index: u32, next: Instant) -> Instant {
+        let end = self.own_patience(index).and_then(|patience| {
+            let limit = patience.limit?;
+            Some(patience.stalled_since + limit)
+        });
+        end.map_or(next, |end| end.min(next))
+    }
+
+    /// The connection is over, or has no limit of its own any more.
+    pub(super) fn forget_user_timeout(&mut self, index: u32) {
+        if self.connections.get_mut(index).flags.take(Has::USER_TIMEOUT) {
+            self.patience.remove(&index);
+        }
+    }
+
+    fn own_patience(&mut self, index: u32) -> Option<&mut Patience> {
+        let flags = self.connections.get(index).flags;
+        flags.has(Has::USER_TIMEOUT).then_some(())?;
+        self.patience.get_mut(&index)
+    }
+}
