@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::application::{
     BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
-    StreamError, TcpHandle, UdpHandle,
+    StreamError, TcpHandle, TcpInfo, UdpHandle,
 };
 use crate::config::{Config, KeepAlive, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
@@ -390,6 +390,11 @@ impl<D: Device> Engine<D> {
     /// The state of a connection; `None` when the handle is stale.
     pub fn tcp_state(&mut self, connection: TcpHandle) -> Option<State> {
         self.transport.tcp.state(connection.0)
+    }
+
+    /// What a connection looks like just now; `None` when the handle is stale.
+    pub fn tcp_info(&mut self, connection: TcpHandle) -> Option<TcpInfo> {
+        self.transport.tcp.info(connection.0)
     }
 
     /// Why a connection failed; `None` when it did not.

@@ -247,3 +247,31 @@ fn the_application_sets_the_user_timeout() {
         assert_eq!(script.engine.tcp_error(connection), error, "{timeout:?}");
     }
 }
+
+/// The snapshot says what the wire has shown.
+#[test]
+fn a_snapshot_tells_what_the_wire_has_shown() {
+    let mut script = plain();
+    let (connection, snd_nxt) = established(&mut script);
+    script.engine.tcp_send(connection, &[1; 1000]).unwrap();
+    let heard = script.hear();
+    let sent: usize = heard.iter().map(|segment| segment.text.len()).sum();
+    let info = script.engine.tcp_info(connection).unwrap();
+    assert_eq!(info.state, State::Established);
+    assert_eq!(
+        (info.timestamps, info.snd_wscale, info.snd_mss),
+        (false, None, 536)
+    );
+    assert_eq!(
+        (info.unacked as usize, info.notsent as usize),
+        (sent, 1000 - sent)
+    );
+    assert_eq!(info.snd_wnd, 60_000);
+    assert_eq!(info.rcv_wnd, u32::from(heard[0].window));
+    let answer = say(ACK, IRS + 1, snd_nxt + sent as u32).text(b"12345");
+    script.tell(&answer);
+    script.hear();
+    let info = script.engine.tcp_info(connection).unwrap();
+    assert_eq!((info.rcv_buffered, info.retransmits), (5, 0));
+    assert!(info.rtt.is_some() && info.snd_cwnd > 536);
+}

@@ -16,6 +16,7 @@ mod events;
 mod families;
 mod half_open;
 mod handshake;
+mod info;
 mod input;
 pub mod isn;
 mod keep_alive;
@@ -45,6 +46,7 @@ pub(crate) use arrival::Prospect;
 pub use connection::ConnectionError;
 pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
+pub use info::TcpInfo;
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,0 +1,76 @@
+//! What a connection looks like from outside, with the names that Linux's `tcp_info` has made known.
+
+use super::Tcp;
+use super::application::Id;
+use super::connection::{Connection, Flags as Has};
+use super::state::State;
+use crate::time::Duration;
+
+/// A snapshot of one connection. Sizes are in bytes, where Linux counts segments too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpInfo {
+    /// Its state.
+    pub state: State,
+    /// Both ends use timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// The shift of the peer's windows; `None` without window scaling.
+    pub snd_wscale: Option<u8>,
+    /// The shift of our windows; `None` without window scaling.
+    pub rcv_wscale: Option<u8>,
+    /// Text of a full segment, options taken off.
+    pub snd_mss: u32,
+    /// The retransmission timeout, back-off included (RFC 6298).
+    pub rto: Duration,
+    /// SRTT; `None` before the first measurement.
+    pub rtt: Option<Duration>,
+    /// RTTVAR, how much the round-trip time varies.
+    pub rttvar: Duration,
+    /// Timeouts since the peer acknowledged something.
+    pub retransmits: u8,
+    /// The congestion window.
+    pub snd_cwnd: u32,
+    /// The slow start threshold.
+    pub snd_ssthresh: u32,
+    /// The window that the peer offers.
+    pub snd_wnd: u32,
+    /// The window that the peer was offered and has not used.
+    pub rcv_wnd: u32,
+    /// Sent and not acknowledged.
+    pub unacked: u32,
+    /// Written by the application and not sent.
+    pub notsent: u32,
+    /// Received and not given back by the application.
+    pub rcv_buffered: u32,
+}
+
+impl Tcp {
+    /// A snapshot of a connection; `None` when the handle names none.
+    pub(crate) fn info(&mut self, id: Id) -> Option<TcpInfo> {
+        let connection = self.connections.lookup(id.index, id.generation)?;
+        let queue = self.queues.send.get(connection.send);
+        let notsent = queue.map_or(0, |queue| queue.unsent());
+        Some(snapshot(connection, notsent))
+    }
+}
+
+fn snapshot(connection: &Connection, notsent: u32) -> TcpInfo {
+    let scales = connection.flags.has(Has::SCALES);
+    TcpInfo {
+        state: connection.state,
+        timestamps: connection.flags.has(Has::TIMESTAMPS),
+        snd_wscale: scales.then_some(connection.snd_scale),
+        rcv_wscale: scales.then_some(connection.rcv_scale),
+        snd_mss: u32::from(connection.mss),
+        rto: connection.rtt.rto(),
+        rtt: connection.rtt.srtt(),
+        rttvar: connection.rtt.rttvar(),
+        retransmits: connection.retries,
+        snd_cwnd: connection.congestion.window(),
+        snd_ssthresh: connection.congestion.ssthresh(),
+        snd_wnd: connection.snd_wnd,
+        rcv_wnd: connection.rcv_wnd(),
+        unacked: connection.in_flight(),
+        notsent,
+        rcv_buffered: connection.rcv_buffered,
+    }
+}
