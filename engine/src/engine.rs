@@ -375,6 +375,15 @@ impl<D: Device> Engine<D> {
             .set_keep_alive(self.now, connection.0, keep_alive)
     }
 
+    /// Sets the Diffserv field (RFC 2474) of the segments that an established connection sends from now on. Of `diffserv` the lower six bits
+    /// count.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn tcp_set_diffserv(&mut self, connection: TcpHandle, diffserv: u8) -> Result<(), StreamError> {
+        self.transport.tcp.set_diffserv(connection.0, diffserv & 0x3f)
+    }
+
     /// Says how long sent data may stay unacknowledged before the connection fails as timed out.
     ///
     /// # Errors

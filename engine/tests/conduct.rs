@@ -275,3 +275,17 @@ fn a_snapshot_tells_what_the_wire_has_shown() {
     assert_eq!((info.rcv_buffered, info.retransmits), (5, 0));
     assert!(info.rtt.is_some() && info.snd_cwnd > 536);
 }
+
+/// MUST-48, SHLD-21, SHLD-22: the application's Diffserv value goes out unchanged, and it may change.
+#[test]
+fn the_application_sets_the_diffserv_field() {
+    let mut script = plain();
+    let (connection, _) = established(&mut script);
+    script.engine.tcp_set_no_delay(connection, true).unwrap();
+    for (set, on_the_wire) in [(0, 0), (46, 46 << 2), (8, 8 << 2), (0xff, 63 << 2)] {
+        script.engine.tcp_set_diffserv(connection, set).unwrap();
+        script.engine.tcp_send(connection, b"now").unwrap();
+        let packets = script.hear_packets();
+        assert_eq!((packets.len(), packets[0][1]), (1, on_the_wire));
+    }
+}

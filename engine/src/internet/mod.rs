@@ -275,7 +275,8 @@ impl Internet {
         transport
     }
 
-    /// As [`Internet::begin`] for a transport header whose length is known when the program is built, which `write` fills.
+    /// As [`Internet::begin`] for a transport header whose length is known when the program is built, which `write` fills, with a Diffserv
+    /// field of 0 to 63.
     ///
     /// A closure, so that each family has its own straight line of code to the end.
     #[inline(always)]
@@ -285,9 +286,13 @@ impl Internet {
         source: &Address,
         destination: &Address,
         protocol: u8,
+        diffserv: u8,
         write: impl FnOnce(&mut [u8; LEN]),
     ) {
-        let header = self.header_of(packet, source, destination, protocol, LEN);
+        let header = Header {
+            dscp: diffserv,
+            ..self.header_of(packet, source, destination, protocol, LEN)
+        };
         if source.is_v4() {
             packet.transport_offset = ipv4::HEADER_LEN as u16;
             let (network, transport) = packet.header_arrays();

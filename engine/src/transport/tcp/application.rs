@@ -421,6 +421,16 @@ impl Tcp {
         Ok(())
     }
 
+    /// Sets the Diffserv field of the segments that follow (RFC 9293 MUST-48, SHLD-21).
+    pub(crate) fn set_diffserv(&mut self, id: Id, diffserv: u8) -> Result<(), StreamError> {
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        connection.diffserv = diffserv;
+        Ok(())
+    }
+
     /// The state of a connection; `None` when the handle names none.
     pub(crate) fn state(&mut self, id: Id) -> Option<State> {
         self.connections

@@ -196,6 +196,8 @@ pub(crate) struct Connection {
     pub(crate) dup_acks: u8,
     pub(crate) retries: u8,
     pub(crate) quick_acks: u8,
+    /// The Diffserv field of what is sent (RFC 2474), 0 to 63.
+    pub(crate) diffserv: u8,
     pub(crate) error: Option<ConnectionError>,
     pub(crate) destination: Option<DestinationId>,
 }

@@ -67,6 +67,7 @@ impl Tcp {
             retransmit_at: Deadline::NEVER,
             ack_at: Deadline::NEVER,
             quiet_at: Deadline::NEVER,
+            diffserv: 0,
             rtt: RttEstimator::new(),
             link: Link::default(),
             rtt_seq: zero,

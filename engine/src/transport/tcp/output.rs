@@ -235,7 +235,14 @@ impl Tcp {
             urgent: 0,
             flags,
         };
-        write_headers(out.internet, packet, &connection.key, &header, timestamps);
+        write_headers(
+            out.internet,
+            packet,
+            &connection.key,
+            connection.diffserv,
+            &header,
+            timestamps,
+        );
         connection.rcv_acked = connection.rcv_nxt;
         connection.ack_at = Deadline::NEVER;
         connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
@@ -250,6 +257,7 @@ fn write_headers(
     internet: &mut Internet,
     packet: &mut Packet,
     key: &FlowKey,
+    diffserv: u8,
     header: &EmitHeader,
     timestamps: Option<Timestamps>,
 ) {
@@ -259,15 +267,23 @@ fn write_headers(
             &key.local,
             &key.remote,
             protocol::TCP,
+            diffserv,
             |bytes| {
                 let (fixed, rest) = bytes.split_first_chunk_mut().expect("longer than a fixed header");
                 header.emit(options::TIMESTAMPS_LEN, fixed);
                 rest.copy_from_slice(&options::aligned_timestamps(timestamps));
             },
         ),
-        None => internet.begin_array(packet, &key.local, &key.remote, protocol::TCP, |bytes| {
-            header.emit(0, bytes);
-        }),
+        None => internet.begin_array(
+            packet,
+            &key.local,
+            &key.remote,
+            protocol::TCP,
+            diffserv,
+            |bytes| {
+                header.emit(0, bytes);
+            },
+        ),
     }
     internet.complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
 }
