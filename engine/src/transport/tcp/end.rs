@@ -26,9 +26,13 @@ impl Tcp {
 
     /// Both FINs are exchanged and ours was first: the tuple stays in TIME_WAIT, everything else goes.
     pub(super) fn enter_time_wait(&mut self, out: &mut Output<'_>, index: u32) {
-        self.acknowledge(out, index);
         let connection = self.connections.get_mut(index);
         connection.state = State::TimeWait;
+        if connection.rcv_acked != connection.rcv_nxt {
+            // The peer's FIN. When the FINs crossed, it was acknowledged already, and the acknowledgment of ours needs no answer.
+            self.acknowledge(out, index);
+        }
+        let connection = self.connections.get(index);
         let window = (connection.rcv_wnd() >> connection.rcv_scale) as u16;
         let mut entry = Entry::new(connection.key, connection.snd_nxt, connection.rcv_nxt, window);
         if connection.flags.has(Has::TIMESTAMPS) {

@@ -257,7 +257,9 @@ impl Tcp {
         if connection.send != NO_QUEUE || connection.flags.has(Has::FIN_QUEUED) {
             self.dirty.mark(index, connection);
         }
-        self.acknowledge_soon(index);
+        if arrival.header.flags.contains(Flags::SYN) {
+            self.acknowledge_soon(index);
+        }
     }
 
     /// Simultaneous open (MUST-10): both SYNs are on the way, ours goes out again with an acknowledgment.
