@@ -27,6 +27,10 @@ pub struct TcpInfo {
     pub rttvar: Duration,
     /// Timeouts since the peer acknowledged something.
     pub retransmits: u8,
+    /// Duplicate acknowledgments in a row.
+    pub dup_acks: u8,
+    /// A loss is being repaired without waiting for the timer.
+    pub in_recovery: bool,
     /// The congestion window.
     pub snd_cwnd: u32,
     /// The slow start threshold.
@@ -39,6 +43,10 @@ pub struct TcpInfo {
     pub unacked: u32,
     /// Written by the application and not sent.
     pub notsent: u32,
+    /// Queued for sending: not sent, or not acknowledged.
+    pub send_queued: u32,
+    /// The peer's FIN has come, and everything before it.
+    pub peer_closed: bool,
     /// Received and not given back by the application.
     pub rcv_buffered: u32,
 }
@@ -48,12 +56,17 @@ impl Tcp {
     pub(crate) fn info(&mut self, id: Id) -> Option<TcpInfo> {
         let connection = self.connections.lookup(id.index, id.generation)?;
         let queue = self.queues.send.get(connection.send);
-        let notsent = queue.map_or(0, |queue| queue.unsent());
-        Some(snapshot(connection, notsent))
+        let (notsent, queued) = queue.map_or((0, 0), |queue| (queue.unsent(), queue.len()));
+        Some(TcpInfo {
+            notsent,
+            send_queued: queued,
+            ..of_connection(connection)
+        })
     }
 }
 
-fn snapshot(connection: &Connection, notsent: u32) -> TcpInfo {
+/// All but what the send queue knows.
+fn of_connection(connection: &Connection) -> TcpInfo {
     let scales = connection.flags.has(Has::SCALES);
     TcpInfo {
         state: connection.state,
@@ -65,12 +78,16 @@ fn snapshot(connection: &Connection, notsent: u32) -> TcpInfo {
         rtt: connection.rtt.srtt(),
         rttvar: connection.rtt.rttvar(),
         retransmits: connection.retries,
+        dup_acks: connection.dup_acks,
+        in_recovery: connection.flags.has(Has::RECOVERY),
         snd_cwnd: connection.congestion.window(),
         snd_ssthresh: connection.congestion.ssthresh(),
         snd_wnd: connection.snd_wnd,
         rcv_wnd: connection.rcv_wnd(),
         unacked: connection.in_flight(),
-        notsent,
+        notsent: 0,
+        send_queued: 0,
+        peer_closed: connection.flags.has(Has::FIN_RECEIVED),
         rcv_buffered: connection.rcv_buffered,
     }
 }
