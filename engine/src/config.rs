@@ -142,6 +142,8 @@ pub struct TcpConfig {
     pub timestamps: bool,
     /// Offer and use window scaling (RFC 7323). True.
     pub window_scaling: bool,
+    /// Offer and use selective acknowledgments (RFC 2018), and with them RACK-TLP (RFC 8985). True.
+    pub sack: bool,
     /// The congestion control. NewReno.
     pub congestion: Congestion,
 }
@@ -209,6 +211,7 @@ impl Default for TcpConfig {
             fin_wait_2: Duration::from_secs(60),
             timestamps: true,
             window_scaling: true,
+            sack: true,
             congestion: Congestion::NewReno,
         }
     }

@@ -67,9 +67,15 @@ impl Flags {
     pub(crate) const WINDOW_LIMITED: u32 = 1 << 21;
 
     /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
-    pub(crate) const KEEPS_ALIVE: u32 = 1 << 22;
+    pub(crate) const KEEPS_ALIVE: u32 = 1 << 30;
     /// The application has said how long data may stay unacknowledged.
-    pub(crate) const USER_TIMEOUT: u32 = 1 << 23;
+    pub(crate) const USER_TIMEOUT: u32 = 1 << 31;
+
+    /// Both ends agreed on selective acknowledgments (RFC 2018).
+    pub(crate) const SACK: u32 = 1 << 22;
+
+    /// Acknowledgments report what is held beyond a gap, or what came twice.
+    pub(crate) const SACK_DUE: u32 = 1 << 23;
 
     #[inline]
     pub(crate) fn has(self, flags: u32) -> bool {

@@ -24,6 +24,9 @@ impl Offered {
     /// Window scaling (RFC 7323 section 2).
     pub(super) const WINDOW_SCALE: Self = Self(1 << 1);
 
+    /// Selective acknowledgments (RFC 2018 section 2).
+    pub(super) const SACK: Self = Self(1 << 2);
+
     /// These and the others.
     pub(super) const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)

@@ -32,6 +32,7 @@ struct Agreed {
     peer_mss: u16,
     peer_scale: Option<u8>,
     timestamps: bool,
+    sack: bool,
     ts_recent: u32,
 }
 
@@ -125,7 +126,7 @@ impl Tcp {
             seq: iss,
             ack: rcv_nxt,
             window_scale: scales.then(|| window_scale(&self.config)),
-            sack_permitted: false,
+            sack_permitted: self.config.sack && (!answers || connection.flags.has(Has::SACK)),
             timestamps,
         };
         self.emit_syn(out, &key, syn).ok_or(QueueFull)?;
@@ -218,6 +219,7 @@ impl Tcp {
             peer_mss: options.mss.unwrap_or(0),
             peer_scale: options.window_scale.filter(|_| self.config.window_scaling),
             timestamps: options.timestamps.is_some() && self.config.timestamps,
+            sack: options.sack_permitted && self.config.sack,
             ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
         };
         let connection = self.connections.get_mut(index);
@@ -308,7 +310,7 @@ impl Tcp {
                 .offered
                 .contains(Offered::WINDOW_SCALE)
                 .then(|| window_scale(&self.config)),
-            sack_permitted: false,
+            sack_permitted: entry.offered.contains(Offered::SACK),
             timestamps: entry.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
                 tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
                 tsecr: entry.ts_recent,
@@ -392,6 +394,7 @@ impl Tcp {
                 .contains(Offered::WINDOW_SCALE)
                 .then_some(entry.window_shift),
             timestamps: entry.offered.contains(Offered::TIMESTAMPS),
+            sack: entry.offered.contains(Offered::SACK),
             ts_recent: entry.ts_recent,
         };
         agree(&self.config, out, &mut connection, agreed);
@@ -450,6 +453,9 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
         connection.snd_scale = scale;
         connection.rcv_scale = window_scale(config);
         connection.flags.set(Has::SCALES);
+    }
+    if agreed.sack {
+        connection.flags.set(Has::SACK);
     }
     if agreed.timestamps {
         connection.flags.set(Has::TIMESTAMPS);

@@ -134,6 +134,7 @@ impl Tcp {
         if !acceptable && !arrival.header.flags.contains(Flags::RST) {
             self.counters.dropped_out_of_window += u64::from(!answers_probe);
             if self.process_ack_of_unacceptable(out, index, arrival) {
+                self.note_if_duplicate(index, arrival);
                 self.acknowledge_invalid(out, index, arrival.text_len);
             }
         }

@@ -221,6 +221,9 @@ impl Tcp {
         if options.window_scale.is_some() && self.config.window_scaling {
             offered = offered.with(Offered::WINDOW_SCALE);
         }
+        if self.config.sack && options.sack_permitted {
+            offered = offered.with(Offered::SACK);
+        }
         let entry = HalfOpen {
             key: *arrival.key,
             irs: arrival.header.seq,

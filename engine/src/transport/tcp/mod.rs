@@ -21,6 +21,7 @@ mod input;
 pub mod isn;
 mod keep_alive;
 mod listen;
+mod loss;
 mod milliseconds;
 pub mod options;
 mod output;
@@ -56,6 +57,7 @@ use self::families::{HalfOpens, TimeWaits};
 use self::isn::IsnGenerator;
 use self::keep_alive::Watch;
 use self::listen::Listeners;
+use self::options::SackBlock;
 use self::send_queue::{Limit, Memory};
 use self::user_timeout::Patience;
 use super::flow_table::FlowTable;
@@ -104,6 +106,8 @@ pub(crate) struct Tcp {
     memory: Memory,
     /// Connections that found the pool empty and wait for a slot.
     starved: VecDeque<Id>,
+    /// What came twice, and to which connection, until the acknowledgment that reports it is built.
+    duplicate: Option<(u32, SackBlock)>,
     counters: TcpCounters,
 }
 
@@ -142,6 +146,7 @@ impl Tcp {
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),
+            duplicate: None,
             counters: TcpCounters::default(),
         }
     }

@@ -66,6 +66,14 @@ impl SackBlocks {
     pub fn as_slice(&self) -> &[SackBlock] {
         &self.blocks[..usize::from(self.len)]
     }
+
+    /// Appends a block; nothing when there are four.
+    pub(crate) fn push(&mut self, block: SackBlock) {
+        if let Some(free) = self.blocks.get_mut(usize::from(self.len)) {
+            *free = block;
+            self.len += 1;
+        }
+    }
 }
 
 /// Where a segment has its SACK blocks. Few segments have any, so that the 32 octets are read when they are wanted and

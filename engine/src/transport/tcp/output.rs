@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
 use super::input::timestamp_clock;
+use super::loss::report;
 use super::options::{self, Timestamps};
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
@@ -235,14 +236,19 @@ impl Tcp {
             urgent: 0,
             flags,
         };
-        write_headers(
-            out.internet,
-            packet,
-            &connection.key,
-            connection.diffserv,
-            &header,
-            timestamps,
-        );
+        if connection.flags.has(Has::SACK_DUE) {
+            let sack = report::due(index, connection, &mut self.queues, &mut self.duplicate, sent);
+            report::write_headers(out.internet, packet, &connection.key, &header, timestamps, &sack);
+        } else {
+            write_headers(
+                out.internet,
+                packet,
+                &connection.key,
+                connection.diffserv,
+                &header,
+                timestamps,
+            );
+        }
         connection.rcv_acked = connection.rcv_nxt;
         connection.ack_at = Deadline::NEVER;
         connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);

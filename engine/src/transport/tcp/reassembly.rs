@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::loss::ranges::Ranges;
+use super::options::{MAX_SACK_BLOCKS, SackBlock, SackBlocks};
 use super::seq::SeqNumber;
 use crate::frame::Payload;
 
@@ -9,6 +11,10 @@ use crate::frame::Payload;
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     pieces: VecDeque<(SeqNumber, Payload)>,
+    /// What the pieces hold, without the seams between them.
+    held: Ranges,
+    /// Where the segments that arrived last begin, the last one first.
+    recent: [SeqNumber; MAX_SACK_BLOCKS],
 }
 
 impl Reassembly {
@@ -51,8 +57,49 @@ impl Reassembly {
         if self.pieces.len() >= max_pieces {
             return false;
         }
+        self.held.insert(seq, seq + payload.len() as u32);
         self.pieces.insert(at, (seq, payload));
         true
+    }
+
+    /// Remembers that a segment which begins at `seq` has just arrived.
+    pub(crate) fn note_arrival(&mut self, seq: SeqNumber) {
+        let block = self.held.containing(seq);
+        let same = |recent: &SeqNumber| self.held.containing(*recent) == block;
+        let last = self.recent.iter().position(same).unwrap_or(MAX_SACK_BLOCKS - 1);
+        self.recent[..=last].rotate_right(1);
+        self.recent[0] = seq;
+    }
+
+    /// Whether all of `left..right` is held.
+    pub(crate) fn holds(&self, left: SeqNumber, right: SeqNumber) -> bool {
+        self.held
+            .containing(left)
+            .is_some_and(|block| right.le(block.right))
+    }
+
+    /// What is held, for the sender to know: the block that grew last first (RFC 2018 section 4), behind the `duplicate` that has just
+    /// arrived, if any (RFC 2883 section 4). At most `limit` blocks.
+    pub(crate) fn report(&self, duplicate: Option<SackBlock>, limit: usize) -> SackBlocks {
+        let mut report = SackBlocks::default();
+        if let Some(duplicate) = duplicate {
+            report.push(duplicate);
+        }
+        let fresh = usize::from(duplicate.is_some());
+        for seq in self.recent {
+            if let Some(block) = self.held.containing(seq)
+                && report.as_slice().len() < limit
+                && !report.as_slice()[fresh..].contains(&block)
+            {
+                report.push(block);
+            }
+        }
+        report
+    }
+
+    /// Forgets what lies before `rcv_nxt`: it is acknowledged.
+    pub(crate) fn forget_before(&mut self, rcv_nxt: SeqNumber) {
+        self.held.remove_before(rcv_nxt);
     }
 
     /// Takes the next piece when its turn has come, without what lies before `rcv_nxt`.
@@ -70,5 +117,6 @@ impl Reassembly {
     /// Drops everything; the storage is kept.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
+        self.held.clear();
     }
 }

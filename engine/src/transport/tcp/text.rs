@@ -25,6 +25,11 @@ impl Tcp {
         if !connection.state.may_receive_data() {
             return;
         }
+        if arrival.header.seq.lt(connection.rcv_nxt) {
+            let rcv_nxt = connection.rcv_nxt;
+            self.note_duplicate(index, arrival.header.seq, rcv_nxt);
+        }
+        let connection = self.connections.get_mut(index);
         trim_to_window(connection, arrival, packet);
         let start = if arrival.header.seq.lt(connection.rcv_nxt) {
             connection.rcv_nxt
@@ -63,6 +68,7 @@ impl Tcp {
         self.notices.add(index, connection, Ready::READABLE);
         if had_a_gap {
             self.deliver_early(index);
+            self.note_gaps(index);
         }
         if had_a_gap || received == 0 {
             self.acknowledge_now(index);
@@ -88,8 +94,9 @@ impl Tcp {
             match queue.push(piece, &limit, &self.memory.pool) {
                 Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
                 Err(_) => {
+                    // What is reported as held must be held.
                     self.counters.dropped_queue_full += 1;
-                    return;
+                    return queue.early.clear();
                 }
             }
             connection.rcv_nxt += bytes;
@@ -100,9 +107,11 @@ impl Tcp {
 
     /// Text beyond a gap is kept, and the gap is reported at once, once for each segment (RFC 5681 section 4.2).
     fn on_early_text(&mut self, out: &mut Output<'_>, index: u32, mut seq: SeqNumber, packet: &mut Packet) {
+        let (start, end) = (seq, seq + packet.body_len() as u32);
         let connection = self.connections.get_mut(index);
         let queue = self.queues.receive.attach(&mut connection.receive);
         self.counters.out_of_order += 1;
+        let is_duplicate = queue.early.holds(start, end);
         for piece in packet.take_body() {
             let len = piece.len() as u32;
             if !piece.is_empty()
@@ -115,8 +124,13 @@ impl Tcp {
             }
             seq += len;
         }
+        queue.early.note_arrival(start);
         if queue.is_empty() {
             self.queues.receive.detach(&mut connection.receive);
+        }
+        self.note_gaps(index);
+        if is_duplicate {
+            self.note_duplicate(index, start, end);
         }
         self.acknowledge(out, index);
     }
