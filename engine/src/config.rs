@@ -144,7 +144,7 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer and use selective acknowledgments (RFC 2018), and with them RACK-TLP (RFC 8985). True.
     pub sack: bool,
-    /// The congestion control. NewReno.
+    /// The congestion control. CUBIC, Linux's choice.
     pub congestion: Congestion,
 }
 
@@ -185,7 +185,9 @@ impl Default for KeepAlive {
 /// How a connection decides how much may be in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Congestion {
-    /// RFC 5681 with RFC 6582's recovery.
+    /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
+    Cubic,
+    /// RFC 5681.
     NewReno,
     /// So many bytes, always. For benches and lossless wires.
     Fixed(u32),
@@ -212,7 +214,7 @@ impl Default for TcpConfig {
             timestamps: true,
             window_scaling: true,
             sack: true,
-            congestion: Congestion::NewReno,
+            congestion: Congestion::Cubic,
         }
     }
 }

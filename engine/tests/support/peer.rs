@@ -38,6 +38,9 @@ pub(crate) struct Segment {
     pub(crate) mss: Option<u16>,
     /// TSval and TSecr.
     pub(crate) timestamps: Option<(u32, u32)>,
+    pub(crate) sack_permitted: bool,
+    /// Left and right edges.
+    pub(crate) sack: Vec<(u32, u32)>,
     pub(crate) text: Vec<u8>,
 }
 
@@ -70,6 +73,12 @@ impl Segment {
         self
     }
 
+    /// With SACK blocks.
+    pub(crate) fn sack(mut self, blocks: &[(u32, u32)]) -> Self {
+        self.sack = blocks.to_vec();
+        self
+    }
+
     pub(crate) fn ports(mut self, from: u16, to: u16) -> Self {
         (self.from, self.to) = (from, to);
         self
@@ -85,6 +94,16 @@ impl Segment {
             options.extend_from_slice(&[1, 1, 8, 10]);
             options.extend_from_slice(&tsval.to_be_bytes());
             options.extend_from_slice(&tsecr.to_be_bytes());
+        }
+        if self.sack_permitted {
+            options.extend_from_slice(&[1, 1, 4, 2]);
+        }
+        if !self.sack.is_empty() {
+            options.extend_from_slice(&[1, 1, 5, 2 + 8 * self.sack.len() as u8]);
+            for (left, right) in &self.sack {
+                options.extend_from_slice(&left.to_be_bytes());
+                options.extend_from_slice(&right.to_be_bytes());
+            }
         }
         let mut header = TcpHeader::new(self.from, self.to, self.seq, self.window);
         header.acknowledgment_number = self.ack;
@@ -139,6 +158,14 @@ impl Segment {
                 etherparse::TcpOptionElement::MaximumSegmentSize(mss) => heard.mss = Some(mss),
                 etherparse::TcpOptionElement::Timestamp(tsval, tsecr) => {
                     heard.timestamps = Some((tsval, tsecr));
+                }
+                etherparse::TcpOptionElement::SelectiveAcknowledgementPermitted => {
+                    heard.sack_permitted = true;
+                }
+                etherparse::TcpOptionElement::SelectiveAcknowledgement(first, others) => {
+                    heard.sack = std::iter::once(first)
+                        .chain(others.into_iter().flatten())
+                        .collect();
                 }
                 _ => {}
             }
@@ -211,9 +238,14 @@ impl Script {
         }
     }
 
+    /// Says a segment.
+    pub(crate) fn say(&mut self, segment: &Segment) {
+        self.inject(&segment.encode(self.family));
+    }
+
     /// Says a segment and returns what the engine answers at once.
     pub(crate) fn tell(&mut self, segment: &Segment) -> Vec<Segment> {
-        self.inject(&segment.encode(self.family));
+        self.say(segment);
         self.hear()
     }
 

@@ -2,14 +2,17 @@
 
 use super::Tcp;
 use super::arrival::Arrival;
+use super::congestion::Ack;
 use super::connection::{Connection, Deadline, Flags as Has};
+use super::input::timestamp_clock;
 use super::segment::Flags;
 use super::state::State;
 use crate::internet::Output;
+use crate::time::Instant;
 use crate::transport::ready::Ready;
 
-/// Duplicate acknowledgments that mean a loss (RFC 5681 section 3.2).
-const DUP_ACK_THRESHOLD: u8 = 3;
+/// Echoes that are older tell nothing: 60 s in milliseconds.
+const LONGEST_ECHO_MS: u16 = 60_000;
 
 impl Tcp {
     /// The ACK field of an acceptable segment. False when the rest of the segment must not be looked at.
@@ -43,20 +46,25 @@ impl Tcp {
         connection.snd_una = ack;
         connection.snd_nxt = connection.snd_nxt.max(ack);
         connection.retries = 0;
-        connection.dup_acks = 0;
         connection.flags.clear(Has::PROBING);
 
         let fin_acked = connection.flags.has(Has::FIN_SENT) && connection.all_acknowledged();
         self.release_acknowledged(index, acked - u32::from(fin_acked));
         let connection = self.connections.get_mut(index);
         measure_rtt(connection, out.now);
-        grow_or_recover(connection, acked);
+        let tells_of_loss = is_about_loss(connection, arrival);
+        if !tells_of_loss {
+            grow(connection, arrival, acked, out.now);
+        }
         if connection.all_acknowledged() {
             connection.retransmit_at = Deadline::NEVER;
         } else {
-            let deadline = out.now + connection.rtt.rto();
+            let deadline = out.now + connection.first_timeout();
             connection.retransmit_at = Deadline::at(deadline);
             self.arm(index, deadline);
+        }
+        if tells_of_loss {
+            self.on_loss_acknowledgment(index, arrival, acked, out.now);
         }
         self.make_dirty_if_it_can_send(index);
         if fin_acked {
@@ -106,32 +114,19 @@ impl Tcp {
             && arrival.text_len == 0
             && !arrival.header.flags.contains(Flags::FIN)
             && !connection.all_acknowledged();
-        if is_duplicate {
-            self.on_duplicate_acknowledgment(index);
-        } else if connection.snd_wnd != window_before {
+        let tells_of_loss = if connection.flags.has(Has::SACK) {
+            is_about_loss(connection, arrival)
+        } else {
+            is_duplicate
+        };
+        if tells_of_loss {
+            self.on_loss_acknowledgment(index, arrival, 0, out.now);
+        }
+        let connection = self.connections.get_mut(index);
+        if connection.snd_wnd != window_before {
             self.on_window_change(index);
         }
         true
-    }
-
-    /// RFC 5681 section 3.2, with RFC 6582's condition for entering recovery.
-    fn on_duplicate_acknowledgment(&mut self, index: u32) {
-        let connection = self.connections.get_mut(index);
-        connection.dup_acks = connection.dup_acks.saturating_add(1);
-        let flight = connection.snd_max.distance(connection.snd_una) as u32;
-        if connection.flags.has(Has::RECOVERY) {
-            connection.congestion.on_duplicate_ack(flight);
-        } else if connection.dup_acks == DUP_ACK_THRESHOLD && connection.snd_una.gt(connection.recover) {
-            connection
-                .congestion
-                .enter_recovery(flight, u32::from(DUP_ACK_THRESHOLD));
-            connection.recover = connection.snd_max;
-            connection.flags.set(Has::RECOVERY | Has::RETRANSMIT_HEAD);
-            connection.flags.clear(Has::RTT_RUNNING);
-            self.counters.fast_recoveries += 1;
-        }
-        let connection = self.connections.get_mut(index);
-        self.dirty.mark(index, connection);
     }
 
     /// The peer's window opened or shrank without acknowledging anything.
@@ -142,7 +137,7 @@ impl Tcp {
             connection.retransmit_at = Deadline::NEVER;
             connection.rtt.reset_back_off();
             if !connection.all_acknowledged() {
-                self.rewind(index);
+                self.resend_everything(index);
             }
         }
         self.make_dirty_if_it_can_send(index);
@@ -177,8 +172,7 @@ impl Tcp {
     #[inline]
     fn make_dirty_if_it_can_send(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
-        if connection.send != super::connection::NO_QUEUE
-            || connection.flags.has(Has::FIN_QUEUED | Has::RETRANSMIT_HEAD)
+        if connection.send != super::connection::NO_QUEUE || connection.flags.has(Has::FIN_QUEUED | Has::LOSS)
         {
             self.dirty.mark(index, connection);
         }
@@ -199,7 +193,7 @@ fn update_send_window(connection: &mut Connection, arrival: &Arrival<'_>) {
 
 /// One measurement at a time, never of a segment that was sent twice (RFC 6298 section 3, Karn's rule).
 #[inline]
-fn measure_rtt(connection: &mut Connection, now: crate::time::Instant) {
+fn measure_rtt(connection: &mut Connection, now: Instant) {
     if connection.flags.has(Has::RTT_RUNNING) && connection.snd_una.ge(connection.rtt_seq) {
         connection.flags.clear(Has::RTT_RUNNING);
         connection
@@ -208,19 +202,34 @@ fn measure_rtt(connection: &mut Connection, now: crate::time::Instant) {
     }
 }
 
-/// RFC 5681 section 3.1 outside recovery, RFC 6582 section 3.2 inside.
+/// Whether an acknowledgment needs more than the common path does.
 #[inline]
-fn grow_or_recover(connection: &mut Connection, acked: u32) {
-    if !connection.flags.has(Has::RECOVERY) {
-        let was_limiting = connection.flags.has(Has::WINDOW_LIMITED);
-        return connection.congestion.on_ack(acked, was_limiting);
-    }
-    if connection.snd_una.ge(connection.recover) {
-        connection.flags.clear(Has::RECOVERY);
-        let flight = connection.snd_max.distance(connection.snd_una) as u32;
-        connection.congestion.exit_recovery(flight);
-    } else {
-        connection.congestion.on_partial_ack(acked);
-        connection.flags.set(Has::RETRANSMIT_HEAD);
-    }
+fn is_about_loss(connection: &Connection, arrival: &Arrival<'_>) -> bool {
+    connection.flags.has(Has::LOSS | Has::TAIL_PROBED) || !arrival.header.options.sack.is_empty()
+}
+
+/// The congestion window grows by an acknowledgment of new data.
+#[inline]
+pub(super) fn grow(connection: &mut Connection, arrival: &Arrival<'_>, acked: u32, now: Instant) {
+    let (flags, ts_offset) = (connection.flags, connection.ts_offset);
+    let ack = Ack {
+        octets: acked,
+        snd_una: connection.snd_una,
+        snd_nxt: connection.snd_nxt,
+        now,
+        rtt: &connection.rtt,
+    };
+    let rtt = || echoed_rtt(flags, ts_offset, arrival, now);
+    connection
+        .congestion
+        .on_ack(&ack, flags.has(Has::WINDOW_LIMITED), rtt);
+}
+
+/// The round-trip time of the segment whose timestamp came back, in milliseconds; `None` without timestamps, and above a minute.
+#[inline]
+pub(super) fn echoed_rtt(flags: Has, ts_offset: u32, arrival: &Arrival<'_>, now: Instant) -> Option<u16> {
+    let echoed = arrival.header.options.timestamps?.tsecr;
+    let sent = echoed.wrapping_sub(ts_offset);
+    let rtt = u16::try_from(timestamp_clock(now).wrapping_sub(sent)).ok()?;
+    (flags.has(Has::TIMESTAMPS) && rtt <= LONGEST_ECHO_MS).then_some(rtt)
 }

@@ -96,6 +96,9 @@ impl Tcp {
             self.counters.dropped_checksum += 1;
             return;
         }
+        if !header.options.sack.is_empty() {
+            self.sack_blocks = header.sack_blocks(segment);
+        }
         packet.strip_headers(offset + usize::from(header.header_len));
         let arrival = Arrival {
             header,

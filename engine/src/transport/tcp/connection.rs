@@ -1,6 +1,7 @@
 //! The state of one connection: the transmission control block of RFC 9293 section 3.3.1.
 
 use super::congestion::Congestion;
+use super::loss::Reordering;
 use super::rtt::RttEstimator;
 use super::seq::SeqNumber;
 use super::state::State;
@@ -39,10 +40,10 @@ impl Flags {
     pub(crate) const ACK_NOW: u32 = 1 << 8;
     /// An acknowledgment is owed and goes out at the end of the next poll, when the application had its turn.
     pub(crate) const ACK_SOON: u32 = 1 << 9;
-    /// The segment at `snd_una` is to be sent again.
-    pub(crate) const RETRANSMIT_HEAD: u32 = 1 << 10;
-    /// In fast recovery until `recover` is acknowledged (RFC 6582).
-    pub(crate) const RECOVERY: u32 = 1 << 11;
+    /// Knows of loss, at `loss`.
+    pub(crate) const LOSS: u32 = 1 << 10;
+    /// All is acknowledged, but whether the last tail loss probe has repaired a loss is not known yet.
+    pub(crate) const TAIL_PROBED: u32 = 1 << 11;
     /// The application was refused room and wants to hear of it.
     pub(crate) const WANTS_ROOM: u32 = 1 << 12;
     /// The local port came from the port allocator.
@@ -191,7 +192,8 @@ pub(crate) struct Connection {
     pub(crate) rtt_seq: SeqNumber,
     pub(crate) rtt_started: Instant,
 
-    pub(crate) recover: SeqNumber,
+    /// What is known of loss; [`NO_QUEUE`] without [`Flags::LOSS`].
+    pub(crate) loss: u32,
     pub(crate) early_fin: SeqNumber,
     pub(crate) max_snd_wnd: u32,
     /// Bytes that the application has not given back: queued, or in chunks that it holds.
@@ -199,7 +201,7 @@ pub(crate) struct Connection {
     pub(crate) ts_recent_at: u32,
     pub(crate) challenged_at: u32,
     pub(crate) challenges: u8,
-    pub(crate) dup_acks: u8,
+    pub(crate) reordering: Reordering,
     pub(crate) retries: u8,
     pub(crate) quick_acks: u8,
     /// The Diffserv field of what is sent (RFC 2474), 0 to 63.

@@ -1,6 +1,7 @@
 //! Where connections live: a slab of fixed capacity, with generations, and the queues of those that hold data.
 
 use super::connection::{Connection, NO_QUEUE};
+use super::loss::Loss;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
 use crate::arch::huge_pages;
@@ -52,7 +53,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         debug_assert!(
-            slot.send == NO_QUEUE && slot.receive == NO_QUEUE,
+            slot.send == NO_QUEUE && slot.receive == NO_QUEUE && slot.loss == NO_QUEUE,
             "a connection keeps no queue when it goes"
         );
         // Even a handle that is used before the slot is reused finds another generation.
@@ -130,6 +131,7 @@ impl Links for Connections {
 pub(crate) struct Queues {
     pub(crate) send: Recycled<SendQueue>,
     pub(crate) receive: Recycled<ReceiveQueue>,
+    pub(super) loss: Recycled<Loss>,
 }
 
 /// A slab whose freed items are handed out again as they are, last in, first out.

@@ -11,12 +11,16 @@ pub struct TcpCounters {
     pub bytes_received: u64,
     /// Payload bytes sent for the first time.
     pub bytes_sent: u64,
-    /// Segments sent again: after a timeout, three duplicate acknowledgments, or a SYN that was not answered.
+    /// Segments sent again: because they were lost, as a tail loss probe, or a SYN that was not answered.
     pub segments_retransmitted: u64,
     /// Times that a retransmission timer ran out.
     pub timeouts: u64,
-    /// Times that three duplicate acknowledgments started fast recovery.
+    /// Times that a loss was found before the retransmission timer ran out, and the congestion window reduced.
     pub fast_recoveries: u64,
+    /// Times that a reduction was taken back, because nothing was lost.
+    pub recoveries_undone: u64,
+    /// Tail loss probes sent.
+    pub tail_loss_probes: u64,
     /// Window probes sent.
     pub window_probes: u64,
     /// Keep-alive probes sent.

@@ -69,9 +69,7 @@ impl Tcp {
             return;
         }
         connection.flags.set(Has::DETACHED);
-        connection
-            .flags
-            .clear(Has::ACK_NOW | Has::ACK_SOON | Has::RETRANSMIT_HEAD);
+        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
         connection.retransmit_at = Deadline::NEVER;
         connection.ack_at = Deadline::NEVER;
         connection.quiet_at = Deadline::NEVER;
@@ -88,6 +86,7 @@ impl Tcp {
         self.passive -= u32::from(connection.flags.has(Has::PASSIVE));
         let removed = self.flows.remove(connection.hash, Flow::Connection(index));
         debug_assert!(removed, "a connection is in the flow table until it is detached");
+        self.forget_loss(index);
         self.wheel.cancel(&mut self.connections, index);
     }
 

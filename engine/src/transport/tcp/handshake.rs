@@ -6,6 +6,7 @@ use super::congestion::{Algorithm, Congestion};
 use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
 use super::half_open::{HalfOpen, Offered};
 use super::input::timestamp_clock;
+use super::loss::Reordering;
 use super::options::{self, SynOptions, Timestamps};
 use super::output::QueueFull;
 use super::rtt::RttEstimator;
@@ -64,7 +65,7 @@ impl Tcp {
             ts_recent: 0,
             send: NO_QUEUE,
             receive: NO_QUEUE,
-            congestion: Congestion::new(Algorithm::Reno, DEFAULT_MSS_V4),
+            congestion: Congestion::new(Algorithm::Cubic, DEFAULT_MSS_V4),
             retransmit_at: Deadline::NEVER,
             ack_at: Deadline::NEVER,
             quiet_at: Deadline::NEVER,
@@ -73,14 +74,14 @@ impl Tcp {
             link: Link::default(),
             rtt_seq: zero,
             rtt_started: now,
-            recover: iss,
+            loss: NO_QUEUE,
             early_fin: zero,
             max_snd_wnd: 0,
             rcv_buffered: 0,
             ts_recent_at: timestamp_clock(now),
             challenged_at: 0,
             challenges: 0,
-            dup_acks: 0,
+            reordering: Reordering::default(),
             retries: 0,
             quick_acks: self.config.quick_acks,
             error: None,
@@ -243,7 +244,6 @@ impl Tcp {
             State::Established
         };
         connection.snd_una = arrival.header.ack;
-        connection.recover = connection.snd_una;
         connection.retries = 0;
         connection.retransmit_at = Deadline::NEVER;
         if connection.flags.take(Has::RTT_RUNNING) {
@@ -405,7 +405,6 @@ impl Tcp {
         connection.snd_una = snd_nxt;
         connection.snd_nxt = snd_nxt;
         connection.snd_max = snd_nxt;
-        connection.recover = entry.iss;
         connection.rcv_nxt = rcv_nxt;
         connection.rcv_acked = rcv_nxt;
         connection.rcv_edge = rcv_nxt + u32::from(initial_window(&self.config));
@@ -462,6 +461,7 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
         connection.ts_recent = agreed.ts_recent;
     }
     let algorithm = match config.congestion {
+        config::Congestion::Cubic => Algorithm::Cubic,
         config::Congestion::NewReno => Algorithm::Reno,
         config::Congestion::Fixed(bytes) => Algorithm::Fixed(bytes),
     };

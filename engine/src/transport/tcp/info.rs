@@ -27,8 +27,6 @@ pub struct TcpInfo {
     pub rttvar: Duration,
     /// Timeouts since the peer acknowledged something.
     pub retransmits: u8,
-    /// Duplicate acknowledgments in a row.
-    pub dup_acks: u8,
     /// A loss is being repaired without waiting for the timer.
     pub in_recovery: bool,
     /// The congestion window.
@@ -57,7 +55,9 @@ impl Tcp {
         let connection = self.connections.lookup(id.index, id.generation)?;
         let queue = self.queues.send.get(connection.send);
         let (notsent, queued) = queue.map_or((0, 0), |queue| (queue.unsent(), queue.len()));
+        let loss = self.queues.loss.get(connection.loss);
         Some(TcpInfo {
+            in_recovery: loss.is_some_and(|loss| loss.is_recovering()),
             notsent,
             send_queued: queued,
             ..of_connection(connection)
@@ -65,7 +65,7 @@ impl Tcp {
     }
 }
 
-/// All but what the send queue knows.
+/// All but what its queues know.
 fn of_connection(connection: &Connection) -> TcpInfo {
     let scales = connection.flags.has(Has::SCALES);
     TcpInfo {
@@ -78,8 +78,7 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         rtt: connection.rtt.srtt(),
         rttvar: connection.rtt.rttvar(),
         retransmits: connection.retries,
-        dup_acks: connection.dup_acks,
-        in_recovery: connection.flags.has(Has::RECOVERY),
+        in_recovery: false,
         snd_cwnd: connection.congestion.window(),
         snd_ssthresh: connection.congestion.ssthresh(),
         snd_wnd: connection.snd_wnd,

@@ -57,7 +57,7 @@ use self::families::{HalfOpens, TimeWaits};
 use self::isn::IsnGenerator;
 use self::keep_alive::Watch;
 use self::listen::Listeners;
-use self::options::SackBlock;
+use self::options::{SackBlock, SackBlocks};
 use self::send_queue::{Limit, Memory};
 use self::user_timeout::Patience;
 use super::flow_table::FlowTable;
@@ -108,6 +108,8 @@ pub(crate) struct Tcp {
     starved: VecDeque<Id>,
     /// What came twice, and to which connection, until the acknowledgment that reports it is built.
     duplicate: Option<(u32, SackBlock)>,
+    /// The SACK blocks of the segment that is being processed, if it has any.
+    sack_blocks: SackBlocks,
     counters: TcpCounters,
 }
 
@@ -147,6 +149,7 @@ impl Tcp {
             memory: Memory::new(pool),
             starved: VecDeque::new(),
             duplicate: None,
+            sack_blocks: SackBlocks::default(),
             counters: TcpCounters::default(),
         }
     }

@@ -5,6 +5,7 @@ use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
 use super::input::timestamp_clock;
 use super::loss::report;
 use super::options::{self, Timestamps};
+use super::rtt::MIN_RTO;
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
 use super::state::State;
@@ -19,8 +20,8 @@ pub(super) enum Text {
     None,
     /// Up to so many bytes that were not sent yet.
     Next(u32),
-    /// Up to so many bytes from `snd_una` on, again.
-    Front(u32),
+    /// Up to `limit` bytes from `offset` bytes behind `snd_una` on, again.
+    Again { offset: u32, limit: u32 },
 }
 
 /// The transmit queue is full; the connection stays on the list.
@@ -73,10 +74,9 @@ impl Tcp {
             State::SynSent | State::SynReceived => return self.output_syn(out, index),
             _ => {}
         }
-        if flags.has(Has::RETRANSMIT_HEAD) {
-            self.retransmit_head(out, index)?;
-        }
-        if send != NO_QUEUE {
+        if flags.has(Has::LOSS) {
+            self.output_with_loss(out, index)?;
+        } else if send != NO_QUEUE {
             self.output_text(out, index)?;
         }
         if flags.has(Has::FIN_QUEUED) {
@@ -105,9 +105,11 @@ impl Tcp {
                 note_limit(connection);
                 return Ok(());
             }
-            let Some(len) = sendable(connection, unsent, max_segment) else {
+            let usable = usable_window(connection).min(unsent);
+            let Some(len) = sendable(connection, usable, unsent, max_segment) else {
                 note_limit(connection);
-                if connection.snd_wnd == 0 && connection.in_flight() == 0 {
+                // No acknowledgment will come, and an update of the window may be lost (RFC 9293 section 3.8.6.2.1).
+                if connection.in_flight() == 0 {
                     self.start_probing(index, out);
                 }
                 return Ok(());
@@ -152,50 +154,24 @@ impl Tcp {
 
     /// Books `len` of the sequence space as sent.
     #[inline]
-    fn note_sent(&mut self, out: &Output<'_>, index: u32, len: u32) {
+    pub(super) fn note_sent(&mut self, out: &Output<'_>, index: u32, len: u32) {
         let connection = self.connections.get_mut(index);
-        let again = connection.snd_nxt.lt(connection.snd_max);
         connection.snd_nxt += len;
-        connection.snd_max = connection.snd_max.max(connection.snd_nxt);
-        if again {
-            self.counters.segments_retransmitted += 1;
-        } else {
-            self.counters.bytes_sent += u64::from(len);
-            if !connection.flags.has(Has::RTT_RUNNING) {
-                connection.flags.set(Has::RTT_RUNNING);
-                connection.rtt_seq = connection.snd_nxt;
-                connection.rtt_started = out.now;
+        connection.snd_max = connection.snd_nxt;
+        self.counters.bytes_sent += u64::from(len);
+        if !connection.flags.has(Has::RTT_RUNNING) {
+            if out.now > connection.rtt_started + MIN_RTO && connection.in_flight() == len {
+                restart_after_idleness(connection, out.now);
             }
+            connection.flags.set(Has::RTT_RUNNING);
+            connection.rtt_seq = connection.snd_nxt;
+            connection.rtt_started = out.now;
         }
         if !connection.retransmit_at.is_set() {
-            let deadline = out.now + connection.rtt.rto();
+            let deadline = out.now + connection.first_timeout();
             connection.retransmit_at = Deadline::at(deadline);
             self.arm(index, deadline);
         }
-    }
-
-    /// The segment at `snd_una` once more, in fast recovery.
-    fn retransmit_head(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let connection = self.connections.get(index);
-        let (seq, mss) = (connection.snd_una, u32::from(connection.mss));
-        let only_fin = connection.send == NO_QUEUE;
-        if connection.all_acknowledged() || (only_fin && !connection.flags.has(Has::FIN_SENT)) {
-            self.connections.get_mut(index).flags.clear(Has::RETRANSMIT_HEAD);
-            return Ok(());
-        }
-        let (flags, text) = if only_fin {
-            (Flags::FIN | Flags::ACK, Text::None)
-        } else {
-            (Flags::ACK, Text::Front(mss))
-        };
-        self.emit(out, index, flags, seq, text).ok_or(QueueFull)?;
-        self.counters.segments_retransmitted += 1;
-        let connection = self.connections.get_mut(index);
-        connection.flags.clear(Has::RETRANSMIT_HEAD | Has::RTT_RUNNING);
-        let deadline = out.now + connection.rtt.rto();
-        connection.retransmit_at = Deadline::at(deadline);
-        self.arm(index, deadline);
-        Ok(())
     }
 
     /// Builds one segment (or virtual segment) in the transmit queue. Returns the bytes of its text; `None` when the queue is full.
@@ -217,11 +193,11 @@ impl Tcp {
                 .send
                 .get(connection.send)
                 .map_or(0, |queue| queue.send_next(limit, packet)),
-            Text::Front(limit) => self
+            Text::Again { offset, limit } => self
                 .queues
                 .send
                 .get(connection.send)
-                .map_or(0, |queue| queue.copy_front(limit, packet)),
+                .map_or(0, |queue| queue.copy_sent(offset, limit, packet)),
         };
         if sent > u32::from(connection.mss) {
             packet.segment_size = connection.mss;
@@ -312,13 +288,26 @@ pub(super) fn timestamps_of(connection: &Connection, now: crate::time::Instant) 
     })
 }
 
-/// How many of `unsent` bytes may go in one (virtual) segment now: the windows, then Nagle (RFC 9293 section 3.7.4) and the sender's part of
+/// RFC 5681 section 4.1: the acknowledgments that would clock out a whole window have long been used up.
+#[cold]
+fn restart_after_idleness(connection: &mut Connection, now: crate::time::Instant) {
+    if now > connection.rtt_started + connection.rtt.rto() {
+        connection.congestion.on_idle_restart();
+    }
+}
+
+/// How much the windows leave.
+#[inline]
+fn usable_window(connection: &Connection) -> u32 {
+    let window = connection.snd_wnd.min(connection.congestion.window());
+    window.saturating_sub(connection.in_flight())
+}
+
+/// How many of `unsent` bytes may go in one (virtual) segment now: the `usable` part of the windows, at most `unsent`, then Nagle (RFC 9293 section 3.7.4) and the sender's part of
 /// silly-window avoidance (section 3.8.6.2.1). `None` when nothing may.
 #[inline]
-fn sendable(connection: &Connection, unsent: u32, max_segment: u32) -> Option<u32> {
+pub(super) fn sendable(connection: &Connection, usable: u32, unsent: u32, max_segment: u32) -> Option<u32> {
     let in_flight = connection.in_flight();
-    let window = connection.snd_wnd.min(connection.congestion.window());
-    let usable = window.saturating_sub(in_flight).min(unsent);
     let mss = u32::from(connection.mss);
     if usable >= mss {
         let largest = (max_segment / mss).max(1) * mss;

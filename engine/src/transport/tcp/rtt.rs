@@ -14,6 +14,10 @@ pub const MIN_RTO: Duration = Duration::from_millis(200);
 /// The longest timeout, back-off included (RFC 6298 section 2.5 asks for 60 s or more).
 pub const MAX_RTO: Duration = Duration::from_secs(120);
 
+/// The shortest time before a tail loss probe: RFC 8985 leaves it open. A probe that a pause of the process or a coarse timer provokes
+/// costs more than the 10 ms do.
+pub const MIN_PROBE_TIMEOUT: Duration = Duration::from_millis(10);
+
 /// G: how late a timer may fire.
 const CLOCK_GRANULARITY_MICROS: u32 = 1_000;
 
@@ -35,6 +39,7 @@ pub struct RttEstimator {
     rttvar_quarters: u32,
     back_off: u8,
     syn_lost: bool,
+    shortest: Shortest,
 }
 
 impl RttEstimator {
@@ -45,6 +50,7 @@ impl RttEstimator {
             rttvar_quarters: 0,
             back_off: 0,
             syn_lost: false,
+            shortest: Shortest::NONE,
         }
     }
 
@@ -56,6 +62,7 @@ impl RttEstimator {
     pub fn sample(&mut self, rtt: Duration) {
         let rtt = in_micros(rtt);
         self.back_off = 0;
+        self.shortest = self.shortest.min(Shortest::of(rtt));
         if self.srtt_eighths == 0 {
             self.srtt_eighths = rtt * 8;
             self.rttvar_quarters = rtt * 2;
@@ -73,6 +80,20 @@ impl RttEstimator {
             0 => None,
             eighths => Some(Duration::from_nanos(eighths as u64 * 1_000 / 8)),
         }
+    }
+
+    /// The shortest round-trip time of all, rounded down by at most 1/2048; zero before the first measurement.
+    #[inline]
+    pub const fn min_rtt(&self) -> Duration {
+        self.shortest.as_duration()
+    }
+
+    /// PTO: how long to wait for an acknowledgment before a tail loss probe, while that is not longer than RTO: twice the smoothed
+    /// round-trip time (RFC 8985 section 7.2), but [`MIN_PROBE_TIMEOUT`] at least.
+    #[inline]
+    pub fn probe_timeout(&self) -> Duration {
+        let twice = Duration::from_nanos(u64::from(self.srtt_eighths) * 250);
+        twice.max(MIN_PROBE_TIMEOUT)
     }
 
     /// RTTVAR, the mean deviation of the round-trip time; zero before the first measurement.
@@ -118,6 +139,32 @@ impl RttEstimator {
     pub fn on_handshake_with_lost_syn(&mut self) {
         self.back_off = 0;
         self.syn_lost = true;
+    }
+}
+
+/// A span of microseconds in two bytes, a number of 12 bits times a power of two, so that longer spans are larger numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Shortest(u16);
+
+impl Shortest {
+    const BITS: u32 = 12;
+    const NONE: Self = Self(u16::MAX);
+    const LONGEST: u32 = (1 << 27) - 1;
+
+    #[inline]
+    fn of(micros: u32) -> Self {
+        let micros = micros.min(Self::LONGEST);
+        let shift = (u32::BITS - micros.leading_zeros()).saturating_sub(Self::BITS);
+        // The top bit of a shifted number is always set, so that the numbers order as the spans do.
+        Self((shift << Self::BITS) as u16 | (micros >> shift) as u16)
+    }
+
+    const fn as_duration(self) -> Duration {
+        if self.0 == Self::NONE.0 {
+            return Duration::ZERO;
+        }
+        let micros = (self.0 as u64 & ((1 << Self::BITS) - 1)) << (self.0 >> Self::BITS);
+        Duration::from_micros(micros)
     }
 }
 

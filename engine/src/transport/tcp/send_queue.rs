@@ -36,7 +36,7 @@ impl SendQueue {
         self.len
     }
 
-    /// Bytes that were never sent, or are to be sent again after [`SendQueue::rewind`].
+    /// Bytes that were never sent, .
     #[inline]
     pub(crate) fn unsent(&self) -> u32 {
         self.len - self.sent
@@ -211,15 +211,21 @@ impl SendQueue {
         added
     }
 
-    /// Adds up to `limit` bytes from the front to the body of `packet`, for a retransmission.
-    pub(crate) fn copy_front(&self, limit: u32, packet: &mut Packet) -> u32 {
-        let mut left = limit.min(self.sent) as usize;
+    /// Adds up to `limit` bytes that were sent, from `offset` bytes behind the front on, to the body of `packet`, for a retransmission.
+    pub(crate) fn copy_sent(&self, offset: u32, limit: u32, packet: &mut Packet) -> u32 {
+        let mut skipped = offset as usize;
+        let mut left = limit.min(self.sent.saturating_sub(offset)) as usize;
         let mut added = 0;
         for piece in &self.pieces {
             if left == 0 || packet.body().len() == MAX_PIECES {
                 break;
             }
-            let part = piece.slice(..left.min(piece.len()));
+            if skipped >= piece.len() {
+                skipped -= piece.len();
+                continue;
+            }
+            let part = piece.slice(skipped..piece.len().min(skipped + left));
+            skipped = 0;
             left -= part.len();
             added += part.len() as u32;
             packet.push_piece(part).expect("room for a piece was checked");
@@ -253,18 +259,13 @@ impl SendQueue {
         debug_assert!(!overtaken || (self.next_piece == 0 && self.next_offset == 0));
     }
 
-    /// Makes everything unsent again: the retransmission timer ran out.
-    pub(crate) fn rewind(&mut self) {
-        self.sent = 0;
-        self.next_piece = 0;
-        self.next_offset = 0;
-    }
-
     /// Drops everything; the storage is kept for the next connection.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
         self.len = 0;
-        self.rewind();
+        self.sent = 0;
+        self.next_piece = 0;
+        self.next_offset = 0;
     }
 }
 

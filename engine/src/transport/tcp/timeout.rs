@@ -74,7 +74,7 @@ impl Tcp {
             connection.retransmit_at = Deadline::NEVER;
             if connection.flags.has(Has::PROBING) {
                 self.probe_window(out, index);
-            } else {
+            } else if !self.on_loss_timer(out, index) {
                 self.on_retransmission_timeout(out, index);
             }
         }
@@ -87,7 +87,7 @@ impl Tcp {
         }
     }
 
-    /// RFC 6298 section 5, RFC 5681 section 3.1 for the window; everything from `snd_una` on is sent again.
+    /// RFC 6298 section 5, RFC 5681 section 3.1 for the window; everything that the peer does not hold is sent again.
     fn on_retransmission_timeout(&mut self, out: &mut Output<'_>, index: u32) {
         self.counters.timeouts += 1;
         let connection = self.connections.get_mut(index);
@@ -108,32 +108,13 @@ impl Tcp {
             connection.snd_nxt = connection.snd_una;
             return self.dirty.mark(index, connection);
         }
-        let flight = connection.snd_max.distance(connection.snd_una) as u32;
-        connection.congestion.on_retransmission_timeout(flight, !first);
-        connection.recover = connection.snd_max;
-        let deadline = out.now + connection.rtt.rto();
-        let deadline = self.before_patience_ends(index, deadline);
-        let connection = self.connections.get_mut(index);
-        connection.retransmit_at = Deadline::at(deadline);
         if connection.snd_wnd == 0 {
-            // The window closed over what was sent: it is probed with the segment that the peer had no room for.
+            // The window closed over what was sent: the peer is probed until it opens.
             connection.flags.set(Has::PROBING);
+            connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
+            return;
         }
-        self.rewind(index);
-    }
-
-    /// Makes everything beyond `snd_una` unsent again.
-    pub(super) fn rewind(&mut self, index: u32) {
-        let connection = self.connections.get_mut(index);
-        connection.snd_nxt = connection.snd_una;
-        connection.dup_acks = 0;
-        connection
-            .flags
-            .clear(Has::RECOVERY | Has::RETRANSMIT_HEAD | Has::RTT_RUNNING);
-        if let Some(queue) = self.queues.send.get(connection.send) {
-            queue.rewind();
-        }
-        self.dirty.mark(index, connection);
+        self.lose_everything(index, !first, out.now);
     }
 
     /// The peer's window is zero and nothing is outstanding that would make it answer.

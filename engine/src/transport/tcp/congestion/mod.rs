@@ -8,28 +8,69 @@
 //! connection instead of behind an allocation, and the branch that chooses is predicted, where a call through a table
 //! could not be inlined.
 
+mod cubic;
+mod hystart;
 mod reno;
 
+pub use cubic::Cubic;
 pub use reno::Reno;
+
+use super::rtt::RttEstimator;
+use super::seq::SeqNumber;
+use crate::time::Instant;
+
+/// The initial window is this many segments, while they are not larger than those of Ethernet (RFC 6928 section 2).
+const INITIAL_SEGMENTS: u32 = 10;
+const INITIAL_OCTETS: u32 = 14_600;
+
+/// What slow start adds for one ACK, at most, in octets: L of RFC 3465 section 2.2. The RFC has two segments, so that a stretch
+/// ACK causes no burst of more; a sender of virtual segments sends, and has acknowledged, up to 64 KiB as one.
+const SLOW_START_LIMIT: u32 = 64 << 10;
 
 /// Which algorithm a connection uses.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum Algorithm {
-    /// Slow start, congestion avoidance and NewReno's recovery (RFC 5681, RFC 6582).
+    /// CUBIC (RFC 9438) with HyStart++ (RFC 9406).
     #[default]
+    Cubic,
+    /// Slow start and congestion avoidance of RFC 5681.
     Reno,
     /// No congestion control: a window of so many octets, whatever happens. For private wires and benchmarks; on a
     /// shared network it violates MUST-19.
     Fixed(u32),
 }
 
-/// The congestion control of one connection. 16 bytes.
+/// An acknowledgment of new data.
+#[derive(Clone, Copy, Debug)]
+pub struct Ack<'a> {
+    /// Octets that it acknowledges for the first time.
+    pub octets: u32,
+    /// SND.UNA, which it has moved.
+    pub snd_una: SeqNumber,
+    /// SND.NXT.
+    pub snd_nxt: SeqNumber,
+    /// When it came.
+    pub now: Instant,
+    /// What is known of the round-trip time.
+    pub rtt: &'a RttEstimator,
+}
+
+impl Ack<'_> {
+    /// SRTT in milliseconds, 0 when nothing is known.
+    fn srtt_millis(&self) -> u32 {
+        self.rtt.srtt().map_or(0, |srtt| srtt.as_millis() as u32)
+    }
+}
+
+/// The congestion control of one connection. 36 bytes.
 ///
 /// All amounts are octets. `flight` is FlightSize, what is sent and not yet cumulatively acknowledged (RFC 5681
 /// section 2), at most 2^30.
 #[derive(Clone, Copy, Debug)]
 pub enum Congestion {
-    /// RFC 5681 with RFC 6582.
+    /// RFC 9438 with RFC 9406.
+    Cubic(Cubic),
+    /// RFC 5681.
     Reno(Reno),
     /// A window that nothing changes.
     Fixed {
@@ -43,6 +84,7 @@ impl Congestion {
     /// text alone, at least 1.
     pub fn new(algorithm: Algorithm, smss: u16) -> Self {
         match algorithm {
+            Algorithm::Cubic => Self::Cubic(Cubic::new(smss)),
             Algorithm::Reno => Self::Reno(Reno::new(smss)),
             Algorithm::Fixed(window) => Self::Fixed { window },
         }
@@ -52,6 +94,7 @@ impl Congestion {
     #[inline]
     pub const fn window(&self) -> u32 {
         match self {
+            Self::Cubic(cubic) => cubic.window(),
             Self::Reno(reno) => reno.window(),
             Self::Fixed { window } => *window,
         }
@@ -61,6 +104,7 @@ impl Congestion {
     #[inline]
     pub const fn ssthresh(&self) -> u32 {
         match self {
+            Self::Cubic(cubic) => cubic.ssthresh(),
             Self::Reno(reno) => reno.ssthresh(),
             Self::Fixed { .. } => u32::MAX,
         }
@@ -69,87 +113,87 @@ impl Congestion {
     /// Whether the window is what holds the sender back with `flight` in flight. To be asked after sending, and the
     /// answer to be handed to [`on_ack`](Self::on_ack): a window that nobody fills says nothing about the path, so it
     /// must not grow (RFC 7661).
+    ///
+    /// Half a window is enough in slow start, for it doubles within one round trip; later there must not be room for
+    /// another segment.
     #[inline]
     pub const fn is_limiting(&self, flight: u32) -> bool {
-        match self {
-            Self::Reno(reno) => reno.is_limiting(flight),
-            Self::Fixed { .. } => false,
+        let (cwnd, smss) = match self {
+            Self::Cubic(cubic) => (cubic.window(), cubic.smss()),
+            Self::Reno(reno) => (reno.window(), reno.smss()),
+            Self::Fixed { .. } => return false,
+        };
+        if cwnd < self.ssthresh() {
+            flight > cwnd / 2
+        } else {
+            flight > cwnd.saturating_sub(smss)
         }
     }
 
-    /// `acked` new octets were acknowledged outside of recovery. Not to be called for the ACK that ends the handshake
-    /// (RFC 5681 section 3.1).
+    /// New octets were acknowledged outside of recovery. Not to be called for the ACK that ends the handshake
+    /// (RFC 5681 section 3.1). `rtt` is asked for the round-trip time of this ACK's segment, in milliseconds, when it matters.
     #[inline]
-    pub fn on_ack(&mut self, acked: u32, was_limiting: bool) {
+    pub fn on_ack(&mut self, ack: &Ack<'_>, was_limiting: bool, rtt: impl FnOnce() -> Option<u16>) {
         match self {
-            Self::Reno(reno) => reno.on_ack(acked, was_limiting),
-            Self::Fixed { .. } => {}
+            Self::Cubic(cubic) if was_limiting => cubic.on_ack(ack, rtt),
+            Self::Cubic(cubic) => cubic.on_unused(),
+            Self::Reno(reno) if was_limiting => reno.on_ack(ack),
+            Self::Reno(_) | Self::Fixed { .. } => {}
         }
     }
 
     /// The handshake needed a second SYN or SYN,ACK: data starts with a window of one segment (RFC 5681 section 3.1).
     pub fn on_lost_syn(&mut self) {
-        if let Self::Reno(reno) = self {
-            reno.on_lost_syn();
+        match self {
+            Self::Cubic(cubic) => cubic.on_lost_syn(),
+            Self::Reno(reno) => reno.on_lost_syn(),
+            Self::Fixed { .. } => {}
         }
     }
 
-    /// A loss was found by duplicate ACKs or SACK and recovery begins (RFC 5681 section 3.2 steps 2 and 3, RFC 6675
-    /// section 5 step 4).
-    ///
-    /// The window is inflated by `departed` segments, those that duplicate ACKs say have left the network: 3 after
-    /// three duplicate ACKs, 0 when a SACK scoreboard counts what is in the pipe.
-    pub fn enter_recovery(&mut self, flight: u32, departed: u32) {
-        if let Self::Reno(reno) = self {
-            reno.enter_recovery(flight, departed);
-        }
-    }
-
-    /// One more duplicate ACK in a recovery without SACK: another segment has left the network (RFC 5681 section 3.2
-    /// step 4). However many come, they do not stand for more than `flight`, so that forged ones are worth nothing.
-    pub fn on_duplicate_ack(&mut self, flight: u32) {
-        if let Self::Reno(reno) = self {
-            reno.on_duplicate_ack(flight);
-        }
-    }
-
-    /// `acked` new octets were acknowledged in a recovery without SACK, not all that recovery is about (RFC 6582
-    /// section 3.2 step 3).
-    pub fn on_partial_ack(&mut self, acked: u32) {
-        if let Self::Reno(reno) = self {
-            reno.on_partial_ack(acked);
-        }
-    }
-
-    /// All that recovery is about was acknowledged and `flight` is left: the window deflates, without a burst (RFC
-    /// 6582 section 3.2 step 3, full acknowledgment, option 1).
-    pub fn exit_recovery(&mut self, flight: u32) {
-        if let Self::Reno(reno) = self {
-            reno.exit_recovery(flight);
+    /// A loss was found before the retransmission timer ran out: the window becomes the new ssthresh (RFC 5681 section 3.2 step 2,
+    /// RFC 9438 section 4.6). How the flight comes down to it is proportional rate reduction's business.
+    pub fn on_congestion(&mut self, flight: u32) {
+        match self {
+            Self::Cubic(cubic) => cubic.on_congestion(flight),
+            Self::Reno(reno) => reno.on_congestion(flight),
+            Self::Fixed { .. } => {}
         }
     }
 
     /// The retransmission timer ran out, for the same segment `again` or for the first time (RFC 5681 section 3.1).
     pub fn on_retransmission_timeout(&mut self, flight: u32, again: bool) {
-        if let Self::Reno(reno) = self {
-            reno.on_retransmission_timeout(flight, again);
+        match self {
+            Self::Cubic(cubic) => cubic.on_retransmission_timeout(flight, again),
+            Self::Reno(reno) => reno.on_retransmission_timeout(flight, again),
+            Self::Fixed { .. } => {}
         }
     }
 
     /// Data is to be sent after nothing was for longer than one RTO: the window is that of a new connection at most
     /// (RFC 5681 section 4.1).
     pub fn on_idle_restart(&mut self) {
-        if let Self::Reno(reno) = self {
-            reno.on_idle_restart();
+        match self {
+            Self::Cubic(cubic) => cubic.on_idle_restart(),
+            Self::Reno(reno) => reno.on_idle_restart(),
+            Self::Fixed { .. } => {}
         }
     }
 
     /// The path's MTU changed the size of segments; the window in octets stays, but holds one segment at least.
     pub fn set_smss(&mut self, smss: u16) {
-        if let Self::Reno(reno) = self {
-            reno.set_smss(smss);
+        match self {
+            Self::Cubic(cubic) => cubic.set_smss(smss),
+            Self::Reno(reno) => reno.set_smss(smss),
+            Self::Fixed { .. } => {}
         }
     }
+}
+
+/// IW (RFC 6928 section 2).
+fn initial_window(smss: u16) -> u32 {
+    let smss = u32::from(smss);
+    (INITIAL_SEGMENTS * smss).min(INITIAL_OCTETS.max(2 * smss))
 }
 
 #[cfg(test)]

@@ -1,4 +1,184 @@
 //! Loss: how it is reported, found, repaired and, when it was none, forgiven.
+//!
+//! `report` is the receiver's part. The sender's begins when something is amiss: a SACK block, a duplicate acknowledgment, a timer. Only
+//! then does a connection get a [`Loss`], from a slab, and its flag sends its acknowledgments and its output through this
+//! folder; it gives it back when all is well again. `scoreboard` keeps what is known of each octet, `rack` finds what is lost, `prr` says
+//! how much may be sent, `undo` finds out that nothing was lost, `probe` asks when nothing is heard of the tail.
 
+mod acknowledged;
+mod delivered;
+mod probe;
+mod prr;
+mod rack;
 pub(super) mod ranges;
 pub(super) mod report;
+mod scoreboard;
+mod timers;
+mod transmit;
+mod undo;
+
+pub(super) use self::rack::Reordering;
+
+use self::prr::Prr;
+use self::rack::Rack;
+use self::scoreboard::Scoreboard;
+use self::undo::Undo;
+use super::Tcp;
+use super::connection::{Connection, Deadline, Flags as Has};
+use super::seq::SeqNumber;
+use crate::time::{Duration, Instant};
+
+/// Duplicate acknowledgments, or segments that arrived later, that mean a loss (RFC 5681 section 3.2).
+const DUP_THRESH: u32 = 3;
+
+/// What a connection does about loss (the states of RFC 6582 and RFC 5682).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Phase {
+    /// Something has arrived out of order, or may still be heard of; the window is as always.
+    #[default]
+    Disorder,
+    /// Fast recovery until `recover` is acknowledged.
+    Recovery,
+    /// The retransmission timer ran out; slow start until `recover` is acknowledged.
+    Timeout,
+}
+
+/// A tail loss probe that is under way (RFC 8985 section 7.3).
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    /// TLP.end_seq.
+    end: SeqNumber,
+    /// TLP.is_retrans.
+    again: bool,
+}
+
+/// What a connection knows of its losses. Exists only while there is something to know.
+#[derive(Debug, Default)]
+pub(super) struct Loss {
+    scoreboard: Scoreboard,
+    rack: Rack,
+    phase: Phase,
+    /// SND.MAX when the phase began: RecoveryPoint.
+    recover: SeqNumber,
+    prr: Prr,
+    /// The window of a fast recovery, in octets.
+    window: u32,
+    /// The number of the first retransmission whose loss is another sign of congestion (RFC 5681 section 4.3).
+    next_sign: u32,
+    undo: Option<Undo>,
+    probe: Option<Probe>,
+    /// Duplicate acknowledgments of a peer without SACK.
+    dup_acks: u32,
+    /// SND.NXT when a DSACK widened the reordering window; it counts once in a round trip.
+    dsack_round: Option<SeqNumber>,
+    rto_at: Option<Instant>,
+    reorder_at: Option<Instant>,
+}
+
+impl Loss {
+    /// Nothing is known yet.
+    fn begin(&mut self, connection: &Connection) {
+        let srtt = connection.rtt.srtt().unwrap_or(Duration::ZERO);
+        self.scoreboard.clear(connection.snd_una);
+        self.rack.reset(connection.snd_una, srtt);
+        self.phase = Phase::Disorder;
+        self.recover = connection.snd_una;
+        self.window = 0;
+        self.dup_acks = 0;
+        (self.undo, self.probe, self.dsack_round) = (None, None, None);
+        // The timer may have been set for a probe, which would come earlier.
+        let earlier = connection.first_timeout();
+        let timer = connection.retransmit_at.instant();
+        self.rto_at = timer.map(|timer| timer - earlier + connection.rtt.rto());
+        self.reorder_at = None;
+    }
+
+    /// Octets that are on the way (RFC 6675 section 4, SetPipe, with RACK's losses). Each duplicate acknowledgment of a peer without
+    /// SACK stands for a segment that has left.
+    fn pipe(&self, connection: &Connection) -> u32 {
+        let departed = self.dup_acks.saturating_mul(u32::from(connection.mss));
+        let known = self.scoreboard.sacked() + self.scoreboard.lost();
+        (connection.snd_max - connection.snd_una)
+            .saturating_sub(known)
+            .saturating_sub(departed)
+    }
+
+    /// How much may be sent: the window of the phase, less what is on the way.
+    fn allowance(&self, connection: &Connection) -> u32 {
+        let has_ssthresh = connection.congestion.ssthresh() != u32::MAX;
+        let window = if self.phase == Phase::Recovery && has_ssthresh {
+            self.window
+        } else {
+            connection.congestion.window()
+        };
+        window.saturating_sub(self.pipe(connection))
+    }
+
+    /// Whether a loss is being repaired without waiting for the timer.
+    pub(super) fn is_recovering(&self) -> bool {
+        self.phase == Phase::Recovery
+    }
+
+    /// Whether there is nothing left to know: the connection is as any other.
+    fn is_over(&self, connection: &Connection) -> bool {
+        let all_is_told = self.phase == Phase::Disorder
+            && self.scoreboard.is_empty()
+            && self.probe.is_none()
+            && self.dup_acks == 0
+            && self
+                .undo
+                .as_ref()
+                .is_none_or(|undo| undo.is_stale(connection.snd_una))
+            && (connection.flags.has(Has::SACK) || connection.snd_una.gt(self.recover));
+        connection.all_acknowledged() || all_is_told
+    }
+}
+
+impl Tcp {
+    /// The connection's knowledge of loss, new if it has none.
+    fn loss_of(&mut self, index: u32) -> (&mut Connection, &mut Loss) {
+        let connection = self.connections.get_mut(index);
+        let loss = self.queues.loss.attach(&mut connection.loss);
+        if !connection.flags.has(Has::LOSS) {
+            loss.begin(connection);
+            connection.flags.set(Has::LOSS);
+        }
+        (connection, loss)
+    }
+
+    /// Gives back what a connection knows of loss.
+    pub(super) fn forget_loss(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        connection.flags.clear(Has::LOSS);
+        self.queues.loss.detach(&mut connection.loss);
+    }
+
+    /// Forgets loss when there is nothing left to know; an unanswered question about the tail becomes a flag.
+    fn forget_loss_if_over(&mut self, index: u32) -> bool {
+        let (connection, loss) = self.loss_of(index);
+        if !loss.is_over(connection) {
+            return false;
+        }
+        if loss
+            .probe
+            .is_some_and(|probe| probe.again && probe.end == connection.snd_una)
+        {
+            connection.flags.set(Has::TAIL_PROBED);
+        }
+        self.forget_loss(index);
+        true
+    }
+
+    /// Sets the connection's timer to the earlier of the retransmission timeout and the end of the reordering window.
+    fn set_loss_timer(&mut self, index: u32) {
+        let (connection, loss) = self.loss_of(index);
+        if connection.flags.has(Has::PROBING) {
+            return;
+        }
+        let first = [loss.rto_at, loss.reorder_at].into_iter().flatten().min();
+        connection.retransmit_at = first.map_or(Deadline::NEVER, Deadline::at);
+        if let Some(first) = first {
+            self.arm(index, first);
+        }
+    }
+}

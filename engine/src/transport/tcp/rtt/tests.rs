@@ -175,3 +175,30 @@ proptest! {
         }
     }
 }
+
+/// RFC 8985 section 6.2: RACK.min_RTT.
+#[test]
+fn the_shortest_round_trip_is_kept_within_a_part_in_two_thousand() {
+    let mut estimator = RttEstimator::new();
+    assert_eq!(estimator.min_rtt(), Duration::ZERO);
+    for micros in [100_000_000, 1_234_567, 4_097, 4_096, 4_095, 77, 1] {
+        estimator.sample(Duration::from_micros(micros));
+        estimator.sample(Duration::from_micros(micros * 2));
+        let kept = estimator.min_rtt().as_micros();
+        assert!(
+            kept <= micros && micros - kept <= micros / 2048,
+            "{kept} for {micros}"
+        );
+    }
+}
+
+/// RFC 8985 section 7.2.
+#[test]
+fn a_probe_waits_for_two_round_trips() {
+    let mut estimator = RttEstimator::new();
+    estimator.sample(Duration::from_millis(30));
+    assert_eq!(estimator.probe_timeout(), Duration::from_millis(60));
+    let mut near = RttEstimator::new();
+    near.sample(Duration::from_micros(30));
+    assert_eq!(near.probe_timeout(), Duration::from_millis(10));
+}

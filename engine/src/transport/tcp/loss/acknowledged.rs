@@ -1,0 +1,303 @@
+//! Acknowledgments that tell of loss, or come while there is some.
+
+use super::delivered::{Delivered, Reported};
+use super::prr::Prr;
+use super::undo::{Undo, shows_spurious_timeout};
+use super::{DUP_THRESH, Loss, Phase};
+use crate::time::{Duration, Instant};
+use crate::transport::tcp::Tcp;
+use crate::transport::tcp::acknowledgment::{echoed_rtt, grow};
+use crate::transport::tcp::arrival::Arrival;
+use crate::transport::tcp::connection::{Connection, Flags as Has};
+use crate::transport::tcp::options::SackBlocks;
+
+impl Tcp {
+    /// An acknowledgment that moved SND.UNA by `acknowledged` octets, 0 too, and has SACK blocks or meets a connection that knows of loss;
+    /// or a duplicate one.
+    #[cold]
+    pub(in crate::transport::tcp) fn on_loss_acknowledgment(
+        &mut self,
+        index: u32,
+        arrival: &Arrival<'_>,
+        acknowledged: u32,
+        now: Instant,
+    ) {
+        let blocks = self.sack_blocks_of(index, arrival);
+        let connection = self.connections.get_mut(index);
+        let reported = Reported::of(&blocks, connection);
+        self.answer_tail_probe(index, arrival, &reported, acknowledged);
+        let connection = self.connections.get_mut(index);
+        let has_news = !reported.held.as_slice().is_empty()
+            || (acknowledged == 0 && !connection.flags.has(Has::SACK) && !connection.all_acknowledged());
+        if !connection.flags.has(Has::LOSS) && !has_news {
+            if reported.duplicate.is_some() {
+                connection.reordering.note_spurious();
+            }
+            if acknowledged > 0 {
+                grow(connection, arrival, acknowledged, now);
+            }
+            return;
+        }
+        self.take_acknowledgment(index, arrival, &reported, acknowledged, now);
+        if !self.forget_loss_if_over(index) {
+            self.set_loss_timer(index);
+        }
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+    }
+
+    /// The blocks of the segment that is being processed.
+    fn sack_blocks_of(&self, index: u32, arrival: &Arrival<'_>) -> SackBlocks {
+        let counts = self.connections.get(index).flags.has(Has::SACK);
+        if counts && !arrival.header.options.sack.is_empty() {
+            self.sack_blocks
+        } else {
+            SackBlocks::default()
+        }
+    }
+
+    fn take_acknowledgment(
+        &mut self,
+        index: u32,
+        arrival: &Arrival<'_>,
+        reported: &Reported,
+        acknowledged: u32,
+        now: Instant,
+    ) {
+        let (connection, loss) = self.loss_of(index);
+        let delivered = Delivered::take(&mut loss.scoreboard, acknowledged, reported, connection.snd_una);
+        loss.note_duplicate_acks(connection, &delivered);
+        if loss.scoreboard.is_sacked(connection.snd_una) {
+            loss.scoreboard.renege();
+            loss.undo = None;
+        }
+        if delivered.reordered {
+            connection.reordering.note_seen();
+        }
+        delivered.tell(&mut loss.rack, connection.rtt.min_rtt(), now);
+        if acknowledged > 0 {
+            measure(connection, arrival, now);
+            loss.rto_at = Some(now + connection.rtt.rto());
+        }
+        let was_spurious = loss.is_spurious(connection, arrival, reported, &delivered);
+        if was_spurious {
+            loss.undo(connection, now);
+        }
+        let found = loss.detect(connection, now);
+        let began = loss.follow(connection, arrival, &delivered, found, now);
+        self.counters.recoveries_undone += u64::from(was_spurious);
+        self.counters.fast_recoveries += u64::from(began);
+    }
+}
+
+/// A round-trip time by the timestamp, of which Karn's rule says nothing; without one, an acknowledgment of new data ends no back-off.
+fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
+    connection.flags.clear(Has::RTT_RUNNING);
+    if let Some(millis) = echoed_rtt(connection.flags, connection.ts_offset, arrival, now) {
+        // A tick of the timestamp clock says less than what was measured before.
+        if millis > 0 {
+            connection.rtt.sample(Duration::from_millis(u64::from(millis)));
+        } else {
+            connection.rtt.reset_back_off();
+        }
+    }
+}
+
+impl Loss {
+    /// Without SACK, duplicate acknowledgments are counted, as many as segments can have left; an acknowledgment of new data takes
+    /// those of its segments back, but for the one that was missing.
+    fn note_duplicate_acks(&mut self, connection: &Connection, delivered: &Delivered) {
+        if connection.flags.has(Has::SACK) {
+            return;
+        }
+        let mss = u32::from(connection.mss);
+        if delivered.acknowledged > 0 {
+            let others = (delivered.acknowledged / mss).saturating_sub(1);
+            self.dup_acks = self.dup_acks.saturating_sub(others);
+            if self.phase != Phase::Recovery || connection.snd_una.ge(self.recover) {
+                self.dup_acks = 0;
+            }
+        } else if self.phase != Phase::Timeout {
+            let outstanding = (connection.snd_max - connection.snd_una) / mss;
+            self.dup_acks = (self.dup_acks + 1).min(outstanding);
+        }
+    }
+
+    fn is_spurious(
+        &mut self,
+        connection: &mut Connection,
+        arrival: &Arrival<'_>,
+        reported: &Reported,
+        delivered: &Delivered,
+    ) -> bool {
+        if let Some(duplicate) = reported.duplicate {
+            self.widen_window(connection);
+            let octets = duplicate.right - duplicate.left;
+            if self.undo.as_mut().is_some_and(|undo| undo.on_duplicate(octets)) {
+                return true;
+            }
+        }
+        let Some(undo) = &self.undo else {
+            return false;
+        };
+        let tsecr = arrival
+            .header
+            .options
+            .timestamps
+            .map(|timestamps| timestamps.tsecr.wrapping_sub(connection.ts_offset));
+        let by_timestamp = delivered.acknowledged > 0
+            && connection.flags.has(Has::TIMESTAMPS)
+            && undo.is_answered_by_original(tsecr);
+        let by_arrival = self.phase == Phase::Timeout
+            && connection.flags.has(Has::SACK)
+            && shows_spurious_timeout(delivered, connection.snd_una, self.recover);
+        by_timestamp || by_arrival
+    }
+
+    /// RFC 8985 section 6.2 step 4: a DSACK widens the reordering window, once in a round trip.
+    fn widen_window(&mut self, connection: &mut Connection) {
+        if self.dsack_round.is_none_or(|round| connection.snd_una.ge(round)) {
+            self.dsack_round = Some(connection.snd_nxt);
+            connection.reordering.note_spurious();
+        }
+    }
+
+    /// Takes the response back: nothing was lost (RFC 4015 section 3.2).
+    fn undo(&mut self, connection: &mut Connection, now: Instant) {
+        let Some(undo) = self.undo.take() else {
+            return;
+        };
+        if undo.restore().window() > connection.congestion.window() {
+            connection.congestion = undo.restore();
+        }
+        connection.reordering.note_seen();
+        connection.rtt.reset_back_off();
+        self.phase = Phase::Disorder;
+        self.dup_acks = 0;
+        self.scoreboard.find_all();
+        let highest = self.scoreboard.highest_sacked();
+        self.rack.restart(connection.snd_una, highest, now);
+    }
+
+    /// Finds what is lost: by RACK, or without SACK by the third duplicate acknowledgment (RFC 5681 section 3.2) and by partial
+    /// acknowledgments (RFC 6582 section 3.2 step 3). Tells of a retransmission that is lost.
+    pub(super) fn detect(&mut self, connection: &Connection, now: Instant) -> Option<u32> {
+        let mss = u32::from(connection.mss);
+        if !connection.flags.has(Has::SACK) {
+            let is_new = self.phase == Phase::Disorder
+                && self.dup_acks >= DUP_THRESH
+                && connection.snd_una.ge(self.recover);
+            if is_new || self.phase == Phase::Recovery {
+                let head = connection.snd_una;
+                let end = (head + mss).min(connection.snd_max);
+                self.scoreboard.lose_original(head, end);
+            }
+            return None;
+        }
+        let later = self.scoreboard.sacked() > (DUP_THRESH - 1) * mss;
+        let srtt = connection.rtt.srtt().unwrap_or(Duration::ZERO);
+        let window = connection.reordering.window(
+            connection.rtt.min_rtt(),
+            srtt,
+            later || self.phase != Phase::Disorder,
+        );
+        let found = self
+            .rack
+            .detect(&mut self.scoreboard, connection.snd_una, window, now);
+        self.reorder_at = found.again_at;
+        found.resent
+    }
+
+    /// Does what the phase says. Tells whether a recovery began.
+    fn follow(
+        &mut self,
+        connection: &mut Connection,
+        arrival: &Arrival<'_>,
+        delivered: &Delivered,
+        lost_again: Option<u32>,
+        now: Instant,
+    ) -> bool {
+        let is_through = connection.snd_una.ge(self.recover);
+        if self.phase != Phase::Disorder && is_through {
+            self.leave(connection);
+        }
+        match self.phase {
+            Phase::Disorder if self.scoreboard.lost() > 0 => {
+                self.enter_recovery(connection, delivered);
+                return true;
+            }
+            Phase::Disorder if delivered.acknowledged > 0 => {
+                grow(connection, arrival, delivered.acknowledged, now);
+            }
+            Phase::Disorder => {}
+            Phase::Timeout => {
+                // RFC 3465 section 2.3: one segment at most, and what arrived long ago is none of it.
+                let octets = delivered.octets.min(u32::from(connection.mss));
+                connection.flags.set(Has::WINDOW_LIMITED);
+                grow(connection, arrival, octets, now);
+            }
+            Phase::Recovery => self.reduce(connection, delivered, lost_again),
+        }
+        false
+    }
+
+    /// Fast recovery begins (RFC 6675 section 5 step 4, RFC 9937 section 6).
+    pub(super) fn enter_recovery(&mut self, connection: &mut Connection, delivered: &Delivered) {
+        self.undo = Some(Undo::new(connection.congestion));
+        self.probe = None;
+        self.phase = Phase::Recovery;
+        self.recover = connection.snd_max;
+        self.begin_reduction(connection, delivered);
+        self.window = self.prr_window(connection, delivered, false);
+    }
+
+    fn begin_reduction(&mut self, connection: &mut Connection, delivered: &Delivered) {
+        let flight = connection.snd_max - connection.snd_una;
+        connection.congestion.on_congestion(flight);
+        let newly = delivered.sacked + delivered.acknowledged;
+        let recover_fs = (flight + newly).saturating_sub(self.scoreboard.sacked());
+        self.prr = Prr::new(recover_fs, connection.congestion.ssthresh());
+        self.next_sign = self.rack.next_number();
+    }
+
+    /// An acknowledgment in fast recovery. A retransmission that was lost means congestion once more (RFC 5681 section 4.3).
+    pub(super) fn reduce(
+        &mut self,
+        connection: &mut Connection,
+        delivered: &Delivered,
+        lost_again: Option<u32>,
+    ) {
+        let is_sign = |number: u32| number.wrapping_sub(self.next_sign).cast_signed() >= 0;
+        if lost_again.is_some_and(is_sign) {
+            self.begin_reduction(connection, delivered);
+        }
+        let is_safe = delivered.acknowledged > 0 && lost_again.is_none();
+        self.window = self.prr_window(connection, delivered, is_safe);
+    }
+
+    fn prr_window(&mut self, connection: &Connection, delivered: &Delivered, is_safe: bool) -> u32 {
+        let mss = u32::from(connection.mss);
+        let octets = if connection.flags.has(Has::SACK) {
+            delivered.octets
+        } else if delivered.acknowledged == 0 {
+            mss
+        } else {
+            // What duplicate acknowledgments told of was counted then.
+            delivered.acknowledged.min(mss)
+        };
+        let pipe = self.pipe(connection);
+        self.prr.on_ack(octets, pipe, is_safe, mss)
+    }
+
+    /// Everything that the phase is about is acknowledged; the window is ssthresh.
+    fn leave(&mut self, connection: &mut Connection) {
+        if self.phase == Phase::Recovery {
+            connection.reordering.note_recovery();
+        }
+        self.phase = Phase::Disorder;
+        self.dup_acks = 0;
+        if let Some(undo) = &mut self.undo {
+            undo.note_end(connection.snd_max);
+        }
+    }
+}

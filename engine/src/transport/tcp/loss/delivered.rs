@@ -1,0 +1,120 @@
+//! What one acknowledgment says: which blocks count, and what has arrived by it.
+
+use super::rack::Rack;
+use super::scoreboard::{Mark, Scoreboard};
+use crate::time::{Duration, Instant};
+use crate::transport::tcp::connection::Connection;
+use crate::transport::tcp::options::{SackBlock, SackBlocks};
+use crate::transport::tcp::seq::SeqNumber;
+
+/// The SACK blocks of an acknowledgment that can be true.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Reported {
+    /// What came twice (RFC 2883 section 4).
+    pub(super) duplicate: Option<SackBlock>,
+    /// What is held beyond SND.UNA.
+    pub(super) held: SackBlocks,
+}
+
+impl Reported {
+    /// Sorts the blocks of an acknowledgment that has moved SND.UNA already. A block that is empty, beyond SND.MAX or older than the
+    /// peer's window can be is ignored; what is acknowledged already is cut off.
+    pub(super) fn of(blocks: &SackBlocks, connection: &Connection) -> Self {
+        let mut reported = Self::default();
+        let (snd_una, snd_max) = (connection.snd_una, connection.snd_max);
+        let oldest = snd_una - connection.max_snd_wnd;
+        for (at, block) in blocks.as_slice().iter().enumerate() {
+            let possible = block.left.lt(block.right) && block.right.le(snd_max) && block.left.ge(oldest);
+            if !possible {
+                continue;
+            }
+            let next = blocks.as_slice().get(1);
+            let is_in_next = next.is_some_and(|next| next.left.le(block.left) && block.right.le(next.right));
+            if at == 0 && (block.right.le(snd_una) || is_in_next) {
+                reported.duplicate = Some(*block);
+            } else if block.right.gt(snd_una) {
+                let left = block.left.max(snd_una);
+                reported.held.push(SackBlock { left, ..*block });
+            }
+        }
+        reported
+    }
+}
+
+/// What has arrived by one acknowledgment, in octets.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Delivered {
+    /// How far SND.UNA has moved.
+    pub(super) acknowledged: u32,
+    /// All that was not known to have arrived.
+    pub(super) octets: u32,
+    /// Of those, the ones that are acknowledged selectively.
+    pub(super) sacked: u32,
+    /// Of those, the ones that were taken for lost and not sent again.
+    pub(super) lost: u32,
+    /// The end of the last stretch that was sent once.
+    original: Option<SeqNumber>,
+    /// The latest retransmission that has arrived.
+    resent: Option<u32>,
+    /// Something that was sent once arrived after what was sent later.
+    pub(super) reordered: bool,
+}
+
+impl Delivered {
+    /// Takes an acknowledgment that moved SND.UNA by `acknowledged` octets into the scoreboard.
+    pub(super) fn take(
+        scoreboard: &mut Scoreboard,
+        acknowledged: u32,
+        reported: &Reported,
+        snd_una: SeqNumber,
+    ) -> Self {
+        let mut delivered = Self {
+            acknowledged,
+            ..Self::default()
+        };
+        let highest = scoreboard.highest_sacked();
+        scoreboard.advance(snd_una - acknowledged, snd_una, |mark, start, end| {
+            delivered.note(mark, start, end, highest);
+        });
+        let before = delivered.octets;
+        for block in reported.held.as_slice() {
+            scoreboard.sack(block.left, block.right, |mark, start, end| {
+                delivered.note(mark, start, end, highest);
+            });
+        }
+        delivered.sacked = delivered.octets - before;
+        delivered
+    }
+
+    fn note(&mut self, mark: Option<Mark>, start: SeqNumber, end: SeqNumber, highest: Option<SeqNumber>) {
+        match mark {
+            Some(Mark::Sacked) => return,
+            Some(Mark::Resent(number)) => self.note_resent(number),
+            None | Some(Mark::Lost) => {
+                self.original = Some(self.original.map_or(end, |original| original.max(end)));
+                self.reordered |= highest.is_some_and(|highest| end.lt(highest));
+            }
+        }
+        if mark == Some(Mark::Lost) {
+            self.lost += end - start;
+        }
+        self.octets += end - start;
+    }
+
+    fn note_resent(&mut self, number: u32) {
+        let is_later = |last: u32| number.wrapping_sub(last).cast_signed() > 0;
+        if self.resent.is_none_or(is_later) {
+            self.resent = Some(number);
+        }
+    }
+
+    /// Tells what was sent before what has arrived.
+    pub(super) fn tell(&self, rack: &mut Rack, min_rtt: Duration, now: Instant) {
+        if let Some(end) = self.original {
+            rack.on_original_arrived(end, now);
+        }
+        if let Some(number) = self.resent {
+            rack.on_resent_arrived(number, min_rtt, now);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What runs out while data is outstanding: a reordering window, the patience with the tail, the retransmission timer.
+
+use super::delivered::Delivered;
+use super::undo::Undo;
+use super::{Loss, Phase};
+use crate::internet::Output;
+use crate::time::Instant;
+use crate::transport::tcp::Tcp;
+use crate::transport::tcp::connection::{Connection, Flags as Has};
+
+impl Tcp {
+    /// The connection's timer has run out. True when it was not the retransmission timer.
+    pub(in crate::transport::tcp) fn on_loss_timer(&mut self, out: &mut Output<'_>, index: u32) -> bool {
+        if !self.connections.get(index).flags.has(Has::LOSS) {
+            return self.probe_tail(out, index);
+        }
+        let (_, loss) = self.loss_of(index);
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= out.now);
+        if is_due(loss.rto_at) {
+            return false;
+        }
+        if is_due(loss.reorder_at) {
+            self.on_reordering_window_end(index, out.now);
+        }
+        self.set_loss_timer(index);
+        true
+    }
+
+    /// What has not arrived by now is lost (RFC 8985 section 6.3).
+    fn on_reordering_window_end(&mut self, index: u32, now: Instant) {
+        let (connection, loss) = self.loss_of(index);
+        loss.reorder_at = None;
+        let lost_again = loss.detect(connection, now);
+        let nothing = Delivered::default();
+        let begins = loss.phase == Phase::Disorder && loss.scoreboard.lost() > 0;
+        if begins {
+            loss.enter_recovery(connection, &nothing);
+        } else if loss.phase == Phase::Recovery {
+            loss.reduce(connection, &nothing, lost_again);
+        }
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+        self.counters.fast_recoveries += u64::from(begins);
+    }
+
+    /// The retransmission timer ran out: everything that the peer does not hold is lost, and the segment at SND.UNA goes first (RFC 8985
+    /// section 6.3, RFC 5682). `again` when it ran out for this segment before.
+    pub(in crate::transport::tcp) fn lose_everything(&mut self, index: u32, again: bool, now: Instant) {
+        let rto = self.connections.get(index).rtt.rto();
+        let rto_at = self.before_patience_ends(index, now + rto);
+        let (connection, loss) = self.loss_of(index);
+        if !again {
+            loss.undo = Some(Undo::new(connection.congestion));
+        }
+        let flight = connection.snd_max - connection.snd_una;
+        connection.congestion.on_retransmission_timeout(flight, again);
+        loss.phase = Phase::Timeout;
+        loss.give_up_on_all(connection, again);
+        loss.rto_at = Some(rto_at);
+        self.set_loss_timer(index);
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+    }
+
+    /// The peer's window is open again, and what was outstanding when it closed is sent again: the peer had no room for it. That is
+    /// no sign of congestion.
+    pub(in crate::transport::tcp) fn resend_everything(&mut self, index: u32) {
+        let (connection, loss) = self.loss_of(index);
+        loss.phase = Phase::Timeout;
+        loss.undo = None;
+        loss.give_up_on_all(connection, false);
+        loss.rto_at = None;
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+    }
+}
+
+impl Loss {
+    /// Marks all that is outstanding as lost. A peer who does not hold what he reported, or does not answer, is not believed any more (RFC
+    /// 2018 section 8).
+    fn give_up_on_all(&mut self, connection: &mut Connection, distrusts: bool) {
+        let (snd_una, snd_max) = (connection.snd_una, connection.snd_max);
+        if distrusts {
+            // What arrives now may be what was reported before.
+            self.undo = None;
+        }
+        if distrusts || self.scoreboard.is_sacked(snd_una) || !self.scoreboard.has_room() {
+            self.scoreboard.clear(snd_una);
+        }
+        self.scoreboard.lose_all(snd_una, snd_max);
+        self.rack.restart(snd_una, None, Instant::ZERO);
+        self.recover = snd_max;
+        self.reorder_at = None;
+        self.probe = None;
+        self.dup_acks = 0;
+        connection.flags.clear(Has::RTT_RUNNING);
+    }
+}

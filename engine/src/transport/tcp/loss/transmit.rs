@@ -1,0 +1,155 @@
+//! What goes out while there is loss: what is lost first, then what is new (RFC 6675 section 5 step C, RFC 8985 section 6.2).
+
+use super::Phase;
+use crate::internet::Output;
+use crate::transport::tcp::Tcp;
+use crate::transport::tcp::connection::{Connection, Flags as Has};
+use crate::transport::tcp::output::{QueueFull, Text, sendable, timestamps_of};
+use crate::transport::tcp::segment::Flags;
+use crate::transport::tcp::seq::SeqNumber;
+
+impl Tcp {
+    /// Sends what is lost and what is new, as far as the windows allow.
+    #[cold]
+    pub(in crate::transport::tcp) fn output_with_loss(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+    ) -> Result<(), QueueFull> {
+        while let Some((start, len)) = self.next_to_resend(index, out.internet.max_segment()) {
+            if self.resend(out, index, start, len)? == 0 {
+                break;
+            }
+        }
+        let (_, loss) = self.loss_of(index);
+        if loss.scoreboard.lost() == 0 {
+            self.output_new(out, index)?;
+        }
+        self.set_loss_timer(index);
+        Ok(())
+    }
+
+    /// What is lost and may be sent: a segment, or several that are cut later.
+    fn next_to_resend(&mut self, index: u32, max_segment: u32) -> Option<(SeqNumber, u32)> {
+        let (connection, loss) = self.loss_of(index);
+        let (start, end) = loss.scoreboard.next_lost()?;
+        let mss = u32::from(connection.mss);
+        let in_window = (connection.snd_una + connection.snd_wnd).distance(start).max(0) as u32;
+        let lost = (end - start).min(in_window);
+        // After a timeout the first segment goes whatever the window's size.
+        let is_first = loss.phase == Phase::Timeout && start == connection.snd_una;
+        let allowance = match loss.allowance(connection) {
+            allowance if is_first => allowance.max(mss),
+            allowance => allowance,
+        };
+        if lost == 0 || allowance < lost.min(mss) || !loss.scoreboard.has_room() {
+            return None;
+        }
+        let largest = allowance.min(lost).min(max_segment.max(mss));
+        let whole = if largest > mss {
+            largest - largest % mss
+        } else {
+            largest
+        };
+        Some((start, whole))
+    }
+
+    /// Sends up to `len` octets from `start` again, the text or the FIN. Returns how many; 0 when there is nothing to send.
+    pub(super) fn resend(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        start: SeqNumber,
+        len: u32,
+    ) -> Result<u32, QueueFull> {
+        let connection = self.connections.get(index);
+        let fin = u32::from(connection.flags.has(Has::FIN_SENT));
+        let text_end = connection.snd_max - fin;
+        let (flags, text) = if start.lt(text_end) {
+            let offset = start - connection.snd_una;
+            let limit = len.min(text_end - start);
+            (Flags::ACK, Text::Again { offset, limit })
+        } else {
+            (Flags::FIN | Flags::ACK, Text::None)
+        };
+        let sent = self.emit(out, index, flags, start, text).ok_or(QueueFull)?;
+        let sent = if flags.contains(Flags::FIN) { fin } else { sent };
+        self.note_resent(out, index, start, sent);
+        Ok(sent)
+    }
+
+    /// Books octets as sent again.
+    fn note_resent(&mut self, out: &Output<'_>, index: u32, start: SeqNumber, len: u32) {
+        self.counters.segments_retransmitted += 1;
+        let (connection, loss) = self.loss_of(index);
+        let end = start + len;
+        connection.flags.clear(Has::RTT_RUNNING);
+        loss.scoreboard.resend(start, end, loss.rack.next_number());
+        loss.rack.note_resent(start, end, connection.snd_max, out.now);
+        loss.prr.note_sent(len);
+        if let Some(undo) = &mut loss.undo {
+            let stamp = timestamps_of(connection, out.now);
+            undo.note_resent(
+                len,
+                stamp.map(|stamp| stamp.tsval.wrapping_sub(connection.ts_offset)),
+            );
+        }
+        if start == connection.snd_una || loss.rto_at.is_none() {
+            loss.rto_at = Some(out.now + connection.rtt.rto());
+        }
+    }
+
+    /// Sends what was never sent, by limited transmit (RFC 3042) or as fast recovery allows.
+    fn output_new(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let max_segment = out.internet.max_segment();
+        loop {
+            let unsent = self.unsent(index);
+            let (connection, loss) = self.loss_of(index);
+            let peer = connection.snd_wnd.saturating_sub(connection.in_flight());
+            let usable = loss.allowance(connection).min(peer).min(unsent);
+            let len = sendable(connection, usable, unsent, max_segment).filter(|_| usable > 0);
+            let Some(len) = len else {
+                note_limit(connection, loss.allowance(connection));
+                return Ok(());
+            };
+            self.send_new(out, index, len)?;
+        }
+    }
+
+    /// Sends up to `len` octets that were never sent.
+    pub(super) fn send_new(&mut self, out: &mut Output<'_>, index: u32, len: u32) -> Result<(), QueueFull> {
+        let flags = if len == self.unsent(index) {
+            Flags::PSH | Flags::ACK
+        } else {
+            Flags::ACK
+        };
+        let seq = self.connections.get(index).snd_nxt;
+        let sent = self
+            .emit(out, index, flags, seq, Text::Next(len))
+            .ok_or(QueueFull)?;
+        self.note_sent(out, index, sent);
+        let (connection, loss) = self.loss_of(index);
+        loss.prr.note_sent(sent);
+        // Until the gap is closed, an acknowledgment says nothing of the round-trip time.
+        connection.flags.clear(Has::RTT_RUNNING);
+        if loss.rto_at.is_none() {
+            loss.rto_at = connection.retransmit_at.instant();
+        }
+        Ok(())
+    }
+
+    /// Octets that are queued and were never sent.
+    pub(super) fn unsent(&mut self, index: u32) -> u32 {
+        let send = self.connections.get(index).send;
+        self.queues.send.get(send).map_or(0, |queue| queue.unsent())
+    }
+}
+
+/// Remembers whether the congestion window is what holds the connection back.
+fn note_limit(connection: &mut Connection, allowance: u32) {
+    if allowance < u32::from(connection.mss) {
+        connection.flags.set(Has::WINDOW_LIMITED);
+    } else {
+        connection.flags.clear(Has::WINDOW_LIMITED);
+    }
+}
