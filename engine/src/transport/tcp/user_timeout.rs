@@ -61,6 +61,9 @@ impl Tcp {
 
     /// When the retransmission timer, which was to run out at `next`, has to run out for the limit's sake.
     pub(super) fn before_patience_ends(&mut self, index: u32, next: Instant) -> Instant {
+        if self.connections.get(index).retries == 0 {
+            return next;
+        }
         let end = self.own_patience(index).and_then(|patience| {
             let limit = patience.limit?;
             Some(patience.stalled_since + limit)

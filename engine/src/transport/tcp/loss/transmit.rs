@@ -81,6 +81,8 @@ impl Tcp {
     /// Books octets as sent again.
     fn note_resent(&mut self, out: &Output<'_>, index: u32, start: SeqNumber, len: u32) {
         self.counters.segments_retransmitted += 1;
+        let rto = self.connections.get(index).rtt.rto();
+        let rto_at = self.before_patience_ends(index, out.now + rto);
         let (connection, loss) = self.loss_of(index);
         let end = start + len;
         connection.flags.clear(Has::RTT_RUNNING);
@@ -95,7 +97,7 @@ impl Tcp {
             );
         }
         if start == connection.snd_una || loss.rto_at.is_none() {
-            loss.rto_at = Some(out.now + connection.rtt.rto());
+            loss.rto_at = Some(rto_at);
         }
     }
 
