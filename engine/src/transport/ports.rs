@@ -8,6 +8,7 @@ mod bitmap;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
 use self::bitmap::PortBitmap;
@@ -31,7 +32,18 @@ const INDEX_LOAD: f64 = 0.5;
 ///
 /// Valid as long as one of its ports is taken, and otherwise until the next call of [`PortAllocator::destination`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct DestinationId(u32);
+pub struct DestinationId(NonZeroU32);
+
+impl DestinationId {
+    /// Counted from 1, so that a connection without a destination takes no more room than one with it.
+    fn new(index: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Destination {
@@ -116,11 +128,11 @@ impl PortAllocator {
             remote_port,
         };
         let is_same = |id: u32| self.sets[id as usize].destination == destination;
-        if let Some(last) = self.last.filter(|last| is_same(last.0)) {
+        if let Some(last) = self.last.filter(|last| is_same(last.index())) {
             return Ok(last);
         }
         let id = match self.index.find(hash, is_same) {
-            Some(known) => DestinationId(known),
+            Some(known) => DestinationId::new(known),
             None => self.open(destination, hash)?,
         };
         self.last = Some(id);
@@ -129,8 +141,8 @@ impl PortAllocator {
 
     /// Takes a free port of the range for a connection to the destination; `None` when all are taken. O(1).
     pub fn allocate(&mut self, destination: DestinationId) -> Option<u16> {
-        let PortSet { hash, occupancy, .. } = &mut self.sets[destination.0 as usize];
-        let ports = &mut self.bitmaps[destination.0 as usize];
+        let PortSet { hash, occupancy, .. } = &mut self.sets[destination.index() as usize];
+        let ports = &mut self.bitmaps[destination.index() as usize];
         let counter = &mut self.counters[*hash as usize % COUNTERS];
         let offset = ((u128::from(*hash) * u128::from(self.range)) >> 64) as u32;
         let start = self.low + add_modulo(offset, *counter, self.range) as u16;
@@ -149,8 +161,8 @@ impl PortAllocator {
 
     /// Takes a port that the application chose, inside or outside the range. Returns whether it was free.
     pub fn take(&mut self, destination: DestinationId, port: u16) -> bool {
-        let set = &mut self.sets[destination.0 as usize];
-        let ports = &mut self.bitmaps[destination.0 as usize];
+        let set = &mut self.sets[destination.index() as usize];
+        let ports = &mut self.bitmaps[destination.index() as usize];
         let free = !ports.is_taken(port);
         if free {
             ports.take(port);
@@ -161,8 +173,8 @@ impl PortAllocator {
 
     /// Gives a taken port back. O(1).
     pub fn release(&mut self, destination: DestinationId, port: u16) {
-        let set = &mut self.sets[destination.0 as usize];
-        let ports = &mut self.bitmaps[destination.0 as usize];
+        let set = &mut self.sets[destination.index() as usize];
+        let ports = &mut self.bitmaps[destination.index() as usize];
         debug_assert!(ports.is_taken(port), "port {port} was released twice");
         if !ports.is_taken(port) {
             return;
@@ -177,7 +189,7 @@ impl PortAllocator {
 
     /// Taken ports of a destination.
     pub fn occupancy(&self, destination: DestinationId) -> u32 {
-        self.sets[destination.0 as usize].occupancy
+        self.sets[destination.index() as usize].occupancy
     }
 
     /// Bytes of memory that sets and index occupy.
@@ -195,17 +207,17 @@ impl PortAllocator {
             .recycle()
             .or_else(|| self.grow(destination))
             .ok_or(Full::Capacity)?;
-        let set = &mut self.sets[id.0 as usize];
+        let set = &mut self.sets[id.index() as usize];
         (set.destination, set.hash) = (destination, hash);
         // Listed from the start, so that a set is not lost when its destination never takes a port.
         set.listed = true;
         self.vacated.push(id);
-        self.index.insert(hash, id.0)?;
+        self.index.insert(hash, id.index())?;
         Ok(id)
     }
 
     fn grow(&mut self, destination: Destination) -> Option<DestinationId> {
-        let id = DestinationId(self.sets.len() as u32);
+        let id = DestinationId::new(self.sets.len() as u32);
         if self.sets.len() == self.max_destinations {
             return None;
         }
@@ -222,10 +234,10 @@ impl PortAllocator {
     /// A set without taken ports, no longer in the index. O(1) amortised: each listing is looked at once.
     fn recycle(&mut self) -> Option<DestinationId> {
         while let Some(id) = self.vacated.pop() {
-            let set = &mut self.sets[id.0 as usize];
+            let set = &mut self.sets[id.index() as usize];
             set.listed = false;
             if set.occupancy == 0 {
-                self.index.remove(set.hash, id.0);
+                self.index.remove(set.hash, id.index());
                 return Some(id);
             }
         }

@@ -124,20 +124,20 @@ impl Tcp {
         }
         let connection = self.connections.get_mut(index);
         if connection.snd_wnd != window_before {
-            self.on_window_change(index);
+            self.on_window_change(index, out.now);
         }
         true
     }
 
     /// The peer's window opened or shrank without acknowledging anything.
-    fn on_window_change(&mut self, index: u32) {
+    fn on_window_change(&mut self, index: u32, now: Instant) {
         let connection = self.connections.get_mut(index);
         if connection.snd_wnd > 0 && connection.flags.take(Has::PROBING) {
             connection.retries = 0;
             connection.retransmit_at = Deadline::NEVER;
             connection.rtt.reset_back_off();
             if !connection.all_acknowledged() {
-                self.resend_everything(index);
+                self.resend_everything(index, now);
             }
         }
         self.make_dirty_if_it_can_send(index);

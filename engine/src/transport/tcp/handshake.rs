@@ -79,6 +79,7 @@ impl Tcp {
             max_snd_wnd: 0,
             rcv_buffered: 0,
             ts_recent_at: timestamp_clock(now),
+            sent_at: 0,
             challenged_at: 0,
             challenges: 0,
             reordering: Reordering::default(),

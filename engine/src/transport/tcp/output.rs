@@ -5,7 +5,6 @@ use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
 use super::input::timestamp_clock;
 use super::loss::report;
 use super::options::{self, Timestamps};
-use super::rtt::MIN_RTO;
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
 use super::state::State;
@@ -160,13 +159,14 @@ impl Tcp {
         connection.snd_max = connection.snd_nxt;
         self.counters.bytes_sent += u64::from(len);
         if !connection.flags.has(Has::RTT_RUNNING) {
-            if out.now > connection.rtt_started + MIN_RTO && connection.in_flight() == len {
-                restart_after_idleness(connection, out.now);
+            if connection.in_flight() == len {
+                restart_if_idle(connection, out.now);
             }
             connection.flags.set(Has::RTT_RUNNING);
             connection.rtt_seq = connection.snd_nxt;
             connection.rtt_started = out.now;
         }
+        connection.note_sent_at(out.now);
         if !connection.retransmit_at.is_set() {
             let deadline = out.now + connection.first_timeout();
             connection.retransmit_at = Deadline::at(deadline);
@@ -288,10 +288,10 @@ pub(super) fn timestamps_of(connection: &Connection, now: crate::time::Instant) 
     })
 }
 
-/// RFC 5681 section 4.1: the acknowledgments that would clock out a whole window have long been used up.
-#[cold]
-fn restart_after_idleness(connection: &mut Connection, now: crate::time::Instant) {
-    if now > connection.rtt_started + connection.rtt.rto() {
+/// RFC 5681 section 4.1: after idleness no acknowledgments are left that would clock out a whole window.
+#[inline]
+fn restart_if_idle(connection: &mut Connection, now: crate::time::Instant) {
+    if now > connection.last_sent(now) + connection.rtt.rto() {
         connection.congestion.on_idle_restart();
     }
 }

@@ -89,9 +89,12 @@ impl RttEstimator {
     }
 
     /// PTO: how long to wait for an acknowledgment before a tail loss probe, while that is not longer than RTO: twice the smoothed
-    /// round-trip time (RFC 8985 section 7.2), but [`MIN_PROBE_TIMEOUT`] at least.
+    /// round-trip time (RFC 8985 section 7.2), but [`MIN_PROBE_TIMEOUT`] at least; 1 s before the first measurement.
     #[inline]
     pub fn probe_timeout(&self) -> Duration {
+        if self.srtt_eighths == 0 {
+            return INITIAL_RTO;
+        }
         let twice = Duration::from_nanos(u64::from(self.srtt_eighths) * 250);
         twice.max(MIN_PROBE_TIMEOUT)
     }

@@ -70,11 +70,11 @@ impl Tcp {
             self.on_quiet(out, index);
         }
         let connection = self.connections.get_mut(index);
-        if connection.retransmit_at.is_due(out.now) {
+        if let Some(due) = connection.retransmit_at.instant().filter(|due| *due <= out.now) {
             connection.retransmit_at = Deadline::NEVER;
             if connection.flags.has(Has::PROBING) {
                 self.probe_window(out, index);
-            } else if !self.on_loss_timer(out, index) {
+            } else if !self.on_loss_timer(out, index, due) {
                 self.on_retransmission_timeout(out, index);
             }
         }

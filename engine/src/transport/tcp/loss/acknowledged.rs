@@ -25,7 +25,7 @@ impl Tcp {
         let blocks = self.sack_blocks_of(index, arrival);
         let connection = self.connections.get_mut(index);
         let reported = Reported::of(&blocks, connection);
-        self.answer_tail_probe(index, arrival, &reported, acknowledged);
+        self.answer_tail_probe(index, arrival, &reported, acknowledged, now);
         let connection = self.connections.get_mut(index);
         let has_news = !reported.held.as_slice().is_empty()
             || (acknowledged == 0 && !connection.flags.has(Has::SACK) && !connection.all_acknowledged());
@@ -64,9 +64,9 @@ impl Tcp {
         acknowledged: u32,
         now: Instant,
     ) {
-        let (connection, loss) = self.loss_of(index);
-        let delivered = Delivered::take(&mut loss.scoreboard, acknowledged, reported, connection.snd_una);
-        loss.note_duplicate_acks(connection, &delivered);
+        let (connection, loss) = self.loss_of(index, now);
+        let mut delivered = Delivered::take(&mut loss.scoreboard, acknowledged, reported, connection.snd_una);
+        loss.note_duplicate_acks(connection, &mut delivered);
         if loss.scoreboard.is_sacked(connection.snd_una) {
             loss.scoreboard.renege();
             loss.undo = None;
@@ -104,22 +104,31 @@ fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
 }
 
 impl Loss {
-    /// Without SACK, duplicate acknowledgments are counted, as many as segments can have left; an acknowledgment of new data takes
-    /// those of its segments back, but for the one that was missing.
-    fn note_duplicate_acks(&mut self, connection: &Connection, delivered: &Delivered) {
+    /// Without SACK, duplicate acknowledgments are counted: each stands for a segment that has arrived, and no more for segments than
+    /// there are, so that forged ones gain nothing. An acknowledgment of new data takes those of its segments back, but for the one that
+    /// was missing.
+    fn note_duplicate_acks(&mut self, connection: &Connection, delivered: &mut Delivered) {
         if connection.flags.has(Has::SACK) {
             return;
         }
         let mss = u32::from(connection.mss);
         if delivered.acknowledged > 0 {
+            delivered.octets = delivered.acknowledged.min(mss);
             let others = (delivered.acknowledged / mss).saturating_sub(1);
             self.dup_acks = self.dup_acks.saturating_sub(others);
             if self.phase != Phase::Recovery || connection.snd_una.ge(self.recover) {
                 self.dup_acks = 0;
             }
-        } else if self.phase != Phase::Timeout {
-            let outstanding = (connection.snd_max - connection.snd_una) / mss;
-            self.dup_acks = (self.dup_acks + 1).min(outstanding);
+            return;
+        }
+        let most = match self.phase {
+            Phase::Disorder => DUP_THRESH,
+            Phase::Recovery => (self.recover - connection.snd_una) / mss,
+            Phase::Timeout => 0,
+        };
+        if self.dup_acks < most {
+            self.dup_acks += 1;
+            delivered.octets = mss;
         }
     }
 
@@ -276,17 +285,9 @@ impl Loss {
     }
 
     fn prr_window(&mut self, connection: &Connection, delivered: &Delivered, is_safe: bool) -> u32 {
-        let mss = u32::from(connection.mss);
-        let octets = if connection.flags.has(Has::SACK) {
-            delivered.octets
-        } else if delivered.acknowledged == 0 {
-            mss
-        } else {
-            // What duplicate acknowledgments told of was counted then.
-            delivered.acknowledged.min(mss)
-        };
         let pipe = self.pipe(connection);
-        self.prr.on_ack(octets, pipe, is_safe, mss)
+        self.prr
+            .on_ack(delivered.octets, pipe, is_safe, u32::from(connection.mss))
     }
 
     /// Everything that the phase is about is acknowledged; the window is ssthresh.

@@ -77,10 +77,12 @@ pub(super) struct Loss {
 
 impl Loss {
     /// Nothing is known yet.
-    fn begin(&mut self, connection: &Connection) {
+    fn begin(&mut self, connection: &Connection, now: Instant) {
         let srtt = connection.rtt.srtt().unwrap_or(Duration::ZERO);
         self.scoreboard.clear(connection.snd_una);
         self.rack.reset(connection.snd_una, srtt);
+        self.rack
+            .note_originals_sent(connection.snd_max, connection.last_sent(now));
         self.phase = Phase::Disorder;
         self.recover = connection.snd_una;
         self.window = 0;
@@ -136,11 +138,11 @@ impl Loss {
 
 impl Tcp {
     /// The connection's knowledge of loss, new if it has none.
-    fn loss_of(&mut self, index: u32) -> (&mut Connection, &mut Loss) {
+    fn loss_of(&mut self, index: u32, now: Instant) -> (&mut Connection, &mut Loss) {
         let connection = self.connections.get_mut(index);
         let loss = self.queues.loss.attach(&mut connection.loss);
         if !connection.flags.has(Has::LOSS) {
-            loss.begin(connection);
+            loss.begin(connection, now);
             connection.flags.set(Has::LOSS);
         }
         (connection, loss)
@@ -155,7 +157,8 @@ impl Tcp {
 
     /// Forgets loss when there is nothing left to know; an unanswered question about the tail becomes a flag.
     fn forget_loss_if_over(&mut self, index: u32) -> bool {
-        let (connection, loss) = self.loss_of(index);
+        let connection = self.connections.get_mut(index);
+        let loss = self.queues.loss.attach(&mut connection.loss);
         if !loss.is_over(connection) {
             return false;
         }
@@ -171,10 +174,11 @@ impl Tcp {
 
     /// Sets the connection's timer to the earlier of the retransmission timeout and the end of the reordering window.
     fn set_loss_timer(&mut self, index: u32) {
-        let (connection, loss) = self.loss_of(index);
+        let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::PROBING) {
             return;
         }
+        let loss = self.queues.loss.attach(&mut connection.loss);
         let first = [loss.rto_at, loss.reorder_at].into_iter().flatten().min();
         connection.retransmit_at = first.map_or(Deadline::NEVER, Deadline::at);
         if let Some(first) = first {

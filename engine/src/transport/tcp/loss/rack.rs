@@ -14,7 +14,7 @@ use crate::transport::tcp::seq::SeqNumber;
 /// Arrivals that wait for their reordering window. More are taken as one, the latest.
 const MAX_ARRIVALS: usize = 64;
 
-/// Everything that was sent once and ends by `before` was sent before what arrived at `at`.
+/// Everything that was sent once and ends by `before` was sent before what arrived at `at`, or should have.
 #[derive(Clone, Copy, Debug)]
 struct Overtaking {
     before: SeqNumber,
@@ -35,6 +35,8 @@ struct Resent {
 #[derive(Debug)]
 pub(super) struct Rack {
     overtakings: VecDeque<Overtaking>,
+    /// First transmissions that end by this were sent by then.
+    originals: Overtaking,
     /// First transmissions before this are lost or have arrived.
     judged: SeqNumber,
     /// Retransmissions in their order, which is that of their numbers.
@@ -62,6 +64,10 @@ impl Default for Rack {
     fn default() -> Self {
         Self {
             overtakings: VecDeque::new(),
+            originals: Overtaking {
+                before: SeqNumber(0),
+                at: Instant::ZERO,
+            },
             judged: SeqNumber(0),
             resent: VecDeque::new(),
             first: 0,
@@ -88,6 +94,11 @@ impl Rack {
         if let Some(highest) = highest {
             self.overtake(highest, now);
         }
+    }
+
+    /// First transmissions that end by `before` were sent at the time `at` or earlier.
+    pub(super) fn note_originals_sent(&mut self, before: SeqNumber, at: Instant) {
+        self.originals = Overtaking { before, at };
     }
 
     /// The number of the next retransmission.
@@ -129,7 +140,10 @@ impl Rack {
         if number.wrapping_sub(self.overtaken).cast_signed() > 0 {
             self.overtaken = number;
         }
-        self.overtake(resent.snd_max, now);
+        // What was sent long before the retransmission should have been here long ago.
+        let known = resent.snd_max.le(self.originals.before);
+        let expected = if known { self.originals.at + rtt } else { now };
+        self.overtake(resent.snd_max, now.min(expected));
     }
 
     fn resent_of(&self, number: u32) -> Option<Resent> {

@@ -9,12 +9,17 @@ use crate::transport::tcp::Tcp;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
 
 impl Tcp {
-    /// The connection's timer has run out. True when it was not the retransmission timer.
-    pub(in crate::transport::tcp) fn on_loss_timer(&mut self, out: &mut Output<'_>, index: u32) -> bool {
+    /// The connection's timer, which was `due` now, has run out. True when it was not the retransmission timer.
+    pub(in crate::transport::tcp) fn on_loss_timer(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        due: Instant,
+    ) -> bool {
         if !self.connections.get(index).flags.has(Has::LOSS) {
-            return self.probe_tail(out, index);
+            return self.on_tail_timer(out, index, due);
         }
-        let (_, loss) = self.loss_of(index);
+        let (_, loss) = self.loss_of(index, out.now);
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= out.now);
         if is_due(loss.rto_at) {
             return false;
@@ -28,7 +33,7 @@ impl Tcp {
 
     /// What has not arrived by now is lost (RFC 8985 section 6.3).
     fn on_reordering_window_end(&mut self, index: u32, now: Instant) {
-        let (connection, loss) = self.loss_of(index);
+        let (connection, loss) = self.loss_of(index, now);
         loss.reorder_at = None;
         let lost_again = loss.detect(connection, now);
         let nothing = Delivered::default();
@@ -48,7 +53,7 @@ impl Tcp {
     pub(in crate::transport::tcp) fn lose_everything(&mut self, index: u32, again: bool, now: Instant) {
         let rto = self.connections.get(index).rtt.rto();
         let rto_at = self.before_patience_ends(index, now + rto);
-        let (connection, loss) = self.loss_of(index);
+        let (connection, loss) = self.loss_of(index, now);
         if !again {
             loss.undo = Some(Undo::new(connection.congestion));
         }
@@ -64,8 +69,8 @@ impl Tcp {
 
     /// The peer's window is open again, and what was outstanding when it closed is sent again: the peer had no room for it. That is
     /// no sign of congestion.
-    pub(in crate::transport::tcp) fn resend_everything(&mut self, index: u32) {
-        let (connection, loss) = self.loss_of(index);
+    pub(in crate::transport::tcp) fn resend_everything(&mut self, index: u32, now: Instant) {
+        let (connection, loss) = self.loss_of(index, now);
         loss.phase = Phase::Timeout;
         loss.undo = None;
         loss.give_up_on_all(connection, false);

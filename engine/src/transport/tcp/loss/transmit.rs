@@ -16,12 +16,12 @@ impl Tcp {
         out: &mut Output<'_>,
         index: u32,
     ) -> Result<(), QueueFull> {
-        while let Some((start, len)) = self.next_to_resend(index, out.internet.max_segment()) {
+        while let Some((start, len)) = self.next_to_resend(out, index) {
             if self.resend(out, index, start, len)? == 0 {
                 break;
             }
         }
-        let (_, loss) = self.loss_of(index);
+        let (_, loss) = self.loss_of(index, out.now);
         if loss.scoreboard.lost() == 0 {
             self.output_new(out, index)?;
         }
@@ -30,8 +30,8 @@ impl Tcp {
     }
 
     /// What is lost and may be sent: a segment, or several that are cut later.
-    fn next_to_resend(&mut self, index: u32, max_segment: u32) -> Option<(SeqNumber, u32)> {
-        let (connection, loss) = self.loss_of(index);
+    fn next_to_resend(&mut self, out: &Output<'_>, index: u32) -> Option<(SeqNumber, u32)> {
+        let (connection, loss) = self.loss_of(index, out.now);
         let (start, end) = loss.scoreboard.next_lost()?;
         let mss = u32::from(connection.mss);
         let in_window = (connection.snd_una + connection.snd_wnd).distance(start).max(0) as u32;
@@ -45,7 +45,7 @@ impl Tcp {
         if lost == 0 || allowance < lost.min(mss) || !loss.scoreboard.has_room() {
             return None;
         }
-        let largest = allowance.min(lost).min(max_segment.max(mss));
+        let largest = allowance.min(lost).min(out.internet.max_segment().max(mss));
         let whole = if largest > mss {
             largest - largest % mss
         } else {
@@ -83,7 +83,7 @@ impl Tcp {
         self.counters.segments_retransmitted += 1;
         let rto = self.connections.get(index).rtt.rto();
         let rto_at = self.before_patience_ends(index, out.now + rto);
-        let (connection, loss) = self.loss_of(index);
+        let (connection, loss) = self.loss_of(index, out.now);
         let end = start + len;
         connection.flags.clear(Has::RTT_RUNNING);
         loss.scoreboard.resend(start, end, loss.rack.next_number());
@@ -106,7 +106,7 @@ impl Tcp {
         let max_segment = out.internet.max_segment();
         loop {
             let unsent = self.unsent(index);
-            let (connection, loss) = self.loss_of(index);
+            let (connection, loss) = self.loss_of(index, out.now);
             let peer = connection.snd_wnd.saturating_sub(connection.in_flight());
             let usable = loss.allowance(connection).min(peer).min(unsent);
             let len = sendable(connection, usable, unsent, max_segment).filter(|_| usable > 0);
@@ -130,7 +130,7 @@ impl Tcp {
             .emit(out, index, flags, seq, Text::Next(len))
             .ok_or(QueueFull)?;
         self.note_sent(out, index, sent);
-        let (connection, loss) = self.loss_of(index);
+        let (connection, loss) = self.loss_of(index, out.now);
         loss.prr.note_sent(sent);
         // Until the gap is closed, an acknowledgment says nothing of the round-trip time.
         connection.flags.clear(Has::RTT_RUNNING);
