@@ -124,12 +124,12 @@ impl Cubic {
         // Section 4.3: α is 1 from where the reduction began.
         let prior = u64::from(ssthresh) * u64::from(BETA.1) / u64::from(BETA.0);
         let alpha = if u64::from(*w_est) >= prior { (1, 1) } else { ALPHA };
-        let friendly = (octets * smss * alpha.0 << 16) / (u64::from(cwnd) * alpha.1);
+        let friendly = ((octets * smss * alpha.0) << 16) / (u64::from(cwnd) * alpha.1);
         add_fixed(w_est, w_est_fraction, friendly);
         let rtt = ack.srtt_millis();
         let target = cubic(now.wrapping_sub(*epoch).saturating_add(rtt), *k, w_max, smss)
             .clamp(cwnd, cwnd.saturating_add(cwnd / 2));
-        let growth = (u64::from(target - cwnd) * octets << 16) / u64::from(cwnd);
+        let growth = ((u64::from(target - cwnd) * octets) << 16) / u64::from(cwnd);
         add_fixed(&mut self.cwnd, cwnd_fraction, growth);
         self.cwnd = self.cwnd.max(*w_est);
     }
