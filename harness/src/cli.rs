@@ -1,6 +1,7 @@
 //! Verbs and options.
 
 mod list;
+mod script;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ enum Verb {
     /// Runs scenarios
     #[command(after_help = EXIT_STATUS)]
     Run(RunArguments),
+    /// Plays packet scripts against the engine
+    #[command(after_help = "Exit status: 0 no script failed, 1 a script failed, 2 usage")]
+    Script(script::ScriptArguments),
     /// Does one run for a parent process
     #[command(hide = true)]
     Replicate,
@@ -66,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         None => session(run::quick(), Shown::Headlines, cli.output),
         Some(Verb::List) => list::print(),
         Some(Verb::Run(arguments)) => run(arguments),
+        Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Replicate) => replicate::main(),
     }
 }

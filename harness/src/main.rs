@@ -8,6 +8,7 @@ mod path;
 mod report;
 mod run;
 mod scenario;
+mod script;
 mod session;
 mod stack;
 mod sys;

@@ -13,6 +13,8 @@ use crate::run::{self, Plan};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     Ok,
+    /// A check did not hold.
+    Failed,
     /// The command line or the configuration is wrong.
     Usage,
     /// A run failed or does not count.
@@ -27,6 +29,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Ok => 0,
+            Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Invalid => 4,
             Exit::Environment => 5,

@@ -1,0 +1,94 @@
+//! What scripts may ask about a connection: the names of TCP_INFO and its constants.
+
+use handfast::application::TcpSnapshot;
+use handfast::transport::tcp::state::State;
+
+/// Linux's numbers of the states.
+pub(super) fn state_number(state: State) -> i64 {
+    match state {
+        State::Established => 1,
+        State::SynSent => 2,
+        State::SynReceived => 3,
+        State::FinWait1 => 4,
+        State::FinWait2 => 5,
+        State::TimeWait => 6,
+        State::Closed => 7,
+        State::CloseWait => 8,
+        State::LastAck => 9,
+        State::Listen => 10,
+        State::Closing => 11,
+    }
+}
+
+/// The value of a constant that assertions may name.
+pub(super) fn constant(name: &str) -> Option<i64> {
+    const NAMES: [(&str, i64); 25] = [
+        ("TCP_ESTABLISHED", 1),
+        ("TCP_SYN_SENT", 2),
+        ("TCP_SYN_RECV", 3),
+        ("TCP_FIN_WAIT1", 4),
+        ("TCP_FIN_WAIT2", 5),
+        ("TCP_TIME_WAIT", 6),
+        ("TCP_CLOSE", 7),
+        ("TCP_CLOSE_WAIT", 8),
+        ("TCP_LAST_ACK", 9),
+        ("TCP_LISTEN", 10),
+        ("TCP_CLOSING", 11),
+        ("TCP_CA_Open", 0),
+        ("TCP_CA_Disorder", 1),
+        ("TCP_CA_CWR", 2),
+        ("TCP_CA_Recovery", 3),
+        ("TCP_CA_Loss", 4),
+        ("TCPI_OPT_TIMESTAMPS", 1),
+        ("TCPI_OPT_SACK", 2),
+        ("TCPI_OPT_WSCALE", 4),
+        ("TCPI_OPT_ECN", 8),
+        ("TCPI_OPT_ECN_SEEN", 16),
+        ("TCPI_OPT_SYN_DATA", 32),
+        ("TCP_INFINITE_SSTHRESH", 0x7fff_ffff),
+        ("INFINITE_SSTHRESH", 0x7fff_ffff),
+        ("TCP_NEW_SYN_RECV", 12),
+    ];
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| *value)
+}
+
+/// A field of TCP_INFO; `None` when the engine does not tell.
+pub(super) fn field(name: &str, mtu: u32, of: &TcpSnapshot) -> Option<i64> {
+    let segments = |octets: u32| i64::from(octets.div_ceil(u32::from(of.mss.max(1))));
+    let whole_segments = |octets: u32| i64::from(octets / u32::from(of.mss.max(1)));
+    let micros = |span: handfast::time::Duration| (span.as_nanos() / 1_000) as i64;
+    Some(match name {
+        "tcpi_state" => state_number(of.state),
+        "tcpi_ca_state" => congestion_state(of),
+        "tcpi_retransmits" | "tcpi_backoff" => i64::from(of.retries),
+        "tcpi_options" => i64::from(of.timestamps) | i64::from(of.window_shifts.is_some()) << 2,
+        "tcpi_snd_wscale" => i64::from(of.window_shifts.unwrap_or_default().0),
+        "tcpi_rcv_wscale" => i64::from(of.window_shifts.unwrap_or_default().1),
+        "tcpi_rto" => micros(of.retransmission_timeout),
+        "tcpi_snd_mss" => i64::from(of.mss),
+        "tcpi_unacked" => segments(of.in_flight),
+        "tcpi_snd_ssthresh" if of.slow_start_threshold == u32::MAX => 0x7fff_ffff,
+        "tcpi_snd_ssthresh" => whole_segments(of.slow_start_threshold),
+        "tcpi_snd_cwnd" => whole_segments(of.congestion_window),
+        "tcpi_rtt" => of.round_trip.map_or(0, micros),
+        "tcpi_rttvar" => micros(of.round_trip_variation),
+        "tcpi_pmtu" => i64::from(mtu),
+        "tcpi_notsent_bytes" => i64::from(of.send_queued.saturating_sub(of.in_flight)),
+        "tcpi_snd_wnd" => i64::from(of.send_window),
+        "tcpi_rcv_wnd" => i64::from(of.receive_window),
+        _ => return None,
+    })
+}
+
+fn congestion_state(of: &TcpSnapshot) -> i64 {
+    if of.in_recovery {
+        3
+    } else if of.retries > 0 {
+        4
+    } else {
+        i64::from(of.duplicate_acks > 0)
+    }
+}

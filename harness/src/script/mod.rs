@@ -1,0 +1,89 @@
+//! Packet scripts in virtual time: what arrives, what the application does, and what the engine must send, when.
+//!
+//! The language is packetdrill's. A script passes in three steps: `lexer` and `parser` make a `tree` of it; `runner` plays its events
+//! against an engine whose device is a `wire` in memory; `compare` tells what differs. The script's numbers are mapped to the engine's by
+//! `flow`. Beyond what packetdrill checks, every checksum is verified, and nothing may be sent that the script does not expect before its
+//! end.
+//!
+//! Extensions: `>!` (nothing may have been sent that is not expected), `loop N { … }`, `sport > dport` for several connections, `raw "…"`
+//! for the bytes of a packet or of an option, and `[badsum]` for a wrong checksum.
+
+mod assertion;
+mod build;
+mod checksum;
+mod compare;
+mod configuration;
+mod decode;
+mod flow;
+mod host;
+mod icmp;
+mod info;
+mod lexer;
+mod packet;
+mod parser;
+mod runner;
+mod shell;
+mod sockets;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod verdict;
+mod wire;
+mod world;
+
+pub(crate) use self::configuration::IpVersion;
+pub(crate) use self::verdict::Verdict;
+
+use self::parser::Defines;
+use self::runner::Runner;
+use self::verdict::Failure;
+
+/// How strictly packets are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// Every field, and times to a step of the engine's timers unless the script has a tolerance
+    Exact,
+    /// Options in any order, windows of at least the expected size, times as packetdrill tolerates them
+    Lenient,
+}
+
+/// How scripts are played.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) profile: Profile,
+    /// In place of what scripts say.
+    pub(crate) version: Option<IpVersion>,
+    pub(crate) defines: Defines,
+}
+
+/// A name and what it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Definition(String, Vec<lexer::Placed>);
+
+impl Definition {
+    pub(crate) fn into_pair(self) -> (String, Vec<lexer::Placed>) {
+        (self.0, self.1)
+    }
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn definition(text: &str) -> Result<Definition, String> {
+    parser::define(text).map(|(name, value)| Definition(name, value))
+}
+
+/// Plays a script.
+pub(crate) fn run(text: &str, options: &Options) -> Verdict {
+    match parser::parse(text, &options.defines) {
+        Ok(script) => Runner::play(&script, options),
+        Err(error) if error.unsupported => Verdict::Unsupported {
+            at: error.at,
+            construct: error.message,
+        },
+        Err(error) => Verdict::Failed(Failure {
+            at: error.at,
+            reason: error.message,
+            compared: None,
+            trace: Vec::new(),
+        }),
+    }
+}

@@ -1,0 +1,281 @@
+//! TCP sockets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use handfast::application::{ConnectError, Read, StreamError, TcpHandle};
+use handfast::transport::tcp::state::State;
+
+use super::{Attempt, Descriptor, Kind, Progress, Result, arguments, errno, failed, new_number, returned};
+use crate::script::tree::Call;
+use crate::script::verdict::Stop;
+use crate::script::world::World;
+
+pub(super) fn listen(world: &mut World, call: &Call) -> Result<Attempt> {
+    let fd = arguments::fd(call)?;
+    let backlog = arguments::integer(call, 1, "a backlog")?;
+    let (default_port, local) = (world.settings.bind_port, world.settings.local);
+    let Some(descriptor) = world.sockets.get(fd) else {
+        return Ok(failed("EBADF"));
+    };
+    match descriptor.kind {
+        Kind::Fresh => {}
+        Kind::Listener { .. } => return Ok(returned(0)),
+        _ => return Ok(failed("EINVAL")),
+    }
+    let port = descriptor.port.unwrap_or(default_port);
+    // Linux lets one more wait than it is told.
+    let backlog = usize::try_from(backlog).unwrap_or(0).saturating_add(1);
+    match world.engine().tcp_listen(SocketAddr::new(local, port), backlog) {
+        Ok(handle) => {
+            let waiting = VecDeque::new();
+            set_kind(world, fd, Kind::Listener { handle, waiting });
+            world.sockets.listening_port = Some(port);
+            world.select(None);
+            Ok(returned(0))
+        }
+        Err(_) => Ok(failed("EADDRINUSE")),
+    }
+}
+
+fn set_kind(world: &mut World, fd: i64, kind: Kind) {
+    if let Some(descriptor) = world.sockets.get(fd) {
+        descriptor.kind = kind;
+    }
+}
+
+/// The next connection of a listener, if it has one.
+pub(super) fn next_connection(world: &mut World, fd: i64) -> Option<TcpHandle> {
+    let handle = match &mut world.sockets.get(fd)?.kind {
+        Kind::Listener { waiting, handle } => match waiting.pop_front() {
+            Some(connection) => return Some(connection),
+            None => *handle,
+        },
+        _ => return None,
+    };
+    world.engine().tcp_accept(handle)
+}
+
+pub(super) fn accept(world: &mut World, call: &Call) -> Result<Attempt> {
+    let fd = arguments::fd(call)?;
+    let Some(descriptor) = world.sockets.get(fd) else {
+        return Ok(failed("EBADF"));
+    };
+    if !matches!(descriptor.kind, Kind::Listener { .. }) {
+        return Ok(failed("EINVAL"));
+    }
+    let (nonblocking, no_delay) = (descriptor.nonblocking, descriptor.no_delay);
+    let inherited = descriptor.options.clone();
+    let Some(connection) = next_connection(world, fd) else {
+        return Ok(if nonblocking {
+            failed("EAGAIN")
+        } else {
+            Attempt::Blocks
+        });
+    };
+    let number = new_number(call)?;
+    let mut accepted = Descriptor::new(Kind::Stream(connection));
+    accepted.nonblocking = arguments::words(call, 3).contains(&"SOCK_NONBLOCK");
+    accepted.no_delay = no_delay;
+    accepted.options = inherited;
+    world.sockets.table.insert(number, accepted);
+    if no_delay {
+        let _ = world.engine().tcp_set_no_delay(connection, true);
+    }
+    if let Some((local, remote)) = world.engine().tcp_addresses(connection) {
+        let flow = world.flow(local.port(), remote.port());
+        world.select(Some(flow));
+    }
+    Ok(returned(number))
+}
+
+pub(super) fn connect(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
+    let Some(descriptor) = world.sockets.get(fd) else {
+        return Ok(failed("EBADF"));
+    };
+    let nonblocking = descriptor.nonblocking;
+    match descriptor.kind {
+        Kind::Fresh => start(world, call, fd, nonblocking, progress),
+        Kind::Stream(handle) => connecting(world, fd, handle, nonblocking, progress),
+        _ => Ok(failed("EISCONN")),
+    }
+}
+
+fn start(
+    world: &mut World,
+    call: &Call,
+    fd: i64,
+    nonblocking: bool,
+    progress: &mut Progress,
+) -> Result<Attempt> {
+    let port = arguments::port(call, 1).unwrap_or(world.settings.connect_port);
+    let (local, remote) = (world.settings.local, SocketAddr::new(world.settings.remote, port));
+    let handle = match world.engine().tcp_connect(Some(local), remote) {
+        Ok(handle) => handle,
+        Err(ConnectError::InvalidRemoteAddress) => return Ok(failed("EINVAL")),
+        Err(ConnectError::InvalidLocalAddress | ConnectError::PortsExhausted) => {
+            return Ok(failed("EADDRNOTAVAIL"));
+        }
+        Err(ConnectError::TooManyConnections | ConnectError::TooManyDestinations) => {
+            return Ok(failed("ENOBUFS"));
+        }
+    };
+    set_kind(world, fd, Kind::Stream(handle));
+    let no_delay = world
+        .sockets
+        .get(fd)
+        .is_some_and(|descriptor| descriptor.no_delay);
+    if no_delay {
+        let _ = world.engine().tcp_set_no_delay(handle, true);
+    }
+    if let Some((local, remote)) = world.engine().tcp_addresses(handle) {
+        let flow = world.flow(local.port(), remote.port());
+        *world.flow_at(flow) = crate::script::flow::Flow::new(local.port(), remote.port());
+        world.select(Some(flow));
+    }
+    progress.started = true;
+    Ok(if nonblocking {
+        failed("EINPROGRESS")
+    } else {
+        Attempt::Blocks
+    })
+}
+
+/// A connection that was started before, by this call or another.
+fn connecting(
+    world: &mut World,
+    fd: i64,
+    handle: TcpHandle,
+    nonblocking: bool,
+    progress: &Progress,
+) -> Result<Attempt> {
+    if let Some(error) = untold_error(world, fd, handle) {
+        return Ok(failed(error));
+    }
+    Ok(match world.engine().tcp_state(handle) {
+        Some(State::SynSent | State::SynReceived) if nonblocking => failed("EALREADY"),
+        Some(State::SynSent | State::SynReceived) => Attempt::Blocks,
+        Some(_) if progress.started => returned(0),
+        _ => {
+            let Some(descriptor) = world.sockets.get(fd) else {
+                return Ok(failed("EBADF"));
+            };
+            // The first call after the handshake learns that it succeeded.
+            if descriptor.options.insert("connected".to_owned(), 1).is_none() {
+                returned(0)
+            } else {
+                failed("EISCONN")
+            }
+        }
+    })
+}
+
+/// The error of a connection, told once.
+pub(super) fn untold_error(world: &mut World, fd: i64, handle: TcpHandle) -> Option<&'static str> {
+    let error = errno(world.engine().tcp_error(handle)?);
+    let descriptor = world.sockets.get(fd)?;
+    let is_news = !std::mem::replace(&mut descriptor.error_told, true);
+    is_news.then_some(error)
+}
+
+fn stream_of(world: &mut World, fd: i64) -> std::result::Result<(TcpHandle, bool, bool), &'static str> {
+    let descriptor = world.sockets.get(fd).ok_or("EBADF")?;
+    match descriptor.kind {
+        Kind::Stream(handle) => Ok((handle, descriptor.nonblocking, descriptor.read_shut)),
+        Kind::Fresh | Kind::Listener { .. } => Err("ENOTCONN"),
+        _ => Err("EINVAL"),
+    }
+}
+
+pub(super) fn receive(world: &mut World, call: &Call, fd: i64) -> Result<Attempt> {
+    let (length, flags) = arguments::length(call)?;
+    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL"])?;
+    let (handle, nonblocking, read_shut) = match stream_of(world, fd) {
+        Ok(stream) => stream,
+        Err(error) => return Ok(failed(error)),
+    };
+    if length == 0 {
+        return Ok(returned(0));
+    }
+    let mut strange = false;
+    let read = world.engine().tcp_receive_with(handle, length, &mut |bytes| {
+        strange |= bytes.iter().any(|byte| *byte != 0);
+    });
+    if strange {
+        return Err(Stop::failed("what was read is not what arrived"));
+    }
+    Ok(match read {
+        Ok(Read::Data(bytes)) => returned(bytes as i64),
+        Ok(Read::End) => returned(0),
+        Ok(Read::WouldBlock) if read_shut => returned(0),
+        Ok(Read::WouldBlock) if nonblocking || flags.contains(&"MSG_DONTWAIT") => failed("EAGAIN"),
+        Ok(Read::WouldBlock) => Attempt::Blocks,
+        Err(StreamError::Failed(_)) => untold_error(world, fd, handle).map_or_else(|| returned(0), failed),
+        Err(StreamError::NoConnection | StreamError::ShutDown) => failed("ENOTCONN"),
+    })
+}
+
+pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
+    let (length, flags) = arguments::length(call)?;
+    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL"])?;
+    let (handle, nonblocking, _) = match stream_of(world, fd) {
+        Ok(stream) => stream,
+        Err("ENOTCONN") => return Ok(failed("EPIPE")),
+        Err(error) => return Ok(failed(error)),
+    };
+    let nonblocking = nonblocking || flags.contains(&"MSG_DONTWAIT");
+    if world.engine().tcp_state(handle) == Some(State::SynSent) {
+        return Ok(if nonblocking {
+            failed("EAGAIN")
+        } else {
+            Attempt::Blocks
+        });
+    }
+    let rest = length - progress.written;
+    let sent = world
+        .engine()
+        .tcp_send_with(handle, rest, &mut |target| target.fill(0));
+    match sent {
+        Ok(taken) => progress.written += taken,
+        Err(_) if progress.written > 0 => return Ok(returned(progress.written as i64)),
+        Err(StreamError::Failed(_)) => {
+            return Ok(failed(untold_error(world, fd, handle).unwrap_or("EPIPE")));
+        }
+        Err(StreamError::NoConnection | StreamError::ShutDown) => return Ok(failed("EPIPE")),
+    }
+    Ok(match progress.written {
+        written if written == length => returned(written as i64),
+        0 if nonblocking => failed("EAGAIN"),
+        written if nonblocking => returned(written as i64),
+        _ => Attempt::Blocks,
+    })
+}
+
+pub(super) fn shutdown(world: &mut World, call: &Call) -> Result<Attempt> {
+    let fd = arguments::fd(call)?;
+    let how = match arguments::words(call, 1).first() {
+        Some(&"SHUT_RD") => 0,
+        Some(&"SHUT_WR") => 1,
+        Some(&"SHUT_RDWR") => 2,
+        _ => arguments::integer(call, 1, "SHUT_RD, SHUT_WR or SHUT_RDWR")?,
+    };
+    let (handle, ..) = match stream_of(world, fd) {
+        Ok(stream) => stream,
+        Err(error) => return Ok(failed(error)),
+    };
+    if !(0..=2).contains(&how) {
+        return Ok(failed("EINVAL"));
+    }
+    if world.engine().tcp_state(handle) == Some(State::Closed) {
+        return Ok(failed("ENOTCONN"));
+    }
+    if how != 1
+        && let Some(descriptor) = world.sockets.get(fd)
+    {
+        descriptor.read_shut = true;
+    }
+    if how != 0 && world.engine().tcp_shutdown(handle).is_err() {
+        return Ok(failed("ENOTCONN"));
+    }
+    Ok(returned(0))
+}

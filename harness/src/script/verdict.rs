@@ -1,0 +1,95 @@
+//! What became of a script.
+
+use std::fmt;
+use std::path::Path;
+
+use super::lexer::Position;
+
+/// What became of a script.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Passed,
+    Failed(Failure),
+    /// It needs something that cannot be done.
+    Unsupported {
+        at: Position,
+        construct: String,
+    },
+}
+
+/// Why a script failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Failure {
+    pub(crate) at: Position,
+    pub(crate) reason: String,
+    /// What was expected and what came instead, in columns.
+    pub(crate) compared: Option<(String, String)>,
+    /// What happened before, in lines.
+    pub(crate) trace: Vec<String>,
+}
+
+/// Why a script ends before its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Stop {
+    Failed {
+        reason: String,
+        compared: Option<(String, String)>,
+    },
+    Unsupported(String),
+}
+
+impl Stop {
+    pub(super) fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed {
+            reason: reason.into(),
+            compared: None,
+        }
+    }
+
+    pub(super) fn unsupported(construct: impl Into<String>) -> Self {
+        Self::Unsupported(construct.into())
+    }
+}
+
+impl From<super::host::Restless> for Stop {
+    fn from(_: super::host::Restless) -> Self {
+        Self::failed("the engine always has something to do at this time and never comes to rest")
+    }
+}
+
+impl Verdict {
+    /// The verdict in words, about this file.
+    pub(crate) fn about<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
+        About { verdict: self, file }
+    }
+}
+
+struct About<'a> {
+    verdict: &'a Verdict,
+    file: &'a Path,
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.verdict {
+            Verdict::Passed => write!(f, "pass         {file}"),
+            Verdict::Unsupported { at, construct } => {
+                write!(f, "unsupported  {file}:{}: {construct}", at.line)
+            }
+            Verdict::Failed(failure) => {
+                write!(f, "fail         {file}:{}: {}", failure.at, failure.reason)?;
+                if let Some((expected, actual)) = &failure.compared {
+                    write!(f, "\n    expected  {expected}\n    actual    {actual}")?;
+                }
+                if !failure.trace.is_empty() {
+                    write!(f, "\n    before that, in seconds and lines:")?;
+                }
+                failure
+                    .trace
+                    .iter()
+                    .try_for_each(|line| write!(f, "\n      {line}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The device of the engine under test: packets are injected into it and taken out of it as bytes.
+
+use std::collections::VecDeque;
+
+use handfast::frame::{FramePool, PacketQueue, Purpose};
+use handfast::link::{Capabilities, Device, DeviceCounters, Medium};
+use handfast::time::Instant;
+
+/// A packet that the engine sent, and when.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A wire whose other end is the script. It trusts nobody's checksums and cuts no segments.
+#[derive(Debug)]
+pub(super) struct Wire {
+    mtu: u32,
+    pool: FramePool,
+    arriving: VecDeque<Vec<u8>>,
+    pub(super) sent: VecDeque<Sent>,
+    counters: DeviceCounters,
+}
+
+impl Wire {
+    pub(super) fn new(mtu: u32, pool: FramePool) -> Self {
+        Self {
+            mtu,
+            pool,
+            arriving: VecDeque::new(),
+            sent: VecDeque::new(),
+            counters: DeviceCounters::default(),
+        }
+    }
+
+    /// Lets a packet arrive with the next poll.
+    pub(super) fn inject(&mut self, bytes: Vec<u8>) {
+        self.arriving.push_back(bytes);
+    }
+}
+
+impl Device for Wire {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            medium: Medium::Ip,
+            mtu: self.mtu,
+            verifies_checksums: false,
+            computes_checksums: false,
+            max_segment: 0,
+            gathers: true,
+        }
+    }
+
+    fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
+        let mut received = 0;
+        while batch.room() > 0
+            && let Some(bytes) = self.arriving.pop_front()
+        {
+            let Some(frame) = self.pool.copy(Purpose::Receive, &bytes) else {
+                self.counters.dropped += 1;
+                continue;
+            };
+            if let Some(packet) = batch.push()
+                && packet.push_piece(frame.freeze()).is_ok()
+            {
+                received += 1;
+            }
+        }
+        self.counters.received += received as u64;
+        received
+    }
+
+    fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
+        let taken = batch.len();
+        for packet in batch.iter() {
+            let mut bytes = vec![0; packet.len()];
+            if packet.copy_into(&mut bytes).is_some() {
+                self.sent.push_back(Sent { at: now, bytes });
+            }
+        }
+        batch.clear();
+        self.counters.sent += taken as u64;
+        taken
+    }
+
+    fn counters(&self) -> DeviceCounters {
+        self.counters
+    }
+}
