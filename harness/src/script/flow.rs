@@ -39,7 +39,7 @@ impl Flow {
     }
 
     /// A segment that is about to arrive, in the engine's numbers.
-    pub(super) fn to_wire(&mut self, script: &Tcp) -> Tcp {
+    pub(super) fn arriving(&mut self, script: &Tcp) -> Tcp {
         let mut tcp = script.clone();
         if tcp.flags & SYN != 0 && tcp.ack.is_none() && self.peer_isn != Some(tcp.seq) {
             self.reborn = self.peer_isn.replace(tcp.seq).is_some() || self.seq_offset.is_none();
@@ -98,11 +98,6 @@ impl Flow {
         tcp
     }
 
-    /// A sequence number of ours, in the script's numbers.
-    pub(super) fn seq_to_script(&self, seq: u32) -> u32 {
-        seq.wrapping_sub(self.seq_offset.unwrap_or(0))
-    }
-
     /// How far windows are shifted, in the script and by the engine.
     pub(super) fn shifts(&self) -> (u8, u8) {
         self.shifts.unwrap_or_default()
@@ -150,12 +145,12 @@ mod tests {
     #[test]
     fn our_numbers_begin_where_the_engine_likes() {
         let mut flow = Flow::new(80, 4000);
-        flow.to_wire(&segment(SYN, 0, None));
+        flow.arriving(&segment(SYN, 0, None));
         flow.learn(
             &segment(SYN | ACK, 0, Some(1)),
             &segment(SYN | ACK, 7_000, Some(1)),
         );
-        assert_eq!(flow.to_wire(&segment(ACK, 1, Some(1))).ack, Some(7_001));
+        assert_eq!(flow.arriving(&segment(ACK, 1, Some(1))).ack, Some(7_001));
         assert_eq!(flow.to_script(&segment(ACK, 7_005, Some(1))).seq, 5);
     }
 
@@ -163,12 +158,12 @@ mod tests {
     fn a_second_incarnation_begins_anew_but_a_repeated_syn_does_not() {
         let mut flow = Flow::new(80, 4000);
         let answer = segment(SYN | ACK, 0, Some(1));
-        flow.to_wire(&segment(SYN, 0, None));
+        flow.arriving(&segment(SYN, 0, None));
         flow.learn(&answer, &segment(SYN | ACK, 7_000, Some(1)));
-        flow.to_wire(&segment(SYN, 0, None));
+        flow.arriving(&segment(SYN, 0, None));
         flow.learn(&answer, &segment(SYN | ACK, 9_000, Some(1)));
         assert_eq!(flow.seq_to_wire(1), 7_001);
-        flow.to_wire(&segment(SYN, 50, None));
+        flow.arriving(&segment(SYN, 50, None));
         flow.learn(&answer, &segment(SYN | ACK, 9_000, Some(51)));
         assert_eq!(flow.seq_to_wire(1), 9_001);
     }
@@ -183,7 +178,7 @@ mod tests {
         };
         flow.learn(&stamped(100, 0), &stamped(5_100, 0));
         flow.learn(&stamped(200, 0), &stamped(5_207, 0));
-        assert_eq!(flow.to_wire(&stamped(1, 200)).options, stamped(1, 5_207).options);
+        assert_eq!(flow.arriving(&stamped(1, 200)).options, stamped(1, 5_207).options);
         assert_eq!(
             flow.to_script(&stamped(5_300, 1)).options,
             stamped(300, 1).options

@@ -70,3 +70,143 @@ fn all_scripts_of_the_engine_pass() {
     let troubles = play_all(&files, &exact());
     assert!(troubles.is_empty(), "\n{}", troubles.join("\n\n"));
 }
+
+/// What does not depend on the IP version passes over each.
+#[test]
+fn the_scripts_of_tcp_pass_over_every_ip_version() {
+    let apart = ["congestion", "icmp", "ip", "options", "udp", "v6"];
+    let files: Vec<PathBuf> = our_scripts()
+        .into_iter()
+        .filter(|file| {
+            let topic = file
+                .parent()
+                .and_then(Path::file_name)
+                .and_then(|name| name.to_str());
+            topic.is_some_and(|topic| !apart.contains(&topic))
+        })
+        .collect();
+    for version in [IpVersion::Ipv6, IpVersion::Mapped] {
+        for profile in [Profile::Exact, Profile::Lenient] {
+            let troubles = play_all(&files, &options(profile, Some(version)));
+            assert!(
+                troubles.is_empty(),
+                "{version:?} {profile:?}\n{}",
+                troubles.join("\n\n")
+            );
+        }
+    }
+}
+
+const HANDSHAKE: &str = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n\
+                         +0 bind(3, ..., ...) = 0\n\
+                         +0 listen(3, 1) = 0\n\
+                         +0 < S 0:0(0) win 32792 <mss 1000,nop,wscale 0>\n\
+                         +0 > S. 0:0(0) ack 1 <...>\n\
+                         +.1 < . 1:1(0) ack 1 win 32792\n\
+                         +0 accept(3, ..., ...) = 4\n";
+
+/// What the runner says of the script that goes on like this.
+fn verdict_after_handshake(rest: &str) -> String {
+    let verdict = run(&format!("{HANDSHAKE}{rest}"), &exact());
+    verdict.about(Path::new("x.pkt")).to_string()
+}
+
+#[test]
+fn a_packet_that_nobody_expects_fails_a_script() {
+    let said = verdict_after_handshake("+0 write(4, ..., 10) = 10");
+    assert!(said.starts_with("fail"), "{said}");
+    assert!(
+        said.contains("x.pkt:8:1: a packet that is not expected was sent"),
+        "{said}"
+    );
+    assert!(said.contains("> P. 1:11(10) ack 1"), "{said}");
+    let said = verdict_after_handshake("+0 write(4, ..., 10) = 10\n+0 >!\n+0 > P. 1:11(10) ack 1");
+    assert!(said.contains("x.pkt:9:1"), "{said}");
+}
+
+#[test]
+fn a_packet_that_differs_is_shown_beside_the_expected_one() {
+    let said = verdict_after_handshake("+0 write(4, ..., 10) = 10\n+0 > . 1:12(11) ack 1 win 7");
+    for line in [
+        "its flags, length, window differ",
+        "expected  > .  1:12(11) ack 1 win 7",
+        "actual    > P. 1:11(10) ack 1 win 65535",
+        "write(4, ..., 10) = 10",
+    ] {
+        assert!(said.contains(line), "`{line}` is missing in\n{said}");
+    }
+}
+
+#[test]
+fn a_packet_that_is_missing_or_late_fails_a_script() {
+    let said = verdict_after_handshake("+0 > P. 1:11(10) ack 1");
+    assert!(said.contains("no packet was sent until"), "{said}");
+    let said = verdict_after_handshake("+0 write(4, ..., 10) = 10\n+.1 > P. 1:11(10) ack 1");
+    assert!(
+        said.contains("was sent at 0.100000 s, not at 0.200000 s"),
+        "{said}"
+    );
+}
+
+#[test]
+fn times_may_be_ranges_or_left_open() {
+    for time in ["+0~+.1", ".05~.15", "*", "+0", "0.1"] {
+        let said = verdict_after_handshake(&format!("+0 write(4, ..., 10) = 10\n{time} > P. 1:11(10) ack 1"));
+        assert!(said.starts_with("pass"), "{time}: {said}");
+    }
+}
+
+#[test]
+fn calls_are_held_to_their_results_and_times() {
+    let said = verdict_after_handshake("+0 recv(4, ..., 10, MSG_DONTWAIT) = 10");
+    assert!(
+        said.contains("expected  10") && said.contains("actual    -1 EAGAIN"),
+        "{said}"
+    );
+    let said = verdict_after_handshake("+0 read(4, ..., 10) = 10");
+    assert!(said.contains("read still blocks at"), "{said}");
+    let said = verdict_after_handshake(
+        "+0...0.5 read(4, ..., 10) = 10\n+.1 < P. 1:11(10) ack 1 win 9\n* > . 1:1(0) ack 11",
+    );
+    assert!(
+        said.contains("the call returned at 0.200000 s, not at 0.600000 s"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_named() {
+    for (line, construct) in [
+        (
+            "+0 setsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0",
+            "SO_KEEPALIVE",
+        ),
+        ("+0 splice(4, 5) = 0", "call splice"),
+        ("+0 recv(4, ..., 10, MSG_PEEK) = 10", "MSG_PEEK"),
+        ("+0 `ip route show`", "ip route show"),
+        ("+0 %{ assert tcpi_lost == 0 }%", "tcpi_lost"),
+        (
+            "+0 < ipv4 1.1.1.1 > 2.2.2.2: . 1:1(0) win 5",
+            "encapsulation in ipv4",
+        ),
+    ] {
+        let said = verdict_after_handshake(line);
+        assert!(said.starts_with("unsupported  x.pkt:8: "), "{said}");
+        assert!(said.contains(construct), "`{construct}` is missing in {said}");
+    }
+}
+
+#[test]
+fn an_assertion_that_does_not_hold_fails_a_script() {
+    let said = verdict_after_handshake("+0 %{ assert tcpi_snd_cwnd == 11 }%");
+    assert!(said.contains("tcpi_snd_cwnd is 10"), "{said}");
+}
+
+#[test]
+fn a_syntax_error_is_a_failure_with_its_place() {
+    let said = verdict_after_handshake("+0 > S 0:0(0) <mss>");
+    assert!(
+        said.starts_with("fail         x.pkt:8:19: expected a whole number"),
+        "{said}"
+    );
+}

@@ -1,5 +1,7 @@
 //! What a script says, as a tree.
 
+use std::fmt;
+
 use super::lexer::Position;
 use super::packet::Packet;
 
@@ -76,13 +78,13 @@ pub(crate) enum Expression {
     Text(String),
     Ellipsis,
     /// `A|B`.
-    Flags(Vec<Expression>),
+    Flags(Vec<Self>),
     /// `[a, b]`.
-    List(Vec<Expression>),
+    List(Vec<Self>),
     /// `{name=value, …}`; a value may have no name.
-    Structure(Vec<(Option<String>, Expression)>),
+    Structure(Vec<(Option<String>, Self)>),
     /// `name(a, b)`.
-    Function(String, Vec<Expression>),
+    Function(String, Vec<Self>),
 }
 
 impl Expression {
@@ -114,6 +116,45 @@ impl Expression {
                 elements[0].integer()
             }
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name, row(&self.arguments, ", "))?;
+        if let Some(result) = &self.result {
+            write!(f, " = {result}")?;
+        }
+        self.error.iter().try_for_each(|error| write!(f, " {error}"))
+    }
+}
+
+fn row(expressions: &[Expression], between: &str) -> String {
+    let shown: Vec<String> = expressions.iter().map(ToString::to_string).collect();
+    shown.join(between)
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Word(word) => write!(f, "{word}"),
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Ellipsis => write!(f, "..."),
+            Self::Flags(parts) => write!(f, "{}", row(parts, "|")),
+            Self::List(elements) => write!(f, "[{}]", row(elements, ", ")),
+            Self::Function(name, arguments) => write!(f, "{name}({})", row(arguments, ", ")),
+            Self::Structure(fields) => {
+                let shown: Vec<String> = fields
+                    .iter()
+                    .map(|(name, value)| match name {
+                        Some(name) => format!("{name}={value}"),
+                        None => value.to_string(),
+                    })
+                    .collect();
+                write!(f, "{{{}}}", shown.join(", "))
+            }
         }
     }
 }

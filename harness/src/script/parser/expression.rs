@@ -147,14 +147,8 @@ fn parse_structure(cursor: &mut Cursor, depth: usize) -> Result<Expression, Synt
             fields.push((None, first));
             continue;
         }
-        let name = match first {
-            Expression::Word(name) | Expression::Function(name, _) => name,
-            _ => {
-                return Err(SyntaxError::new(
-                    cursor.here(),
-                    "expected the name of a field before `=`",
-                ));
-            }
+        let (Expression::Word(name) | Expression::Function(name, _)) = first else {
+            return Err(cursor.wanted("a field, before what"));
         };
         fields.push((Some(name), parse_expression(cursor, depth + 1)?));
     }

@@ -34,7 +34,7 @@ impl Runner {
     ) -> Result<(), (Position, Stop)> {
         let at = |stop| (event.at, stop);
         let now = self.world.now();
-        self.note(now, event.at, &format!("{}(…)", call.name));
+        self.note(now, event.at, &call.to_string());
         let mut progress = Progress::default();
         match sockets::attempt(&mut self.world, call, &mut progress).map_err(at)? {
             Attempt::Returned(outcome) => {
@@ -88,7 +88,7 @@ impl Runner {
             return Ok(());
         };
         let now = self.world.now();
-        self.note(now, blocked.at, &format!("{}(…) returns", blocked.call.name));
+        self.note(now, blocked.at, &format!("{} returns", blocked.call.name));
         check(&blocked.call, outcome).map_err(|stop| (blocked.at, stop))?;
         self.check_return(blocked.at, blocked.started, blocked.window)?;
         // What the call did may have made work.
@@ -148,7 +148,7 @@ fn check(call: &Call, outcome: Outcome) -> Result<(), Stop> {
     let wanted = match &call.result {
         None => return Ok(()),
         Some(result) => {
-            sockets::value(result).ok_or_else(|| Stop::unsupported(format!("a result such as {result:?}")))?
+            sockets::value(result).ok_or_else(|| Stop::unsupported(format!("result {result}")))?
         }
     };
     let same_error = match (&call.error, outcome.error) {

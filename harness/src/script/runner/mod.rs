@@ -170,7 +170,7 @@ impl Runner {
         let ends = self.world.arriving_ends(flow);
         match &packet.body {
             Body::Tcp(tcp) => {
-                let live = self.world.flow_at(flow).to_wire(tcp);
+                let live = self.world.flow_at(flow).arriving(tcp);
                 build::tcp(ends, &packet.ip, &live).ok_or_else(|| Stop::failed("its options do not fit"))
             }
             Body::Udp(len) => Ok(build::udp(ends, &packet.ip, *len)),

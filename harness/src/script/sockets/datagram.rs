@@ -30,8 +30,11 @@ pub(super) fn bind(world: &mut World, fd: i64, port: u16) -> Result<Attempt> {
     Ok(returned(0))
 }
 
-/// The engine's socket, its port and its peer's.
-fn bound(world: &mut World, fd: i64) -> Result<std::result::Result<(UdpHandle, u16, Option<u16>), Attempt>> {
+/// The engine's socket, its port and its peer's; or how the call fails without them.
+type Bound = std::result::Result<(UdpHandle, u16, Option<u16>), Attempt>;
+
+/// What a descriptor is bound to; it is bound now if it was not.
+fn bound(world: &mut World, fd: i64) -> Result<Bound> {
     let known = match world.sockets.get(fd) {
         Some(descriptor) => match descriptor.kind {
             Kind::Datagram { handle, peer, .. } => Some((handle, descriptor.port, peer)),
