@@ -1,6 +1,6 @@
 //! What scripts may ask about a connection: the names of TCP_INFO and its constants.
 
-use handfast::application::TcpSnapshot;
+use handfast::application::TcpInfo;
 use handfast::transport::tcp::state::State;
 
 /// Linux's numbers of the states.
@@ -56,39 +56,41 @@ pub(super) fn constant(name: &str) -> Option<i64> {
 }
 
 /// A field of TCP_INFO; `None` when the engine does not tell.
-pub(super) fn field(name: &str, mtu: u32, of: &TcpSnapshot) -> Option<i64> {
-    let segments = |octets: u32| i64::from(octets.div_ceil(u32::from(of.mss.max(1))));
-    let whole_segments = |octets: u32| i64::from(octets / u32::from(of.mss.max(1)));
+pub(super) fn field(name: &str, mtu: u32, of: &TcpInfo) -> Option<i64> {
+    let segments = |octets: u32| i64::from(octets.div_ceil(of.snd_mss.max(1)));
+    let whole_segments = |octets: u32| i64::from(octets / of.snd_mss.max(1));
     let micros = |span: handfast::time::Duration| (span.as_nanos() / 1_000) as i64;
     Some(match name {
         "tcpi_state" => state_number(of.state),
         "tcpi_ca_state" => congestion_state(of),
-        "tcpi_retransmits" | "tcpi_backoff" => i64::from(of.retries),
-        "tcpi_options" => i64::from(of.timestamps) | i64::from(of.window_shifts.is_some()) << 2,
-        "tcpi_snd_wscale" => i64::from(of.window_shifts.unwrap_or_default().0),
-        "tcpi_rcv_wscale" => i64::from(of.window_shifts.unwrap_or_default().1),
-        "tcpi_rto" => micros(of.retransmission_timeout),
-        "tcpi_snd_mss" => i64::from(of.mss),
-        "tcpi_unacked" => segments(of.in_flight),
-        "tcpi_snd_ssthresh" if of.slow_start_threshold == u32::MAX => 0x7fff_ffff,
-        "tcpi_snd_ssthresh" => whole_segments(of.slow_start_threshold),
-        "tcpi_snd_cwnd" => whole_segments(of.congestion_window),
-        "tcpi_rtt" => of.round_trip.map_or(0, micros),
-        "tcpi_rttvar" => micros(of.round_trip_variation),
+        "tcpi_retransmits" | "tcpi_backoff" => i64::from(of.retransmits),
+        "tcpi_options" => {
+            i64::from(of.timestamps) | i64::from(of.sack) << 1 | i64::from(of.snd_wscale.is_some()) << 2
+        }
+        "tcpi_snd_wscale" => i64::from(of.snd_wscale.unwrap_or_default()),
+        "tcpi_rcv_wscale" => i64::from(of.rcv_wscale.unwrap_or_default()),
+        "tcpi_rto" => micros(of.rto),
+        "tcpi_snd_mss" => i64::from(of.snd_mss),
+        "tcpi_unacked" => segments(of.unacked),
+        "tcpi_snd_ssthresh" if of.snd_ssthresh == u32::MAX => 0x7fff_ffff,
+        "tcpi_snd_ssthresh" => whole_segments(of.snd_ssthresh),
+        "tcpi_snd_cwnd" => whole_segments(of.snd_cwnd),
+        "tcpi_rtt" => of.rtt.map_or(0, micros),
+        "tcpi_rttvar" => micros(of.rttvar),
         "tcpi_pmtu" => i64::from(mtu),
-        "tcpi_notsent_bytes" => i64::from(of.send_queued.saturating_sub(of.in_flight)),
-        "tcpi_snd_wnd" => i64::from(of.send_window),
-        "tcpi_rcv_wnd" => i64::from(of.receive_window),
+        "tcpi_notsent_bytes" => i64::from(of.send_queued.saturating_sub(of.unacked)),
+        "tcpi_snd_wnd" => i64::from(of.snd_wnd),
+        "tcpi_rcv_wnd" => i64::from(of.rcv_wnd),
         _ => return None,
     })
 }
 
-fn congestion_state(of: &TcpSnapshot) -> i64 {
+fn congestion_state(of: &TcpInfo) -> i64 {
     if of.in_recovery {
         3
-    } else if of.retries > 0 {
+    } else if of.retransmits > 0 {
         4
     } else {
-        i64::from(of.duplicate_acks > 0)
+        i64::from(of.in_disorder)
     }
 }

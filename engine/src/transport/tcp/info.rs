@@ -13,6 +13,8 @@ pub struct TcpInfo {
     pub state: State,
     /// Both ends use timestamps (RFC 7323).
     pub timestamps: bool,
+    /// Both ends use selective acknowledgments (RFC 2018).
+    pub sack: bool,
     /// The shift of the peer's windows; `None` without window scaling.
     pub snd_wscale: Option<u8>,
     /// The shift of our windows; `None` without window scaling.
@@ -27,6 +29,8 @@ pub struct TcpInfo {
     pub rttvar: Duration,
     /// Timeouts since the peer acknowledged something.
     pub retransmits: u8,
+    /// The peer misses something, or has reported something twice, and it is not known yet whether it was lost.
+    pub in_disorder: bool,
     /// A loss is being repaired without waiting for the timer.
     pub in_recovery: bool,
     /// The congestion window.
@@ -56,8 +60,10 @@ impl Tcp {
         let queue = self.queues.send.get(connection.send);
         let (notsent, queued) = queue.map_or((0, 0), |queue| (queue.unsent(), queue.len()));
         let loss = self.queues.loss.get(connection.loss);
+        let in_recovery = loss.as_ref().is_some_and(|loss| loss.is_recovering());
         Some(TcpInfo {
-            in_recovery: loss.is_some_and(|loss| loss.is_recovering()),
+            in_disorder: loss.is_some() && !in_recovery,
+            in_recovery,
             notsent,
             send_queued: queued,
             ..of_connection(connection)
@@ -71,6 +77,7 @@ fn of_connection(connection: &Connection) -> TcpInfo {
     TcpInfo {
         state: connection.state,
         timestamps: connection.flags.has(Has::TIMESTAMPS),
+        sack: connection.flags.has(Has::SACK),
         snd_wscale: scales.then_some(connection.snd_scale),
         rcv_wscale: scales.then_some(connection.rcv_scale),
         snd_mss: u32::from(connection.mss),
@@ -78,6 +85,7 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         rtt: connection.rtt.srtt(),
         rttvar: connection.rtt.rttvar(),
         retransmits: connection.retries,
+        in_disorder: false,
         in_recovery: false,
         snd_cwnd: connection.congestion.window(),
         snd_ssthresh: connection.congestion.ssthresh(),

@@ -224,7 +224,7 @@ impl Runner {
     }
 
     /// The connection of the current flow, or the one that was made last.
-    fn connection_under_test(&mut self) -> Option<handfast::application::TcpSnapshot> {
+    fn connection_under_test(&mut self) -> Option<handfast::application::TcpInfo> {
         let ports = self.world.current_ports();
         let streams: Vec<_> = self.world.sockets.streams().collect();
         let engine = self.world.engine();
@@ -236,7 +236,7 @@ impl Runner {
                 ends.map(|(local, remote)| (local.port(), remote.port())) == ports
             })
             .or_else(|| streams.last().copied())?;
-        engine.tcp_snapshot(chosen)
+        engine.tcp_info(chosen)
     }
 
     /// Nothing may be left over when the script ends.

@@ -84,12 +84,12 @@ pub(super) fn ioctl(world: &mut World, call: &Call) -> Result<Attempt> {
         Some(_) => return Ok(failed("EINVAL")),
         None => return Ok(failed("EBADF")),
     };
-    let snapshot = world.engine().tcp_snapshot(handle);
+    let snapshot = world.engine().tcp_info(handle);
     let snapshot = snapshot.ok_or_else(|| Stop::failed("the connection is gone"))?;
     let found = match request.as_str() {
-        "SIOCINQ" | "FIONREAD" => snapshot.receive_queued,
+        "SIOCINQ" | "FIONREAD" => snapshot.rcv_buffered,
         "SIOCOUTQ" | "TIOCOUTQ" => snapshot.send_queued,
-        "SIOCOUTQNSD" => snapshot.send_queued.saturating_sub(snapshot.in_flight),
+        "SIOCOUTQNSD" => snapshot.send_queued.saturating_sub(snapshot.unacked),
         _ => return Err(Stop::unsupported(format!("ioctl {request}"))),
     };
     match call.arguments.get(2).and_then(value) {

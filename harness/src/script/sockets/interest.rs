@@ -92,7 +92,7 @@ fn stream_readiness(world: &mut World, fd: i64) -> i64 {
     if failed {
         ready |= ERR;
     }
-    if snapshot.receive_queued > 0 || snapshot.peer_closed || snapshot.state == State::Closed {
+    if snapshot.rcv_buffered > 0 || snapshot.peer_closed || snapshot.state == State::Closed {
         ready |= IN | READ_NORMAL;
     }
     if snapshot.peer_closed || snapshot.state == State::Closed {

@@ -1,6 +1,6 @@
 //! `setsockopt` and `getsockopt`.
 
-use handfast::application::TcpSnapshot;
+use handfast::application::TcpInfo;
 
 use super::control::value;
 use super::{Attempt, Kind, Result, arguments, datagram, failed, returned, stream};
@@ -145,7 +145,7 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "SO_SNDBUF" => stored.map_or(i64::from(send_buffer), |value| i64::from(doubled(value))),
         "SO_RCVBUF" => stored.map_or(i64::from(receive_buffer), |value| i64::from(doubled(value))),
         "TCP_NODELAY" => i64::from(no_delay),
-        "TCP_MAXSEG" => snapshot.map_or(536, |snapshot| i64::from(snapshot.mss)),
+        "TCP_MAXSEG" => snapshot.map_or(536, |snapshot| i64::from(snapshot.snd_mss)),
         "IP_TTL" | "IPV6_UNICAST_HOPS" => i64::from(ttl),
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),
         "SO_ACCEPTCONN" => i64::from(matches!(descriptor.kind, Kind::Listener { .. })),
@@ -174,9 +174,9 @@ fn take_error(world: &mut World, fd: i64) -> i64 {
 }
 
 /// What the connection of a descriptor looks like.
-pub(super) fn snapshot(world: &mut World, fd: i64) -> Option<TcpSnapshot> {
+pub(super) fn snapshot(world: &mut World, fd: i64) -> Option<TcpInfo> {
     match world.sockets.get(fd)?.kind {
-        Kind::Stream(handle) => world.engine().tcp_snapshot(handle),
+        Kind::Stream(handle) => world.engine().tcp_info(handle),
         _ => None,
     }
 }
