@@ -250,8 +250,8 @@ fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
         ..config_of(ScenarioKind::Crr)
     };
     let told = |part: f64| {
-        // The warm-up is the first eleventh of the run.
-        if part > 1.0 / 11.0 + 0.001 {
+        // The warm-up is the first eleventh; a generator on a busy machine may notice its end late.
+        if part > 0.5 {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     };
