@@ -127,6 +127,26 @@ impl Packet {
         Some(&mut self.header_mut()[..len])
     }
 
+    /// Drops the first `len` bytes, which are the link's header. `false` (and no change) when fewer are contiguous.
+    #[inline]
+    pub fn pull_header(&mut self, len: usize) -> bool {
+        let is_long_enough = self.contiguous().len() >= len;
+        if is_long_enough && self.header_start == self.header_end {
+            self.advance_body(len);
+        } else if is_long_enough {
+            self.header_start += len as u8;
+        }
+        is_long_enough
+    }
+
+    /// Makes the inline header that of `source`.
+    pub fn copy_header(&mut self, source: &Self) {
+        let used = source.header_start as usize..source.header_end as usize;
+        self.header[used.clone()].copy_from_slice(&source.header[used]);
+        self.header_start = source.header_start;
+        self.header_end = source.header_end;
+    }
+
     /// The bytes that headers are parsed from: the inline header, or the first piece where there is none.
     #[inline]
     pub fn contiguous(&self) -> &[u8] {

@@ -309,3 +309,22 @@ proptest! {
         prop_assert_eq!(pool.usage(), PoolUsage { small: 0, large: 0, borrowed: 0, lent: 0 });
     }
 }
+
+#[test]
+fn the_header_of_the_link_is_pulled_from_wherever_the_packet_begins() {
+    let pool = pool(4, 1);
+    let mut inline = Packet::default();
+    inline.set_header_len(20).fill(7);
+    inline.push_header(14).unwrap().fill(1);
+    assert!(inline.pull_header(14));
+    assert_eq!(inline.contiguous(), [7; 20]);
+    assert!(!inline.pull_header(21));
+    assert_eq!(inline.len(), 20);
+
+    let mut behind = Packet::default();
+    let frame = pool.copy(Purpose::Receive, &[5; 30]).unwrap();
+    behind.push_piece(frame.freeze()).unwrap();
+    assert!(behind.pull_header(14));
+    assert_eq!((behind.contiguous(), behind.len()), (&[5; 16][..], 16));
+    assert!(!behind.pull_header(17));
+}

@@ -8,11 +8,10 @@ use core::fmt;
 use std::io::{self, Write};
 
 use self::blocks::Direction;
+use super::ethernet::MacAddress;
 use super::{Capabilities, Device, DeviceCounters, Medium, offload};
 use crate::frame::{Checksum, Packet, PacketQueue};
 use crate::time::Instant;
-
-const ETHERNET_HEADER: usize = 14;
 
 /// A device whose packets, in both directions, are written to a pcapng file as well, with the engine's time in nanoseconds.
 ///
@@ -65,10 +64,7 @@ impl<D: Device, W: Write> Capture<D, W> {
     }
 
     fn record(&mut self, now: Instant, packet: &Packet, direction: Direction) {
-        let link_header = match self.medium {
-            Medium::Ip => 0,
-            Medium::Ethernet => ETHERNET_HEADER,
-        };
+        let link_header = self.medium.header_len();
         let complete = |bytes: &mut [u8]| {
             let Some(bytes) = bytes.get_mut(link_header..) else {
                 return;
@@ -97,6 +93,10 @@ impl<D: Device, W: Write> Capture<D, W> {
 impl<D: Device, W: Write> Device for Capture<D, W> {
     fn capabilities(&self) -> Capabilities {
         self.device.capabilities()
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.device.hardware_address()
     }
 
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {

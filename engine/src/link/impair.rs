@@ -9,6 +9,7 @@ mod wire;
 pub use self::config::{ImpairConfig, ImpairError, MAX_PLACES};
 use self::random::SplitMix64;
 use self::wire::{Rate, Wire};
+use super::ethernet::MacAddress;
 use super::{Capabilities, Device, DeviceCounters, offload};
 use crate::frame::{Checksum, FramePool, Packet, PacketQueue, Purpose, SMALL_SLOT, Size};
 use crate::time::{Duration, Instant};
@@ -147,7 +148,8 @@ impl<D: Device> Impair<D> {
         };
         packet.copy_into(bytes);
         if packet.checksum == Checksum::Offloaded {
-            offload::complete_checksum(bytes);
+            let link_header = self.device.capabilities().medium.header_len();
+            offload::complete_checksum(bytes.get_mut(link_header..).unwrap_or_default());
         }
         let bit = random.below(len as u64 * 8) as usize;
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -175,6 +177,10 @@ impl<D: Device> Device for Impair<D> {
             max_segment: 0,
             ..device
         }
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.device.hardware_address()
     }
 
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
@@ -263,8 +269,7 @@ impl Dice {
 }
 
 fn copy_packet(from: &Packet, to: &mut Packet) {
-    to.set_header_len(from.header().len())
-        .copy_from_slice(from.header());
+    to.copy_header(from);
     to.checksum = from.checksum;
     to.segment_size = from.segment_size;
     to.transport_offset = from.transport_offset;

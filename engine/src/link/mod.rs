@@ -3,12 +3,14 @@
 //! A [`Device`] moves whole batches and takes ownership: what it accepts is gone from the batch, what it cannot take stays.
 //! Wrappers ([`Impair`](impair::Impair), [`Capture`](capture::Capture)) are devices around devices and compose.
 
+use self::ethernet::MacAddress;
 use crate::frame::{Packet, PacketQueue};
 use crate::time::Instant;
 
 pub mod capture;
 #[cfg(test)]
 mod conformance;
+pub mod ethernet;
 pub mod impair;
 pub mod memory;
 mod offload;
@@ -24,6 +26,17 @@ pub enum Medium {
     Ip,
     /// Ethernet II headers.
     Ethernet,
+}
+
+impl Medium {
+    /// Bytes of the link's header, which [`Capabilities::mtu`] does not count.
+    #[inline]
+    pub const fn header_len(self) -> usize {
+        match self {
+            Self::Ip => 0,
+            Self::Ethernet => ethernet::HEADER_LEN,
+        }
+    }
 }
 
 /// What a device does by itself, and what it demands.
@@ -47,7 +60,7 @@ impl Capabilities {
     /// Whether the device can carry `packet`: it is within the MTU, or a virtual segment that the device cuts.
     #[inline]
     pub fn carries(&self, packet: &Packet) -> bool {
-        packet.len() <= self.mtu as usize
+        packet.len() <= self.mtu as usize + self.medium.header_len()
             || (packet.segment_size > 0 && packet.body_len() <= self.max_segment as usize)
     }
 }
@@ -74,6 +87,11 @@ pub trait Device {
     /// What the device does by itself. Constant over its life.
     fn capabilities(&self) -> Capabilities;
 
+    /// The address of the station that the device is, where the [`Medium`] has such and the device knows it. Constant over its life.
+    fn hardware_address(&self) -> Option<MacAddress> {
+        None
+    }
+
     /// Appends received packets to `batch` as far as there is room, and returns how many.
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
 
@@ -93,6 +111,10 @@ pub trait Device {
 impl<D: Device + ?Sized> Device for Box<D> {
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        (**self).hardware_address()
     }
 
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {

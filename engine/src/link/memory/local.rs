@@ -5,26 +5,41 @@ use std::rc::Rc;
 
 use super::WireConfig;
 use crate::frame::PacketQueue;
-use crate::link::{Capabilities, Device, DeviceCounters};
+use crate::link::ethernet::MacAddress;
+use crate::link::{Capabilities, Device, DeviceCounters, Medium};
 use crate::time::Instant;
 
 /// Two ends of a wire for two engines on one thread. A full direction takes no more ([`DeviceCounters::refused`]); nothing is lost.
 pub fn pair(config: WireConfig) -> (LocalEnd, LocalEnd) {
+    connect(config, Medium::Ip, [None, None])
+}
+
+/// As [`pair`], for an Ethernet whose two stations have these addresses.
+pub fn ethernet_pair(config: WireConfig, [near, far]: [MacAddress; 2]) -> (LocalEnd, LocalEnd) {
+    connect(config, Medium::Ethernet, [Some(near), Some(far)])
+}
+
+fn connect(config: WireConfig, medium: Medium, [near, far]: [Option<MacAddress>; 2]) -> (LocalEnd, LocalEnd) {
     let direction = || Rc::new(RefCell::new(PacketQueue::with_capacity(config.queue)));
     let (there, back) = (direction(), direction());
-    let end = |outgoing: &Rc<RefCell<PacketQueue>>, incoming: &Rc<RefCell<PacketQueue>>| LocalEnd {
-        capabilities: config.capabilities(),
+    let end = |outgoing: &Rc<RefCell<PacketQueue>>, incoming: &Rc<RefCell<PacketQueue>>, address| LocalEnd {
+        capabilities: Capabilities {
+            medium,
+            ..config.capabilities()
+        },
+        address,
         outgoing: outgoing.clone(),
         incoming: incoming.clone(),
         counters: DeviceCounters::default(),
     };
-    (end(&there, &back), end(&back, &there))
+    (end(&there, &back, near), end(&back, &there, far))
 }
 
-/// One end of a wire made by [`pair`].
+/// One end of a wire made by [`pair`] or [`ethernet_pair`].
 #[derive(Debug)]
 pub struct LocalEnd {
     capabilities: Capabilities,
+    address: Option<MacAddress>,
     outgoing: Rc<RefCell<PacketQueue>>,
     incoming: Rc<RefCell<PacketQueue>>,
     counters: DeviceCounters,
@@ -50,6 +65,10 @@ impl LocalEnd {
 impl Device for LocalEnd {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.address
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {

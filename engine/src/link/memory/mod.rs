@@ -3,7 +3,7 @@
 mod local;
 mod threads;
 
-pub use local::{LocalEnd, pair};
+pub use local::{LocalEnd, ethernet_pair, pair};
 pub use threads::{ThreadDevice, ThreadEnd, threaded_pair};
 
 use super::{Capabilities, Medium};
