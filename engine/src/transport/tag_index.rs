@@ -95,50 +95,65 @@ impl TagIndex {
     }
 
     /// Starts to load the home bucket of `hash`.
+    #[inline]
     pub fn prefetch(&self, hash: u64) {
         prefetch::read(self.buckets.get(self.home(hash)));
     }
 
     /// The first value stored under `hash` (or under one that shares its tag and bucket) that `matches` confirms.
-    pub fn find(&self, hash: u64, matches: impl FnMut(u32) -> bool) -> Option<u32> {
-        let place = self.locate(hash, matches)?;
-        Some(self.buckets.get(place.bucket).value(place.lane))
+    #[inline]
+    pub fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
+        // The home bucket nearly always decides, so the rest of the way is not in line.
+        let home = self.buckets.get(self.home(hash));
+        let lane = home.matching(tag(hash)).find(|&lane| matches(home.value(lane)));
+        match lane {
+            Some(lane) => Some(home.value(lane)),
+            None if home.overflow[class(hash)] == 0 => None,
+            None => {
+                let place = self.locate_further(hash, matches)?;
+                Some(self.buckets.get(place.bucket).value(place.lane))
+            }
+        }
     }
 
     /// Adds `value` under `hash`, whether or not the pair is already there.
     ///
     /// # Errors
     /// [`Full`]; nothing has changed then.
+    #[inline]
     pub fn insert(&mut self, hash: u64, value: u32) -> Result<(), Full> {
         if self.len == self.capacity {
             return Err(Full::Capacity);
         }
-        let place = self.vacancy(hash).ok_or(Full::ProbeLimit)?;
-        self.for_each_passed(hash, place.depth, |overflow| *overflow += 1);
-        self.buckets
-            .get_mut(place.bucket)
-            .set(place.lane, tag(hash), value);
+        let home = self.buckets.get_mut(self.home(hash));
+        match home.vacant() {
+            Some(lane) => home.set(lane, tag(hash), value),
+            None => self.insert_further(hash, value)?,
+        }
         self.len += 1;
         Ok(())
     }
 
     /// Takes the pair out. Returns whether it was there.
+    #[inline]
     pub fn remove(&mut self, hash: u64, value: u32) -> bool {
-        let Some(place) = self.locate(hash, |candidate| candidate == value) else {
-            return false;
+        let home = self.buckets.get_mut(self.home(hash));
+        let Some(lane) = home.lane_of(tag(hash), value) else {
+            return home.overflow[class(hash)] > 0 && self.remove_further(hash, value);
         };
-        self.for_each_passed(hash, place.depth, |overflow| *overflow -= 1);
-        self.buckets.get_mut(place.bucket).clear(place.lane);
+        home.clear(lane);
         self.len -= 1;
         true
     }
 
     /// Puts `new` in the place of `old`. Returns whether `old` was there.
+    #[inline]
     pub fn replace(&mut self, hash: u64, old: u32, new: u32) -> bool {
-        let Some(place) = self.locate(hash, |candidate| candidate == old) else {
-            return false;
+        let home = self.buckets.get_mut(self.home(hash));
+        let Some(lane) = home.lane_of(tag(hash), old) else {
+            return home.overflow[class(hash)] > 0 && self.replace_further(hash, old, new);
         };
-        self.buckets.get_mut(place.bucket).set(place.lane, tag(hash), new);
+        home.set(lane, tag(hash), new);
         true
     }
 
@@ -148,11 +163,15 @@ impl TagIndex {
         self.len = 0;
     }
 
-    fn locate(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<Place> {
-        let tag = tag(hash);
-        for (depth, index) in self.probes(hash).enumerate() {
+    /// The rest of the way after a home bucket that others have passed.
+    #[cold]
+    fn locate_further(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<Place> {
+        for (depth, index) in self.probes(hash).enumerate().skip(1) {
             let bucket = self.buckets.get(index);
-            if let Some(lane) = bucket.matching(tag).find(|&lane| matches(bucket.value(lane))) {
+            if let Some(lane) = bucket
+                .matching(tag(hash))
+                .find(|&lane| matches(bucket.value(lane)))
+            {
                 return Some(Place {
                     depth,
                     bucket: index,
@@ -164,6 +183,36 @@ impl TagIndex {
             }
         }
         None
+    }
+
+    #[cold]
+    fn insert_further(&mut self, hash: u64, value: u32) -> Result<(), Full> {
+        let place = self.vacancy(hash).ok_or(Full::ProbeLimit)?;
+        self.for_each_passed(hash, place.depth, |overflow| *overflow += 1);
+        self.buckets
+            .get_mut(place.bucket)
+            .set(place.lane, tag(hash), value);
+        Ok(())
+    }
+
+    #[cold]
+    fn remove_further(&mut self, hash: u64, value: u32) -> bool {
+        let Some(place) = self.locate_further(hash, |candidate| candidate == value) else {
+            return false;
+        };
+        self.for_each_passed(hash, place.depth, |overflow| *overflow -= 1);
+        self.buckets.get_mut(place.bucket).clear(place.lane);
+        self.len -= 1;
+        true
+    }
+
+    #[cold]
+    fn replace_further(&mut self, hash: u64, old: u32, new: u32) -> bool {
+        let Some(place) = self.locate_further(hash, |candidate| candidate == old) else {
+            return false;
+        };
+        self.buckets.get_mut(place.bucket).set(place.lane, tag(hash), new);
+        true
     }
 
     /// The first free lane on the way, unless a counter on the way would overflow.
@@ -184,6 +233,7 @@ impl TagIndex {
         None
     }
 
+    #[cold]
     fn for_each_passed(&mut self, hash: u64, depth: usize, mut change: impl FnMut(&mut u8)) {
         for index in self.probes(hash).take(depth) {
             change(&mut self.buckets.get_mut(index).overflow[class(hash)]);
@@ -200,6 +250,7 @@ impl TagIndex {
         }
     }
 
+    #[inline(always)]
     fn home(&self, hash: u64) -> usize {
         scale(hash, self.bucket_count) as usize
     }
@@ -237,15 +288,18 @@ impl Iterator for Probes {
 // One hash serves four purposes: its upper bits choose the home, bits 16 to 47 the stride, bits 8 and 9 the class and
 // bits 0 to 7 the tag.
 
+#[inline(always)]
 fn tag(hash: u64) -> u8 {
     (hash as u8).max(1)
 }
 
+#[inline(always)]
 fn class(hash: u64) -> usize {
     (hash >> 8) as usize % CLASSES
 }
 
 /// `fraction` / 2⁶⁴ × `range`, rounded down.
+#[inline(always)]
 fn scale(fraction: u64, range: u32) -> u32 {
     ((u128::from(fraction) * u128::from(range)) >> 64) as u32
 }

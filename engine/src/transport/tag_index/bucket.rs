@@ -4,6 +4,8 @@ use core::fmt;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut, transmute_ref};
 
+use crate::arch::byte_match;
+
 /// Entries of one bucket.
 pub(super) const LANES: usize = 12;
 /// Classes by which a bucket counts the entries that had to go elsewhere.
@@ -31,61 +33,58 @@ const _: () = assert!(size_of::<Bucket>() == LINE_BYTES);
 
 impl Bucket {
     /// The lanes whose tag is `tag`.
+    #[inline(always)]
     pub(super) fn matching(&self, tag: u8) -> Lanes {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let pattern = u64::from(tag) * ONES;
-        let (low, high) = self.tag_words();
-        let low = zero_bytes(low ^ pattern);
-        let high = zero_bytes(u64::from(high ^ pattern as u32)) & u64::from(u32::MAX);
-        Lanes(low | high << 1)
+        let [head, ..]: &[[u8; 16]; LINE_BYTES / 16] = transmute_ref!(self);
+        Lanes(byte_match::positions(head, tag) & ALL_LANES)
     }
 
     /// A lane that holds no entry.
+    #[inline(always)]
     pub(super) fn vacant(&self) -> Option<usize> {
         self.matching(0).next()
     }
 
+    /// The lane that holds this very entry.
+    #[inline(always)]
+    pub(super) fn lane_of(&self, tag: u8, value: u32) -> Option<usize> {
+        self.matching(tag).find(|&lane| self.values[lane] == value)
+    }
+
+    #[inline(always)]
     pub(super) fn value(&self, lane: usize) -> u32 {
         self.values[lane]
     }
 
+    #[inline(always)]
     pub(super) fn set(&mut self, lane: usize, tag: u8, value: u32) {
         self.tags[lane] = tag;
         self.values[lane] = value;
     }
 
+    #[inline(always)]
     pub(super) fn clear(&mut self, lane: usize) {
         self.tags[lane] = 0;
     }
-
-    fn tag_words(&self) -> (u64, u32) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        (
-            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            u32::from_le_bytes([i, j, k, l]),
-        )
-    }
 }
 
-/// Bit 0 of every byte of the result tells whether that byte of `word` is zero.
-fn zero_bytes(word: u64) -> u64 {
-    const LOW_SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    !(((word & LOW_SEVEN) + LOW_SEVEN) | word | LOW_SEVEN) >> 7
-}
+/// The first sixteen bytes of a bucket are tags but for the counters at their end.
+const ALL_LANES: u16 = (1 << LANES) - 1;
 
-/// A set of lanes: lane `i` is bit `8 i` for the first eight, bit `8 (i - 8) + 1` for the rest.
-pub(super) struct Lanes(u64);
+/// A set of lanes: lane `i` is bit `i`.
+pub(super) struct Lanes(u16);
 
 impl Iterator for Lanes {
     type Item = usize;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
         if self.0 == 0 {
             return None;
         }
-        let bit = self.0.trailing_zeros() as usize;
+        let lane = self.0.trailing_zeros() as usize;
         self.0 &= self.0 - 1;
-        Some(bit / 8 + bit % 8 * 8)
+        Some(lane)
     }
 }
 
@@ -106,12 +105,18 @@ impl Buckets {
         Self { words, first_word }
     }
 
+    #[inline(always)]
     pub(super) fn get(&self, index: usize) -> &Bucket {
-        transmute_ref!(&self.words[self.first_word..].as_chunks::<LINE_WORDS>().0[index])
+        let start = self.first_word + index * LINE_WORDS;
+        let line = self.words[start..].first_chunk::<LINE_WORDS>();
+        transmute_ref!(line.expect("a bucket is a whole line"))
     }
 
+    #[inline(always)]
     pub(super) fn get_mut(&mut self, index: usize) -> &mut Bucket {
-        transmute_mut!(&mut self.words[self.first_word..].as_chunks_mut::<LINE_WORDS>().0[index])
+        let start = self.first_word + index * LINE_WORDS;
+        let line = self.words[start..].first_chunk_mut::<LINE_WORDS>();
+        transmute_mut!(line.expect("a bucket is a whole line"))
     }
 
     /// Touches every page, so that no later access faults.
