@@ -54,12 +54,12 @@ impl Transport {
             self.tcp.input(out, packet_of(batch, flow.packet), flow);
         }
         while let Some(error) = out.internet.pop_error() {
-            self.on_icmp_error(&error);
+            self.on_icmp_error(&error, out.now);
         }
     }
 
     /// The network says that something of ours did not arrive. Anybody can say that, so each protocol checks what is quoted.
-    fn on_icmp_error(&mut self, error: &icmp::Error) {
+    fn on_icmp_error(&mut self, error: &icmp::Error, now: Instant) {
         let Some((local_port, remote_port)) = error.quoted.ports() else {
             return;
         };
@@ -70,7 +70,7 @@ impl Transport {
             remote_port,
         };
         match error.quoted.protocol {
-            protocol::TCP => self.tcp.on_icmp_error(&key, error),
+            protocol::TCP => self.tcp.on_icmp_error(&key, error, now),
             _ => self.udp.on_icmp_error(&key, error),
         }
     }

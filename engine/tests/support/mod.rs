@@ -31,6 +31,14 @@ impl Family {
         }
     }
 
+    /// Octets of a packet that a router quotes: header and eight octets with IPv4, as much as fits into the least MTU with IPv6.
+    pub(crate) fn quoted(self) -> usize {
+        match self {
+            Self::V4 => 28,
+            Self::V6 => 1232,
+        }
+    }
+
     pub(crate) fn server(self) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::new(10, 0, 0, 2).into(),

@@ -123,7 +123,7 @@ impl Segment {
         packet
     }
 
-    fn decode(packet: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(packet: &[u8]) -> Option<Self> {
         let sliced = SlicedPacket::from_ip(packet).expect("the engine sends valid packets");
         let Some(TransportSlice::Tcp(tcp)) = sliced.transport else {
             return None;
@@ -172,6 +172,23 @@ impl Segment {
         }
         Some(heard)
     }
+}
+
+/// What a router says to the engine who found one of its packets larger than `mtu`: Fragmentation Needed, or Packet Too Big.
+pub(crate) fn too_big(family: Family, packet: &[u8], mtu: u32) -> Vec<u8> {
+    let mut message = Vec::new();
+    let quote = &packet[..packet.len().min(family.quoted())];
+    match (family.server(), family.client()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64)
+            .icmpv4_raw(3, 4, mtu.to_be_bytes())
+            .write(&mut message, quote),
+        (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64)
+            .icmpv6_raw(2, 0, mtu.to_be_bytes())
+            .write(&mut message, quote),
+        _ => unreachable!("both ends are of one family"),
+    }
+    .expect("a vector takes everything");
+    message
 }
 
 /// The engine under test, and the end of the wire that the test holds.

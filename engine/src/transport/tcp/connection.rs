@@ -77,8 +77,8 @@ impl Flags {
 
     /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
     pub(crate) const KEEPS_ALIVE: u32 = 1 << 30;
-    /// The application has said how long data may stay unacknowledged.
-    pub(crate) const USER_TIMEOUT: u32 = 1 << 31;
+    /// Something is kept of it beside the connection, in `Tcp::rare`.
+    pub(crate) const RARE: u32 = 1 << 31;
 
     /// Both ends agreed on selective acknowledgments (RFC 2018).
     pub(crate) const SACK: u32 = 1 << 22;

@@ -77,6 +77,10 @@ pub struct TcpCounters {
     pub flow_table_rebuilds: u64,
     /// ICMP errors that changed nothing: forged, soft, or about a connection that is established.
     pub icmp_errors_ignored: u64,
+    /// Times that a router's message made the segments of a connection smaller (RFC 1191, RFC 8201).
+    pub path_mtu_reductions: u64,
+    /// Times that timeouts in a row made the segments of a connection smaller, on the suspicion that no router tells of too large ones.
+    pub path_mtu_suspicions: u64,
     /// Resets that were ignored in TIME_WAIT (RFC 1337).
     pub time_wait_resets_ignored: u64,
     /// Acknowledgments sent from TIME_WAIT: the last ACK was lost, or an old duplicate came.

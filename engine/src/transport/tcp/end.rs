@@ -78,7 +78,7 @@ impl Tcp {
         }
         self.queues.send.detach(&mut connection.send);
         self.forget_keep_alive(index);
-        self.forget_user_timeout(index);
+        self.forget_rare(index);
         let connection = self.connections.get_mut(index);
         if release_port && let Some(destination) = connection.destination.take() {
             self.ports.release(destination, connection.key.local_port);

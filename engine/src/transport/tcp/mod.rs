@@ -25,6 +25,8 @@ mod loss;
 mod milliseconds;
 pub mod options;
 mod output;
+mod path;
+mod rare;
 mod reassembly;
 mod receive_queue;
 mod rekey;
@@ -49,7 +51,7 @@ pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
 pub use info::TcpInfo;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use self::connections::{Connections, Queues};
 use self::events::{Dirty, Notices};
@@ -58,8 +60,8 @@ use self::isn::IsnGenerator;
 use self::keep_alive::Watch;
 use self::listen::Listeners;
 use self::options::{SackBlock, SackBlocks};
+use self::rare::Rare;
 use self::send_queue::{Limit, Memory};
-use self::user_timeout::Patience;
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
 use super::timer_wheel::TimerWheel;
@@ -101,8 +103,10 @@ pub(crate) struct Tcp {
     due: Vec<u32>,
     /// The connections that are kept alive.
     watches: BTreeMap<u32, Watch>,
-    /// The connections that have a user timeout of their own.
-    patience: BTreeMap<u32, Patience>,
+    /// What few connections have.
+    rare: BTreeMap<u32, Rare>,
+    /// When connections try full segments again.
+    narrowed: BTreeSet<(Instant, u32)>,
     memory: Memory,
     /// Connections that found the pool empty and wait for a slot.
     starved: VecDeque<Id>,
@@ -144,7 +148,8 @@ impl Tcp {
             credits: CreditList::with_capacity(256),
             due: Vec::with_capacity(timeout::TIMER_BATCH),
             watches: BTreeMap::new(),
-            patience: BTreeMap::new(),
+            rare: BTreeMap::new(),
+            narrowed: BTreeSet::new(),
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),

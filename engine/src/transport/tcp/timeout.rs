@@ -4,6 +4,7 @@
 use super::Tcp;
 use super::connection::{ConnectionError, Deadline, Flags as Has, NO_QUEUE};
 use super::output::Text;
+use super::path::SUSPICIOUS_TIMEOUTS;
 use super::segment::Flags;
 use super::state::State;
 use crate::internet::Output;
@@ -26,6 +27,7 @@ impl Tcp {
         self.due = due;
         self.run_half_open_timers(out);
         self.expire_time_wait(out.now);
+        self.widen_paths(out.now);
     }
 
     /// When the next timer runs out. May be early, never late.
@@ -34,6 +36,7 @@ impl Tcp {
             self.wheel.next_deadline(),
             self.half_open.next_deadline(),
             self.time_wait.next_expiry(),
+            self.next_widening(),
         ]
         .into_iter()
         .flatten()
@@ -113,6 +116,9 @@ impl Tcp {
             connection.flags.set(Has::PROBING);
             connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
             return;
+        }
+        if connection.retries >= SUSPICIOUS_TIMEOUTS {
+            self.suspect_black_hole(index);
         }
         self.lose_everything(index, !first, out.now);
     }

@@ -5,13 +5,14 @@ use super::connection::ConnectionError;
 use super::seq::SeqNumber;
 use super::state::State;
 use crate::internet::icmp::{self, Reason};
+use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 
 impl Tcp {
     /// An ICMP error about a segment of ours. It ends an attempt to connect; a connection that is established takes it as a hint only, since
     /// anybody can forge it (RFC 5927 section 5).
-    pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error) {
+    pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error, now: Instant) {
         let hash = key.hash(&self.flow_hasher);
         let Some(Flow::Connection(index)) = self.find(key, hash) else {
             return;
@@ -29,6 +30,7 @@ impl Tcp {
             Reason::PortUnreachable | Reason::ProtocolUnreachable if is_opening => {
                 self.fail(index, ConnectionError::Refused);
             }
+            Reason::PacketTooBig { mtu } if !is_opening => self.on_packet_too_big(index, mtu, now),
             Reason::Prohibited if is_opening => self.fail(index, ConnectionError::Unreachable),
             _ => self.counters.icmp_errors_ignored += 1,
         }

@@ -27,20 +27,20 @@ impl Tcp {
         }
         let limit = match timeout {
             UserTimeout::ByRetransmissions => {
-                self.forget_user_timeout(id.index);
+                if let Some(rare) = self.rare(id.index) {
+                    rare.patience = None;
+                }
                 return Ok(());
             }
             UserTimeout::After(limit) => Some(limit),
             UserTimeout::Never => None,
         };
-        connection.flags.set(Has::USER_TIMEOUT);
         // What is outstanding already is timed from its next timeout on.
         connection.retries = 0;
-        let patience = Patience {
+        self.rare_or_new(id.index).patience = Some(Patience {
             limit,
             stalled_since: Instant::ZERO,
-        };
-        self.patience.insert(id.index, patience);
+        });
         Ok(())
     }
 
@@ -71,16 +71,7 @@ impl Tcp {
         end.map_or(next, |end| end.min(next))
     }
 
-    /// The connection is over, or has no limit of its own any more.
-    pub(super) fn forget_user_timeout(&mut self, index: u32) {
-        if self.connections.get_mut(index).flags.take(Has::USER_TIMEOUT) {
-            self.patience.remove(&index);
-        }
-    }
-
     fn own_patience(&mut self, index: u32) -> Option<&mut Patience> {
-        let flags = self.connections.get(index).flags;
-        flags.has(Has::USER_TIMEOUT).then_some(())?;
-        self.patience.get_mut(&index)
+        self.rare(index)?.patience.as_mut()
     }
 }

@@ -67,14 +67,17 @@ impl Tcp {
         self.dirty.mark(index, connection);
     }
 
-    /// The peer's window is open again, and what was outstanding when it closed is sent again: the peer had no room for it. That is
-    /// no sign of congestion.
+    /// What is outstanding is sent again: the peer had no room for it when its window closed, or the path none for segments of that size.
+    /// That is no sign of congestion.
     pub(in crate::transport::tcp) fn resend_everything(&mut self, index: u32, now: Instant) {
+        let rto = self.connections.get(index).rtt.rto();
+        let rto_at = self.before_patience_ends(index, now + rto);
         let (connection, loss) = self.loss_of(index, now);
         loss.phase = Phase::Timeout;
         loss.undo = None;
         loss.give_up_on_all(connection, false);
-        loss.rto_at = None;
+        loss.rto_at = Some(rto_at);
+        self.set_loss_timer(index);
         let connection = self.connections.get_mut(index);
         self.dirty.mark(index, connection);
     }

@@ -1,0 +1,41 @@
+//! What few connections have, kept beside the connections so that the others pay nothing for it.
+
+use super::Tcp;
+use super::connection::Flags as Has;
+use super::path::Narrowed;
+use super::user_timeout::Patience;
+
+/// All that is kept of one connection beside the connection itself.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// How long data may stay unacknowledged, if the application has said so.
+    pub(super) patience: Option<Patience>,
+    /// Segments are smaller than both ends agreed on, because the path is narrower.
+    pub(super) narrowed: Option<Narrowed>,
+}
+
+impl Tcp {
+    /// What is kept of a connection; `None` for nearly all.
+    #[inline]
+    pub(super) fn rare(&mut self, index: u32) -> Option<&mut Rare> {
+        let flags = self.connections.get(index).flags;
+        flags.has(Has::RARE).then_some(())?;
+        self.rare.get_mut(&index)
+    }
+
+    /// What is kept of a connection, new if there is nothing yet.
+    pub(super) fn rare_or_new(&mut self, index: u32) -> &mut Rare {
+        self.connections.get_mut(index).flags.set(Has::RARE);
+        self.rare.entry(index).or_default()
+    }
+
+    /// The connection is over.
+    #[inline]
+    pub(super) fn forget_rare(&mut self, index: u32) {
+        if self.connections.get_mut(index).flags.take(Has::RARE)
+            && let Some(rare) = self.rare.remove(&index)
+        {
+            self.forget_narrowed(index, &rare);
+        }
+    }
+}
