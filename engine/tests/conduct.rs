@@ -289,3 +289,36 @@ fn the_application_sets_the_diffserv_field() {
         assert_eq!((packets.len(), packets[0][1]), (1, on_the_wire));
     }
 }
+
+/// MUST-48: also what leaves the common path, an acknowledgment with SACK blocks.
+#[test]
+fn a_report_of_a_gap_has_the_diffserv_field_of_its_connection() {
+    let mut script = plain();
+    let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+    let mut syn = say(SYN, IRS, 0);
+    syn.sack_permitted = true;
+    let snd_nxt = script.tell(&syn)[0].seq + 1;
+    script.tell(&say(ACK, IRS + 1, snd_nxt));
+    let connection = script.engine.tcp_accept(listener).expect("established");
+    script.engine.tcp_set_diffserv(connection, 46).unwrap();
+    script.say(&say(ACK, IRS + 101, snd_nxt).text(b"beyond a gap"));
+    let packets = script.hear_packets();
+    assert_eq!((packets.len(), packets[0][1]), (1, 46 << 2));
+    assert!(packets[0].len() > 40 + 8, "with a SACK block");
+}
+
+/// MUST-61: the last segment is pushed also when it is sent again, and the others are not.
+#[test]
+fn the_last_segment_is_pushed_again() {
+    let mut script = plain();
+    let (connection, snd_nxt) = established(&mut script);
+    script.engine.tcp_send(connection, &[1; 2 * 536]).unwrap();
+    assert_eq!(script.hear().len(), 2);
+    let again = script.pass(Duration::from_millis(1100));
+    assert_eq!((again.len(), again[0].flags, again[0].seq), (1, ACK, snd_nxt));
+    let again = script.tell(&say(ACK, IRS + 1, snd_nxt + 536));
+    assert_eq!(
+        (again.len(), again[0].flags, again[0].seq),
+        (1, ACK | PSH, snd_nxt + 536)
+    );
+}

@@ -127,3 +127,23 @@ fn a_closed_window_opens_as_soon_as_a_segment_fits() {
     assert_eq!(read(&mut script, connection, 1), 1);
     assert_eq!(edges(&script.hear()).collect::<Vec<_>>(), [edge + MSS]);
 }
+
+/// RFC 9293 section 3.8.6.2.2: a peer that does not scale its windows can be told of 65,535 octets, however much room there is; while it
+/// knows of nearly that, reading is no reason for a packet.
+#[test]
+fn reading_with_an_open_window_sends_no_update() {
+    let mut script = Script::new(|config| config.tcp.quick_acks = 0);
+    let listener = listen(&mut script, 1);
+    let syn_ack = knock(&mut script, 1).expect("there is room");
+    script.tell(&complete(&syn_ack));
+    let connection = script.engine.tcp_accept(listener).expect("established");
+    let text = say(ACK, IRS + 1, syn_ack.seq + 1)
+        .ports(1, OUR_PORT)
+        .text(&[7; 100]);
+    assert_eq!(script.tell(&text), [], "the acknowledgment is delayed");
+    let mut buffer = [0; 200];
+    let read = script.engine.tcp_receive(connection, &mut buffer);
+    assert!(matches!(read, Ok(Read::Data(100))), "{read:?}");
+    assert_eq!(script.hear(), [], "and nothing else is due");
+    assert_eq!(script.pass(Duration::from_millis(50)).len(), 1);
+}

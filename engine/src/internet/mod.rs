@@ -250,7 +250,8 @@ impl Internet {
         })
     }
 
-    /// Starts a packet whose body is complete: writes its IP header and gives `transport_len` bytes for the transport header behind it.
+    /// Starts a packet whose body is complete: writes its IP header, with the Diffserv field and the ECN codepoint of `traffic_class`, and
+    /// gives `transport_len` bytes for the transport header behind it.
     #[inline]
     pub fn begin<'a>(
         &mut self,
@@ -258,9 +259,17 @@ impl Internet {
         source: &Address,
         destination: &Address,
         protocol: u8,
+        traffic_class: u8,
         transport_len: usize,
     ) -> &'a mut [u8] {
-        let header = self.header_of(packet, source, destination, protocol, transport_len);
+        let header = self.header_of(
+            packet,
+            source,
+            destination,
+            protocol,
+            traffic_class,
+            transport_len,
+        );
         let is_v4 = source.is_v4();
         let network_len = if is_v4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
         packet.transport_offset = network_len as u16;
@@ -275,8 +284,7 @@ impl Internet {
         transport
     }
 
-    /// As [`Internet::begin`] for a transport header whose length is known when the program is built, which `write` fills, with a Diffserv
-    /// field of 0 to 63.
+    /// As [`Internet::begin`] for a transport header whose length is known when the program is built, which `write` fills.
     ///
     /// A closure, so that each family has its own straight line of code to the end.
     #[inline(always)]
@@ -286,13 +294,10 @@ impl Internet {
         source: &Address,
         destination: &Address,
         protocol: u8,
-        diffserv: u8,
+        traffic_class: u8,
         write: impl FnOnce(&mut [u8; LEN]),
     ) {
-        let header = Header {
-            dscp: diffserv,
-            ..self.header_of(packet, source, destination, protocol, LEN)
-        };
+        let header = self.header_of(packet, source, destination, protocol, traffic_class, LEN);
         if source.is_v4() {
             packet.transport_offset = ipv4::HEADER_LEN as u16;
             let (network, transport) = packet.header_arrays();
@@ -313,6 +318,7 @@ impl Internet {
         source: &Address,
         destination: &Address,
         protocol: u8,
+        traffic_class: u8,
         transport_len: usize,
     ) -> Header {
         self.counters.sent += 1;
@@ -321,8 +327,8 @@ impl Internet {
             dst: *destination,
             protocol,
             hop_limit: self.hop_limit,
-            dscp: 0,
-            ecn: Ecn::NotCapable,
+            dscp: traffic_class >> 2,
+            ecn: Ecn::from_traffic_class(traffic_class),
             payload_len: (transport_len + packet.body_len()) as u16,
         }
     }

@@ -138,7 +138,7 @@ impl Internet {
         } else {
             protocol::ICMPV6
         };
-        self.begin(packet, source, destination, protocol, 0);
+        self.begin(packet, source, destination, protocol, 0, 0);
     }
 }
 

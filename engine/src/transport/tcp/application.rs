@@ -427,7 +427,7 @@ impl Tcp {
             .connections
             .lookup(id.index, id.generation)
             .ok_or(StreamError::NoConnection)?;
-        connection.diffserv = diffserv;
+        connection.traffic_class = diffserv << 2;
         Ok(())
     }
 

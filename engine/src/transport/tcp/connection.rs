@@ -214,8 +214,8 @@ pub(crate) struct Connection {
     pub(crate) reordering: Reordering,
     pub(crate) retries: u8,
     pub(crate) quick_acks: u8,
-    /// The Diffserv field of what is sent (RFC 2474), 0 to 63.
-    pub(crate) diffserv: u8,
+    /// The traffic class of what is sent: the Diffserv field (RFC 2474) above an ECN codepoint of 0.
+    pub(crate) traffic_class: u8,
     pub(crate) error: Option<ConnectionError>,
     pub(crate) destination: Option<DestinationId>,
 }
@@ -305,11 +305,13 @@ impl Connection {
 
     /// Whether the window can be opened by a step that is worth a packet of its own.
     pub(crate) fn owes_window_update(&self, receive_limit: u32) -> bool {
-        let free = receive_limit.saturating_sub(self.rcv_buffered);
+        // A peer that does not scale cannot be told of more.
+        let largest = receive_limit.min(u32::from(u16::MAX) << self.rcv_scale);
+        let free = receive_limit.saturating_sub(self.rcv_buffered).min(largest);
         let step = if self.rcv_wnd() < u32::from(self.mss) {
-            (receive_limit / 2).min(u32::from(self.mss))
+            (largest / 2).min(u32::from(self.mss))
         } else {
-            receive_limit / 4
+            largest / 4
         };
         free >= self.rcv_wnd().saturating_add(step)
     }

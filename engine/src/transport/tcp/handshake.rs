@@ -69,7 +69,7 @@ impl Tcp {
             retransmit_at: Deadline::NEVER,
             ack_at: Deadline::NEVER,
             quiet_at: Deadline::NEVER,
-            diffserv: 0,
+            traffic_class: 0,
             rtt: RttEstimator::new(),
             link: Link::default(),
             rtt_seq: zero,
@@ -113,6 +113,7 @@ impl Tcp {
         }
         let answers = connection.state == State::SynReceived;
         let (key, iss, rcv_nxt) = (connection.key, connection.snd_una, connection.rcv_nxt);
+        let traffic_class = connection.traffic_class;
         let timestamps = (self.config.timestamps && (!answers || connection.flags.has(Has::TIMESTAMPS)))
             .then(|| Timestamps {
                 tsval: timestamp_clock(out.now).wrapping_add(connection.ts_offset),
@@ -130,6 +131,7 @@ impl Tcp {
             window_scale: scales.then(|| window_scale(&self.config)),
             sack_permitted: self.config.sack && (!answers || connection.flags.has(Has::SACK)),
             timestamps,
+            traffic_class,
         };
         self.emit_syn(out, &key, syn).ok_or(QueueFull)?;
         let window = initial_window(&self.config);
@@ -167,6 +169,7 @@ impl Tcp {
             &key.local,
             &key.remote,
             protocol::TCP,
+            syn.traffic_class,
             HEADER_LEN + options_len,
         );
         let (fixed, rest) = header
@@ -316,6 +319,7 @@ impl Tcp {
                 tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
                 tsecr: entry.ts_recent,
             }),
+            traffic_class: 0,
         };
         if self.emit_syn(out, &entry.key, syn).is_none() {
             self.counters.replies_lost += 1;
@@ -490,6 +494,7 @@ struct Syn {
     window_scale: Option<u8>,
     sack_permitted: bool,
     timestamps: Option<Timestamps>,
+    traffic_class: u8,
 }
 
 /// The largest segment that we can receive whole, options not counted (RFC 6691).

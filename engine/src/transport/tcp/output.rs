@@ -214,13 +214,13 @@ impl Tcp {
         };
         if connection.flags.has(Has::SACK_DUE) {
             let sack = report::due(index, connection, &mut self.queues, &mut self.duplicate, sent);
-            report::write_headers(out.internet, packet, &connection.key, &header, timestamps, &sack);
+            report::write_headers(out.internet, packet, connection, &header, timestamps, &sack);
         } else {
             write_headers(
                 out.internet,
                 packet,
                 &connection.key,
-                connection.diffserv,
+                connection.traffic_class,
                 &header,
                 timestamps,
             );
@@ -239,7 +239,7 @@ fn write_headers(
     internet: &mut Internet,
     packet: &mut Packet,
     key: &FlowKey,
-    diffserv: u8,
+    traffic_class: u8,
     header: &EmitHeader,
     timestamps: Option<Timestamps>,
 ) {
@@ -249,7 +249,7 @@ fn write_headers(
             &key.local,
             &key.remote,
             protocol::TCP,
-            diffserv,
+            traffic_class,
             |bytes| {
                 let (fixed, rest) = bytes.split_first_chunk_mut().expect("longer than a fixed header");
                 header.emit(options::TIMESTAMPS_LEN, fixed);
@@ -261,7 +261,7 @@ fn write_headers(
             &key.local,
             &key.remote,
             protocol::TCP,
-            diffserv,
+            traffic_class,
             |bytes| {
                 header.emit(0, bytes);
             },

@@ -123,6 +123,7 @@ impl Tcp {
             &key.local,
             &key.remote,
             protocol::TCP,
+            0,
             HEADER_LEN + options_len,
         );
         let (fixed, rest) = header

@@ -267,6 +267,7 @@ impl Udp {
             &route.source,
             &route.destination,
             protocol::UDP,
+            0,
             HEADER_LEN,
         );
         header.emit(transport.first_chunk_mut().expect("as long as asked for"));

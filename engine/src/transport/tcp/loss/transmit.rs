@@ -68,7 +68,8 @@ impl Tcp {
         let (flags, text) = if start.lt(text_end) {
             let offset = start - connection.snd_una;
             let limit = len.min(text_end - start);
-            (Flags::ACK, Text::Again { offset, limit })
+            let is_last = start + limit == text_end && self.unsent(index) == 0;
+            (pushed(is_last), Text::Again { offset, limit })
         } else {
             (Flags::FIN | Flags::ACK, Text::None)
         };
@@ -120,11 +121,7 @@ impl Tcp {
 
     /// Sends up to `len` octets that were never sent.
     pub(super) fn send_new(&mut self, out: &mut Output<'_>, index: u32, len: u32) -> Result<(), QueueFull> {
-        let flags = if len == self.unsent(index) {
-            Flags::PSH | Flags::ACK
-        } else {
-            Flags::ACK
-        };
+        let flags = pushed(len == self.unsent(index));
         let seq = self.connections.get(index).snd_nxt;
         let sent = self
             .emit(out, index, flags, seq, Text::Next(len))
@@ -144,6 +141,15 @@ impl Tcp {
     pub(super) fn unsent(&mut self, index: u32) -> u32 {
         let send = self.connections.get(index).send;
         self.queues.send.get(send).map_or(0, |queue| queue.unsent())
+    }
+}
+
+/// PSH on the last segment that there is to send, also when it is sent again (RFC 9293 MUST-61).
+fn pushed(is_last: bool) -> Flags {
+    if is_last {
+        Flags::PSH | Flags::ACK
+    } else {
+        Flags::ACK
     }
 }
 
