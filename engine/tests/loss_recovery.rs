@@ -130,6 +130,38 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// RFC 6582 section 3.2 step 3: the acknowledgment that ends fast recovery leaves the window at ssthresh.
+#[test]
+fn the_end_of_recovery_leaves_the_window_at_ssthresh() {
+    for peer in [Peer::Plain, Peer::Sack] {
+        let mut sender = Sender::new(peer, Congestion::NewReno);
+        sender.send(20);
+        sender.pass(ROUND_TRIP);
+        for held in 12..15 {
+            let blocks = [(11, held)];
+            sender.acknowledge(10, if peer == Peer::Sack { &blocks } else { &[] });
+        }
+        sender.pass(ROUND_TRIP);
+        sender.acknowledge(30, &[]);
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        assert!(!info.in_recovery && !info.in_disorder);
+        assert_eq!((info.snd_ssthresh, info.snd_cwnd), (10 * MSS, 10 * MSS));
+    }
+}
+
+/// RFC 3465 section 2.3: after a timeout an acknowledgment adds one segment at most, also the one that covers all that was outstanding.
+#[test]
+fn after_a_timeout_one_acknowledgment_adds_one_segment() {
+    for congestion in [Congestion::Cubic, Congestion::NewReno] {
+        let mut sender = Sender::new(Peer::Plain, congestion);
+        sender.send(20);
+        sender.pass(Duration::from_millis(400));
+        sender.acknowledge(30, &[]);
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        assert_eq!(info.snd_cwnd, 2 * MSS, "{congestion:?}");
+    }
+}
+
 /// RFC 6675, RFC 8985: one loss in a window of 20 costs one retransmission, and no timeout.
 #[test]
 fn one_loss_costs_one_retransmission() {

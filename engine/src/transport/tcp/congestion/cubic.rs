@@ -1,7 +1,7 @@
 //! CUBIC (RFC 9438), with HyStart++ (RFC 9406) in slow start and byte counting (RFC 3465) everywhere.
 
 use super::hystart::{Growth, HyStart};
-use super::{Ack, SLOW_START_LIMIT, initial_window};
+use super::{Ack, initial_window, slow_start};
 
 /// β_cubic as a fraction (section 4.6).
 const BETA: (u32, u32) = (7, 10);
@@ -95,7 +95,7 @@ impl Cubic {
             Growth::Octets(ack.octets)
         };
         let (Growth::Octets(octets) | Growth::LastOctets(octets)) = growth;
-        self.cwnd = self.cwnd.saturating_add(octets.min(SLOW_START_LIMIT));
+        self.cwnd = slow_start(self.cwnd, octets).min(self.ssthresh);
         if matches!(growth, Growth::LastOctets(_)) {
             self.ssthresh = self.cwnd;
         }
@@ -120,16 +120,17 @@ impl Cubic {
         else {
             return;
         };
-        let octets = u64::from(ack.octets.min(cwnd));
+        // The part of the window that is acknowledged, in 2⁻³¹ths: a product with 32 bits more does not overflow.
+        let share = (u64::from(ack.octets.min(cwnd)) << 31) / u64::from(cwnd);
         // Section 4.3: α is 1 from where the reduction began.
         let prior = u64::from(ssthresh) * u64::from(BETA.1) / u64::from(BETA.0);
         let alpha = if u64::from(*w_est) >= prior { (1, 1) } else { ALPHA };
-        let friendly = ((octets * smss * alpha.0) << 16) / (u64::from(cwnd) * alpha.1);
+        let friendly = (share * smss * alpha.0 / alpha.1) >> 15;
         add_fixed(w_est, w_est_fraction, friendly);
         let rtt = ack.srtt_millis();
         let target = cubic(now.wrapping_sub(*epoch).saturating_add(rtt), *k, w_max, smss)
             .clamp(cwnd, cwnd.saturating_add(cwnd / 2));
-        let growth = ((u64::from(target - cwnd) * octets) << 16) / u64::from(cwnd);
+        let growth = (u64::from(target - cwnd) * share) >> 15;
         add_fixed(&mut self.cwnd, cwnd_fraction, growth);
         self.cwnd = self.cwnd.max(*w_est);
     }

@@ -24,7 +24,10 @@ const INITIAL_SEGMENTS: u32 = 10;
 const INITIAL_OCTETS: u32 = 14_600;
 
 /// What slow start adds for one ACK, at most, in octets: L of RFC 3465 section 2.2. The RFC has two segments, so that a stretch
-/// ACK causes no burst of more; a sender of virtual segments sends, and has acknowledged, up to 64 KiB as one.
+/// ACK causes no burst of more. But a sender of virtual segments sends up to 64 KiB as one, and so do receivers that
+/// merge segments acknowledge them: with the RFC's limit such a flow would grow by a twentieth in a round trip and not
+/// double. Linux has no limit at all; here it is the burst that the sender makes anyway. After a timeout, when bursts
+/// do harm, the caller counts one segment for an ACK (section 2.3).
 const SLOW_START_LIMIT: u32 = 64 << 10;
 
 /// Which algorithm a connection uses.
@@ -188,6 +191,12 @@ impl Congestion {
             Self::Fixed { .. } => {}
         }
     }
+}
+
+/// The window of slow start after an ACK of so many octets.
+#[inline]
+fn slow_start(cwnd: u32, acked: u32) -> u32 {
+    cwnd.saturating_add(acked.min(SLOW_START_LIMIT))
 }
 
 /// IW (RFC 6928 section 2).

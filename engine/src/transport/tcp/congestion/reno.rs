@@ -1,6 +1,6 @@
 //! Reno with byte counting, and the windows of NewReno's recovery (RFC 5681, RFC 3465, RFC 6582, RFC 6928).
 
-use super::{Ack, SLOW_START_LIMIT, initial_window};
+use super::{Ack, initial_window, slow_start};
 
 /// The window has room for two segments even after a loss.
 const MIN_SSTHRESH_SEGMENTS: u32 = 2;
@@ -39,7 +39,7 @@ impl Reno {
     #[inline]
     pub(super) fn on_ack(&mut self, ack: &Ack<'_>) {
         if self.cwnd < self.ssthresh {
-            self.cwnd = self.cwnd.saturating_add(ack.octets.min(SLOW_START_LIMIT));
+            self.cwnd = slow_start(self.cwnd, ack.octets).min(self.ssthresh);
         } else {
             self.avoid_congestion(ack.octets);
         }

@@ -101,6 +101,17 @@ fn slow_start_counts_octets_up_to_a_virtual_segment() {
     ]);
 }
 
+/// RFC 5681 section 3.1: slow start ends at ssthresh, however much one ACK covers.
+#[test]
+fn slow_start_does_not_pass_ssthresh() {
+    for (algorithm, ssthresh) in [(Algorithm::Reno, 10_000), (Algorithm::Cubic, 14_000)] {
+        let mut congestion = Congestion::new(algorithm, SMSS as u16);
+        apply(&mut congestion, Timeout(20_000, false));
+        apply(&mut congestion, Acked(50_000));
+        assert_eq!(congestion.window(), ssthresh, "{algorithm:?}");
+    }
+}
+
 /// RFC 5681 section 3.1: however many ACKs one segment is divided into, they are worth one segment.
 #[test]
 fn divided_acks_gain_nothing() {

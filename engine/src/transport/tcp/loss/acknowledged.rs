@@ -90,6 +90,29 @@ impl Tcp {
     }
 }
 
+/// The window grows by an acknowledgment outside of fast recovery. The one that ends it leaves the window at ssthresh (RFC 6582 section 3.2
+/// step 3). After a timeout it is a segment at most for each acknowledgment, up to that of all that was outstanding, and what arrived long
+/// ago is none of it (RFC 3465 section 2.3).
+fn grow_after(
+    was: Phase,
+    connection: &mut Connection,
+    arrival: &Arrival<'_>,
+    delivered: &Delivered,
+    now: Instant,
+) {
+    match was {
+        Phase::Disorder if delivered.acknowledged > 0 => {
+            grow(connection, arrival, delivered.acknowledged, now);
+        }
+        Phase::Timeout => {
+            let octets = delivered.octets.min(u32::from(connection.mss));
+            connection.flags.set(Has::WINDOW_LIMITED);
+            grow(connection, arrival, octets, now);
+        }
+        Phase::Disorder | Phase::Recovery => {}
+    }
+}
+
 /// A round-trip time by the timestamp, of which Karn's rule says nothing; without one, an acknowledgment of new data ends no back-off.
 fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
     connection.flags.clear(Has::RTT_RUNNING);
@@ -226,8 +249,8 @@ impl Loss {
         lost_again: Option<u32>,
         now: Instant,
     ) -> bool {
-        let is_through = connection.snd_una.ge(self.recover);
-        if self.phase != Phase::Disorder && is_through {
+        let was = self.phase;
+        if was != Phase::Disorder && connection.snd_una.ge(self.recover) {
             self.leave(connection);
         }
         match self.phase {
@@ -235,17 +258,8 @@ impl Loss {
                 self.enter_recovery(connection, delivered);
                 return true;
             }
-            Phase::Disorder if delivered.acknowledged > 0 => {
-                grow(connection, arrival, delivered.acknowledged, now);
-            }
-            Phase::Disorder => {}
-            Phase::Timeout => {
-                // RFC 3465 section 2.3: one segment at most, and what arrived long ago is none of it.
-                let octets = delivered.octets.min(u32::from(connection.mss));
-                connection.flags.set(Has::WINDOW_LIMITED);
-                grow(connection, arrival, octets, now);
-            }
             Phase::Recovery => self.reduce(connection, delivered, lost_again),
+            _ => grow_after(was, connection, arrival, delivered, now),
         }
         false
     }

@@ -78,6 +78,35 @@ fn the_window_follows_the_cubic_function() {
     }
 }
 
+/// A window of a gigabyte that one ACK covers is where a product of octets, segment and fraction would need more than 64 bits.
+#[test]
+fn the_largest_windows_grow_like_small_ones() {
+    let mut path = Path::new(100);
+    path.cubic.cwnd = 1 << 30;
+    path.cubic.on_congestion(1 << 30);
+    let before = path.cubic.window();
+    for _ in 0..10 {
+        path.now += path.round_trip;
+        let ack = Ack {
+            octets: path.cubic.window(),
+            snd_una: path.sent,
+            snd_nxt: path.sent + path.cubic.window(),
+            now: path.now,
+            rtt: &path.rtt,
+        };
+        path.cubic.on_ack(&ack, || None);
+    }
+    let model = |t: f64, k: f64| 0.4 * (t - k).powi(3) * f64::from(SMSS) + f64::from(1 << 30);
+    let k = (0.3 * f64::from(1 << 30) / f64::from(SMSS) / 0.4).cbrt();
+    let grown = f64::from(path.cubic.window());
+    assert!(grown > f64::from(before));
+    assert!(
+        (grown / model(1.0, k) - 1.0).abs() < 0.01,
+        "{grown} is not {}",
+        model(1.0, k)
+    );
+}
+
 /// Section 4.3: at short round-trip times CUBIC does as Reno does, with a steady state of the same mean window.
 #[test]
 fn a_short_path_is_reno_friendly() {
