@@ -138,6 +138,9 @@ pub struct TcpConfig {
     pub retries: u8,
     /// How long a closed connection waits for the peer's FIN in FIN-WAIT-2. 60 s, Linux's choice.
     pub fin_wait_2: Duration,
+    /// The largest segment that is announced and sent, options not counted, where the link would take a larger one: what others call
+    /// `TCP_MAXSEG`. 65,535: what the link takes.
+    pub max_segment: u16,
     /// Offer and use timestamps (RFC 7323). True.
     pub timestamps: bool,
     /// Offer and use window scaling (RFC 7323). True.
@@ -211,6 +214,7 @@ impl Default for TcpConfig {
             syn_ack_retries: 5,
             retries: 15,
             fin_wait_2: Duration::from_secs(60),
+            max_segment: u16::MAX,
             timestamps: true,
             window_scaling: true,
             sack: true,

@@ -156,7 +156,7 @@ impl Tcp {
 
     fn emit_syn(&mut self, out: &mut Output<'_>, key: &FlowKey, syn: Syn) -> Option<()> {
         let syn_options = SynOptions {
-            mss: own_mss(out, key.local.is_v4()),
+            mss: own_mss(&self.config, out, key.local.is_v4()),
             window_scale: syn.window_scale,
             sack_permitted: syn.sack_permitted,
             timestamps: syn.timestamps,
@@ -450,7 +450,7 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
     };
     let options_len = options::segment_len(agreed.timestamps, 0) as u16;
     connection.mss = peer_mss
-        .min(own_mss(out, is_v4))
+        .min(own_mss(config, out, is_v4))
         .saturating_sub(options_len)
         .max(1);
     if let Some(scale) = agreed.peer_scale {
@@ -498,10 +498,8 @@ struct Syn {
 }
 
 /// The largest segment that we can receive whole, options not counted (RFC 6691).
-fn own_mss(out: &Output<'_>, is_v4: bool) -> u16 {
+fn own_mss(config: &TcpConfig, out: &Output<'_>, is_v4: bool) -> u16 {
     let headers = HEADER_LEN as u32 + if is_v4 { 20 } else { 40 };
-    out.internet
-        .mtu()
-        .saturating_sub(headers)
-        .min(u32::from(u16::MAX)) as u16
+    let most = u32::from(config.max_segment);
+    out.internet.mtu().saturating_sub(headers).min(most) as u16
 }

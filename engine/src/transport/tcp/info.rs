@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::application::Id;
 use super::connection::{Connection, Flags as Has};
+use super::loss::Loss;
 use super::state::State;
 use crate::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct TcpInfo {
     pub in_disorder: bool,
     /// A loss is being repaired without waiting for the timer.
     pub in_recovery: bool,
+    /// The retransmission timer ran out, and what was sent before that is not all acknowledged.
+    pub after_timeout: bool,
     /// The congestion window.
     pub snd_cwnd: u32,
     /// The slow start threshold.
@@ -43,6 +46,12 @@ pub struct TcpInfo {
     pub rcv_wnd: u32,
     /// Sent and not acknowledged.
     pub unacked: u32,
+    /// Held by the peer beyond a gap, as SACK or duplicate acknowledgments tell.
+    pub sacked: u32,
+    /// Found lost, and not acknowledged yet.
+    pub lost: u32,
+    /// Sent again, and not acknowledged yet.
+    pub retrans: u32,
     /// Written by the application and not sent.
     pub notsent: u32,
     /// Queued for sending: not sent, or not acknowledged.
@@ -59,11 +68,16 @@ impl Tcp {
         let connection = self.connections.lookup(id.index, id.generation)?;
         let queue = self.queues.send.get(connection.send);
         let (notsent, queued) = queue.map_or((0, 0), |queue| (queue.unsent(), queue.len()));
-        let loss = self.queues.loss.get(connection.loss);
-        let in_recovery = loss.as_ref().is_some_and(|loss| loss.is_recovering());
+        let known = self.queues.loss.get(connection.loss);
+        let loss = known.as_deref();
+        let mss = u32::from(connection.mss);
         Some(TcpInfo {
-            in_disorder: loss.is_some() && !in_recovery,
-            in_recovery,
+            sacked: loss.map_or(0, |loss| loss.sacked(mss)),
+            lost: loss.map_or(0, Loss::lost),
+            retrans: loss.map_or(0, Loss::resent),
+            in_disorder: loss.is_some_and(|loss| !loss.is_repairing() && loss.sacked(mss) > 0),
+            in_recovery: loss.is_some_and(Loss::is_recovering),
+            after_timeout: loss.is_some_and(|loss| loss.is_repairing() && !loss.is_recovering()),
             notsent,
             send_queued: queued,
             ..of_connection(connection)
@@ -87,11 +101,15 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         retransmits: connection.retries,
         in_disorder: false,
         in_recovery: false,
+        after_timeout: false,
         snd_cwnd: connection.congestion.window(),
         snd_ssthresh: connection.congestion.ssthresh(),
         snd_wnd: connection.snd_wnd,
         rcv_wnd: connection.rcv_wnd(),
         unacked: connection.in_flight(),
+        sacked: 0,
+        lost: 0,
+        retrans: 0,
         notsent: 0,
         send_queued: 0,
         peer_closed: connection.flags.has(Has::FIN_RECEIVED),

@@ -121,6 +121,26 @@ impl Loss {
         self.phase == Phase::Recovery
     }
 
+    /// Whether a loss is being repaired, by duplicates or after a timeout.
+    pub(super) fn is_repairing(&self) -> bool {
+        self.phase != Phase::Disorder
+    }
+
+    /// Octets that the peer holds beyond `snd_una`; without SACK, a segment for each duplicate acknowledgment.
+    pub(super) fn sacked(&self, mss: u32) -> u32 {
+        self.scoreboard.sacked() + self.dup_acks.saturating_mul(mss)
+    }
+
+    /// Octets that were found lost, those that were sent again since included.
+    pub(super) fn lost(&self) -> u32 {
+        self.scoreboard.lost() + self.scoreboard.resent()
+    }
+
+    /// Octets that were sent again and not heard of since.
+    pub(super) fn resent(&self) -> u32 {
+        self.scoreboard.resent()
+    }
+
     /// Whether there is nothing left to know: the connection is as any other.
     fn is_over(&self, connection: &Connection) -> bool {
         let all_is_told = self.phase == Phase::Disorder

@@ -55,6 +55,12 @@ impl Scoreboard {
         self.lost
     }
 
+    /// Octets that are on the way again. Counted when asked, for snapshots.
+    pub(super) fn resent(&self) -> u32 {
+        let is_resent = |range: &&Range| matches!(range.mark, Mark::Resent(_));
+        self.ranges.iter().filter(is_resent).map(Range::len).sum()
+    }
+
     /// Whether nothing is marked.
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
