@@ -46,7 +46,7 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
             }
         };
         match &verdict {
-            Verdict::Passed => passed += 1,
+            Verdict::Passed | Verdict::PassedWith(_) => passed += 1,
             Verdict::Failed(_) => failed += 1,
             Verdict::Unsupported { .. } => unsupported += 1,
         }

@@ -33,6 +33,9 @@ pub(super) struct Settings {
     /// Microseconds that one step of a timestamp stands for; timestamps of ours are not compared without it.
     pub(super) timestamp_tick: Option<u64>,
     pub(super) strict_segments: bool,
+    /// `--non_fatal=packet` and `--non_fatal=syscall`.
+    pub(super) packets_may_fail: bool,
+    pub(super) calls_may_fail: bool,
 }
 
 impl Settings {
@@ -54,6 +57,8 @@ impl Settings {
             tolerance_percent: None,
             timestamp_tick: None,
             strict_segments: false,
+            packets_may_fail: false,
+            calls_may_fail: false,
         };
         for (name, value, at) in &script.options {
             settings
@@ -86,9 +91,29 @@ impl Settings {
                 self.timestamp_tick = Some(number(name, value, 0, 1 << 30)?).filter(|tick| *tick > 0);
             }
             "strict_segments" => self.strict_segments = true,
+            "non_fatal" => return self.set_non_fatal(value),
+            // How an offloading device would cut what arrives; here it arrives as it is written.
+            "mss" => {
+                number(name, value, 1, 65_535)?;
+            }
             "define" | "D" | "local_ip" | "remote_ip" | "gateway_ip" | "netmask_ip" | "tcp_ts_ecr_scaled"
             | "send_omit_free" | "is_anyip" | "verbose" | "v" | "debug" => {}
             _ => return Err(Stop::unsupported(format!("option --{name}"))),
+        }
+        Ok(())
+    }
+
+    fn set_non_fatal(&mut self, kinds: &str) -> Result<(), Stop> {
+        for kind in kinds.split(',') {
+            match kind {
+                "packet" => self.packets_may_fail = true,
+                "syscall" => self.calls_may_fail = true,
+                _ => {
+                    return Err(Stop::failed(format!(
+                        "--non_fatal={kinds}: `{kind}` is neither `packet` nor `syscall`"
+                    )));
+                }
+            }
         }
         Ok(())
     }

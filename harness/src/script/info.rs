@@ -55,8 +55,19 @@ pub(super) fn constant(name: &str) -> Option<i64> {
         .map(|(_, value)| *value)
 }
 
+/// What a connection's snapshot does not tell: the link's limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) mtu: u32,
+    /// The MSS that our SYNs announce.
+    pub(super) advertised_mss: u32,
+}
+
+/// Segments that must arrive later, or duplicates, before a loss is found (RFC 5681); RACK's reordering window is one of time.
+const REORDERING: i64 = 3;
+
 /// A field of TCP_INFO; `None` when the engine does not tell.
-pub(super) fn field(name: &str, mtu: u32, of: &TcpInfo) -> Option<i64> {
+pub(super) fn field(name: &str, link: Link, of: &TcpInfo) -> Option<i64> {
     let segments = |octets: u32| i64::from(octets.div_ceil(of.snd_mss.max(1)));
     let whole_segments = |octets: u32| i64::from(octets / of.snd_mss.max(1));
     let micros = |span: handfast::time::Duration| (span.as_nanos() / 1_000) as i64;
@@ -72,12 +83,17 @@ pub(super) fn field(name: &str, mtu: u32, of: &TcpInfo) -> Option<i64> {
         "tcpi_rto" => micros(of.rto),
         "tcpi_snd_mss" => i64::from(of.snd_mss),
         "tcpi_unacked" => segments(of.unacked),
+        "tcpi_sacked" => segments(of.sacked),
+        "tcpi_lost" => segments(of.lost),
+        "tcpi_retrans" => segments(of.retrans),
         "tcpi_snd_ssthresh" if of.snd_ssthresh == u32::MAX => 0x7fff_ffff,
         "tcpi_snd_ssthresh" => whole_segments(of.snd_ssthresh),
         "tcpi_snd_cwnd" => whole_segments(of.snd_cwnd),
         "tcpi_rtt" => of.rtt.map_or(0, micros),
         "tcpi_rttvar" => micros(of.rttvar),
-        "tcpi_pmtu" => i64::from(mtu),
+        "tcpi_reordering" => REORDERING,
+        "tcpi_advmss" => i64::from(link.advertised_mss),
+        "tcpi_pmtu" => i64::from(link.mtu),
         "tcpi_notsent_bytes" => i64::from(of.send_queued.saturating_sub(of.unacked)),
         "tcpi_snd_wnd" => i64::from(of.snd_wnd),
         "tcpi_rcv_wnd" => i64::from(of.rcv_wnd),
@@ -88,7 +104,7 @@ pub(super) fn field(name: &str, mtu: u32, of: &TcpInfo) -> Option<i64> {
 fn congestion_state(of: &TcpInfo) -> i64 {
     if of.in_recovery {
         3
-    } else if of.retransmits > 0 {
+    } else if of.after_timeout || of.retransmits > 0 {
         4
     } else {
         i64::from(of.in_disorder)

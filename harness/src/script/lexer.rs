@@ -31,7 +31,7 @@ pub(crate) enum Token {
     Shell(String),
     /// Assertions between `%{` and `}%`.
     Code(String),
-    /// `--name=value` at the start of a line.
+    /// `--name=value`.
     Option(String),
     /// `...`.
     Ellipsis,
@@ -147,8 +147,8 @@ impl Lexer {
         taken
     }
 
-    fn take_until(&mut self, end: &str, what: &str) -> Result<String, SyntaxError> {
-        let start = self.here;
+    /// What comes before `end`, which is taken too. `start` is where the whole begins.
+    fn take_until(&mut self, start: Position, end: &str, what: &str) -> Result<String, SyntaxError> {
         let mut taken = String::new();
         while !self.starts_with(end) {
             match self.take() {
@@ -169,9 +169,10 @@ impl Lexer {
             } else if self.starts_with("//") || (self.starts_with("#") && self.here.column == 1) {
                 self.take_while(|c| c != '\n');
             } else if self.starts_with("/*") {
+                let start = self.here;
                 self.take();
                 self.take();
-                self.take_until("*/", "a comment")?;
+                self.take_until(start, "*/", "a comment")?;
             } else {
                 return Ok(());
             }
@@ -185,19 +186,19 @@ impl Lexer {
             return Ok(None);
         };
         let token = match first {
-            '-' if at.column == 1 && self.starts_with("--") => self.option(),
+            '-' if self.begins_option() => self.option()?,
             '"' => {
                 self.take();
-                Token::Text(self.take_until("\"", "a string")?)
+                Token::Text(self.take_until(at, "\"", "a string")?)
             }
             '`' => {
                 self.take();
-                Token::Shell(self.take_until("`", "a command")?)
+                Token::Shell(self.take_until(at, "`", "a command")?)
             }
             '%' if self.starts_with("%{") => {
                 self.take();
                 self.take();
-                Token::Code(self.take_until("}%", "an assertion")?)
+                Token::Code(self.take_until(at, "}%", "an assertion")?)
             }
             '.' if self.starts_with("...") => {
                 for _ in 0..3 {
@@ -219,9 +220,22 @@ impl Lexer {
         Ok(Some((token, at)))
     }
 
-    fn option(&mut self) -> Token {
+    /// `--name`: two signs that stand nowhere else, and a letter.
+    fn begins_option(&self) -> bool {
+        self.starts_with("--") && self.peek(2).is_some_and(char::is_alphabetic)
+    }
+
+    /// A value in quotes or backticks keeps them, and its blanks.
+    fn option(&mut self) -> Result<Token, SyntaxError> {
         self.take_while(|c| c == '-');
-        Token::Option(self.take_while(|c| !c.is_whitespace()))
+        let mut text = self.take_while(|c| !c.is_whitespace() && !matches!(c, '"' | '`'));
+        if let Some(quote @ ('"' | '`')) = self.peek(0) {
+            let start = self.here;
+            self.take();
+            let value = self.take_until(start, &quote.to_string(), "the value of an option")?;
+            text += &format!("{quote}{value}{quote}");
+        }
+        Ok(Token::Option(text))
     }
 
     fn hex(&mut self, at: Position) -> Result<Token, SyntaxError> {
@@ -282,7 +296,7 @@ mod tests {
     #[test]
     fn what_has_no_end_is_reported_where_it_begins() {
         let error = tokens("\n `echo", &[].into()).expect_err("no end");
-        assert_eq!(error.at, Position { line: 2, column: 3 });
+        assert_eq!(error.at, Position { line: 2, column: 2 });
         assert!(error.message.contains("no end"), "{}", error.message);
     }
 

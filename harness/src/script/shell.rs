@@ -1,6 +1,15 @@
 //! The commands between backticks, as far as they mean something for the engine.
+//!
+//! A command is carried out when the engine has a knob for what it sets; it is passed over when nothing that it sets can be told from the
+//! packets of a script (offloads, queue lengths, caches that the engine has not), or when it sets what the engine always does. Any other is
+//! unsupported, by name.
 
-use handfast::config::Config;
+mod freebsd;
+mod linux;
+#[cfg(test)]
+mod tests;
+
+use handfast::config::{Config, Congestion};
 use handfast::time::Duration;
 
 use super::verdict::Stop;
@@ -23,20 +32,29 @@ pub(super) fn run(commands: &str, config: &mut Config, running: bool) -> Result<
 }
 
 fn run_command(command: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
-    let words = words(command);
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| Stop::unsupported(format!("command `{command}`")))?;
+    let unsupported = || Stop::unsupported(format!("command `{command}`"));
+    let (words, target) = without_redirections(words(command));
+    let (program, arguments) = words.split_first().ok_or_else(unsupported)?;
     let name = program.rsplit('/').next().unwrap_or(program);
-    match name {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match (name, arguments.as_slice()) {
         // What these set is what the engine's configuration starts from, and what it is thrown away with.
-        "defaults.sh" => Ok(()),
+        ("defaults.sh", _) => Ok(()),
         _ if name.starts_with("sysctl_restore") => Ok(()),
-        "sysctl" | "set_sysctls.py" => arguments
+        ("true" | ":", _) => Ok(()),
+        // A module or a cache that the engine has not, and the offloads and the queue of a device that is not there.
+        ("kldload" | "modprobe", _) | ("ip", ["tcp_metrics", ..]) => Ok(()),
+        ("ethtool", ["-K" | "--offload" | "--features", ..]) => Ok(()),
+        ("ip" | "ifconfig", [.., "txqueuelen", _]) => Ok(()),
+        ("sysctl" | "set_sysctls.py", arguments) => arguments
             .iter()
-            .filter(|word| !word.starts_with(['-', '>']) && !word.starts_with("2>"))
-            .try_for_each(|word| sysctl(command, word, config, running)),
-        _ => Err(Stop::unsupported(format!("command `{command}`"))),
+            .filter(|word| !word.starts_with('-'))
+            .try_for_each(|word| assign(command, word, config, running)),
+        ("echo", [value]) => {
+            let path = target.ok_or_else(unsupported)?;
+            assign(command, &format!("{path}={value}"), config, running)
+        }
+        _ => Err(unsupported()),
     }
 }
 
@@ -56,18 +74,43 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// The words that are no redirections, and where standard output goes.
+fn without_redirections(words: Vec<String>) -> (Vec<String>, Option<String>) {
+    let (mut kept, mut target) = (Vec::new(), None);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let Some((before, after)) = word.split_once('>') else {
+            kept.push(word);
+            continue;
+        };
+        if !matches!(before, "" | "1" | "2" | "&") {
+            kept.push(word);
+            continue;
+        }
+        let after = after.trim_start_matches('>');
+        let file = if after.is_empty() {
+            words.next()
+        } else {
+            Some(after.to_owned())
+        };
+        if before != "2" {
+            target = file;
+        }
+    }
+    (kept, target)
+}
+
 /// `net.ipv4.tcp_x=1` or `/proc/sys/net/ipv4/tcp_x=1`.
-fn sysctl(command: &str, assignment: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+fn assign(command: &str, assignment: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
     let unsupported = || Stop::unsupported(format!("command `{command}`"));
     let (path, value) = assignment.split_once('=').ok_or_else(unsupported)?;
-    let mut parts = path.rsplit(['/', '.']);
-    let name = parts.next().unwrap_or(path);
-    let own = parts.next() == Some("handfast");
+    let path = path.trim_start_matches("/proc/sys/").replace('/', ".");
     let mut changed = config.clone();
-    let known = if own {
-        set_own(&mut changed, name, value)
-    } else {
-        set(&mut changed, name, value)
+    let known = match path.rsplit_once('.') {
+        Some(("handfast" | "net.handfast", name)) => set_own(&mut changed, name, value),
+        Some((tree, name)) if freebsd::has(tree) => freebsd::set(&mut changed, &path, name, value),
+        Some((_, name)) => linux::set(&mut changed, name, value),
+        None => None,
     };
     known.ok_or_else(unsupported)?;
     if running && format!("{changed:?}") != format!("{config:?}") {
@@ -79,52 +122,25 @@ fn sysctl(command: &str, assignment: &str, config: &mut Config, running: bool) -
     Ok(())
 }
 
-/// Linux's settings. `None` when the engine has nothing of the kind, or not with that value.
-fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
-    let tcp = &mut config.tcp;
-    if name == "tcp_congestion_control" {
-        return (value == "reno").then_some(());
-    }
-    // Of minimum, default and maximum the last is what a buffer can grow to.
-    let last: u32 = value.split_whitespace().last()?.parse().ok()?;
+/// The congestion control of that name, if the engine has it. FreeBSD's names are other ones.
+pub(super) fn congestion(name: &str) -> Option<Congestion> {
     match name {
-        "tcp_timestamps" => tcp.timestamps = last != 0,
-        "tcp_window_scaling" => tcp.window_scaling = last != 0,
-        "tcp_syn_retries" => tcp.syn_retries = u8::try_from(last).ok()?,
-        "tcp_synack_retries" => tcp.syn_ack_retries = u8::try_from(last).ok()?,
-        "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
-        "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
-        "tcp_rmem" => tcp.receive_buffer = last,
-        "tcp_wmem" => tcp.send_buffer = last,
-        "ip_default_ttl" => config.ttl = u8::try_from(last).ok()?,
-        _ => return describes_engine(name, last),
-    }
-    Some(())
-}
-
-/// Settings that the engine cannot change, with the values that describe it.
-fn describes_engine(name: &str, value: u32) -> Option<()> {
-    match name {
-        // Offloads, pacing, and memory of routes: nothing that a packet on this wire could tell.
-        "tcp_min_tso_segs"
-        | "tcp_no_metrics_save"
-        | "tcp_autocorking"
-        | "tcp_moderate_rcvbuf"
-        | "tcp_pacing_ss_ratio"
-        | "tcp_pacing_ca_ratio" => Some(()),
-        // Off, or on demand: what arrives in such a script tells whether that is enough.
-        "tcp_ecn" => (value == 0 || value == 2).then_some(()),
-        "tcp_rfc1337" => (value == 1).then_some(()),
-        "tcp_fastopen"
-        | "tcp_mtu_probing"
-        | "tcp_slow_start_after_idle"
-        | "tcp_early_retrans"
-        | "tcp_syncookies" => (value == 0).then_some(()),
+        "cubic" => Some(Congestion::Cubic),
+        "reno" | "newreno" => Some(Congestion::NewReno),
         _ => None,
     }
 }
 
-/// Settings of the engine that Linux has no name for.
+/// Linux's name of a congestion control.
+pub(super) fn congestion_name(congestion: Congestion) -> &'static str {
+    match congestion {
+        Congestion::Cubic => "cubic",
+        Congestion::NewReno => "reno",
+        Congestion::Fixed(_) => "fixed",
+    }
+}
+
+/// Settings of the engine that neither system has a name for.
 fn set_own(config: &mut Config, name: &str, value: &str) -> Option<()> {
     let number: u32 = value.parse().ok()?;
     match name {
@@ -135,48 +151,4 @@ fn set_own(config: &mut Config, name: &str, value: &str) -> Option<()> {
         _ => return None,
     }
     Some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use handfast::config::{AddressBlock, Config};
-    use handfast::time::Duration;
-
-    use super::{run, words};
-    use crate::script::verdict::Stop;
-
-    fn config() -> Config {
-        Config::new([0; 32], [AddressBlock::single([10, 0, 0, 1].into())])
-    }
-
-    #[test]
-    fn quotes_keep_blanks() {
-        assert_eq!(words("a -q b=\"1 2\""), ["a", "-q", "b=1 2"]);
-    }
-
-    #[test]
-    fn settings_of_both_spellings_reach_the_engine() {
-        let mut config = config();
-        let commands = "sysctl -q net.ipv4.tcp_timestamps=0 net.ipv4.tcp_rmem=\"1 2 3000\"\n\
-                        ../common/set_sysctls.py /proc/sys/net/ipv4/tcp_fin_timeout=7";
-        run(commands, &mut config, false).expect("known settings");
-        assert!(!config.tcp.timestamps);
-        assert_eq!(config.tcp.receive_buffer, 3000);
-        assert_eq!(config.tcp.fin_wait_2, Duration::from_secs(7));
-    }
-
-    #[test]
-    fn nothing_is_passed_over_in_silence() {
-        for command in [
-            "ip route add x",
-            "sysctl -q net.ipv4.tcp_made_up=1",
-            "sysctl -q net.ipv4.tcp_ecn=1",
-            "sysctl -q tcp_ecn",
-        ] {
-            let outcome = run(command, &mut config(), false);
-            let is_named = matches!(&outcome, Err(Stop::Unsupported(what)) if what.contains(command));
-            assert!(is_named, "{command}: {outcome:?}");
-        }
-        assert!(run("sysctl -q net.ipv4.tcp_timestamps=0", &mut config(), true).is_err());
-    }
 }

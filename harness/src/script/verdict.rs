@@ -9,6 +9,8 @@ use super::lexer::Position;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     Passed,
+    /// Something was not as expected, and the script said beforehand that it need not be (`--non_fatal`).
+    PassedWith(Vec<Failure>),
     Failed(Failure),
     /// It needs something that cannot be done.
     Unsupported {
@@ -74,6 +76,12 @@ impl fmt::Display for About<'_> {
         let file = self.file.display();
         match self.verdict {
             Verdict::Passed => write!(f, "pass         {file}"),
+            Verdict::PassedWith(warnings) => {
+                write!(f, "pass         {file}")?;
+                warnings
+                    .iter()
+                    .try_for_each(|warning| write!(f, "\n    not fatal  {}: {}", warning.at, warning.reason))
+            }
             Verdict::Unsupported { at, construct } => {
                 write!(f, "unsupported  {file}:{}: {construct}", at.line)
             }

@@ -7,6 +7,7 @@ use super::build::Ends;
 use super::configuration::Settings;
 use super::flow::Flow;
 use super::host::{Host, START};
+use super::info::Link;
 use super::packet::Packet;
 use super::sockets::Sockets;
 use super::wire::Wire;
@@ -53,6 +54,17 @@ impl World {
 
     pub(super) fn engine(&mut self) -> &mut Engine<Wire> {
         &mut self.host().engine
+    }
+
+    /// What the link lets pass.
+    pub(super) fn link(&self) -> Link {
+        let mtu = self.settings.mtu;
+        let headers = if self.settings.local.is_ipv6() { 60 } else { 40 };
+        let most = u32::from(self.config.tcp.max_segment);
+        Link {
+            mtu,
+            advertised_mss: mtu.saturating_sub(headers).min(most),
+        }
     }
 
     pub(super) fn now(&self) -> handfast::time::Instant {

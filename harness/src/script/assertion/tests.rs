@@ -19,6 +19,10 @@ fn what_holds() {
         "x = tcpi_snd_cwnd\nassert x // 3 == 3, 'cwnd: %d' % (x)",
         "# nothing\n",
         "assert not not tcpi_snd_cwnd",
+        "assert tcpi_snd_cwnd in (9, 10) and tcpi_snd_cwnd not in [1]",
+        "assert abs(-3) == min(3, 4) == int(3), f'cwnd {tcpi_snd_cwnd:d}'",
+        "print('%d of %d' % (tcpi_snd_cwnd, 3))",
+        "assert (tcpi_snd_cwnd == 10 or\n        tcpi_snd_cwnd == 11), [tcpi_snd_cwnd, 'cwnd']",
         "assert 0x10 >> 2 == 4 and (1 <\n 2)",
     ] {
         assert_eq!(outcome(code), Ok(()), "{code}");

@@ -34,6 +34,7 @@ pub(crate) fn parse(text: &str, defines: &Defines) -> Result<Script, SyntaxError
     let mut cursor = Cursor::new(body);
     let mut events = Vec::new();
     parse_events(&mut cursor, &mut events, 0)?;
+    check_times(&events)?;
     Ok(Script { options, events })
 }
 
@@ -123,15 +124,57 @@ fn parse_event(cursor: &mut Cursor) -> Result<Event, SyntaxError> {
     Ok(Event { at, when, what })
 }
 
+/// Absolute times count on, and the first event has the time 0.
+fn check_times(events: &[Event]) -> Result<(), SyntaxError> {
+    let mut last = 0;
+    for (index, event) in events.iter().enumerate() {
+        let (When::Absolute(time) | When::AbsoluteRange(time, _) | When::AbsoluteCall(time, _)) = event.when
+        else {
+            continue;
+        };
+        if index == 0 && time != 0 {
+            return Err(SyntaxError::new(
+                event.at,
+                "the first event must be at time 0; write `+` before a time that counts from the event before",
+            ));
+        }
+        if time < last {
+            return Err(SyntaxError::new(
+                event.at,
+                format!(
+                    "this time is before the {} of an earlier event; write `+` before a time that counts from the event before",
+                    seconds(last)
+                ),
+            ));
+        }
+        last = time;
+    }
+    Ok(())
+}
+
+fn seconds(time: Nanos) -> String {
+    let text = format!("{}.{:09}", time / 1_000_000_000, time % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn parse_when(cursor: &mut Cursor) -> Result<When, SyntaxError> {
     if cursor.take_sign('*') {
         return Ok(When::Any);
     }
+    let at = cursor.here();
     let relative = cursor.take_sign('+');
     let first = parse_time(cursor)?;
+    let in_order = |second| match second < first {
+        false => Ok(()),
+        true => Err(SyntaxError::new(
+            at,
+            "the second time is before the first; both count from the same moment",
+        )),
+    };
     if cursor.take_sign('~') {
         let second_relative = cursor.take_sign('+');
         let second = parse_time(cursor)?;
+        in_order(second)?;
         return Ok(if relative || second_relative {
             When::RelativeRange(first, second)
         } else {
@@ -142,6 +185,7 @@ fn parse_when(cursor: &mut Cursor) -> Result<When, SyntaxError> {
         cursor.take();
         let returns_relative = cursor.take_sign('+');
         let second = parse_time(cursor)?;
+        in_order(second)?;
         return Ok(if relative || returns_relative {
             When::RelativeCall(first, second)
         } else {

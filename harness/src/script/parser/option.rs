@@ -8,6 +8,8 @@ const FAST_OPEN: u8 = 34;
 const EXPERIMENT: u8 = 254;
 const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 const MD5: u8 = 19;
+const ACCURATE_ECN_0: u8 = 172;
+const ACCURATE_ECN_1: u8 = 174;
 
 /// `<a,b,c>`; `None` for `<...>`.
 pub(super) fn parse(cursor: &mut Cursor) -> Result<Option<Vec<TcpOption>>, SyntaxError> {
@@ -48,7 +50,7 @@ fn parse_option(cursor: &mut Cursor) -> Result<TcpOption, SyntaxError> {
         }
         "md5" => raw(at, &[MD5], cursor.hex_bytes()?)?,
         "raw" => TcpOption::Raw(cursor.hex_bytes()?),
-        "ECN" => return Err(SyntaxError::unsupported(at, "option ECN")),
+        "ECN" => parse_accurate_ecn(cursor)?,
         _ => return Err(wanted),
     })
 }
@@ -70,6 +72,32 @@ fn parse_blocks(cursor: &mut Cursor) -> Result<Vec<(u32, u32)>, SyntaxError> {
         blocks.push((left, cursor.small("a sequence number")?));
     }
     Ok(blocks)
+}
+
+/// `ECN e0b N [ceb N [e1b N]]`, or the other way round: AccECN's counters of 24 bits, in one of two orders (draft-ietf-tcpm-accurate-ecn).
+fn parse_accurate_ecn(cursor: &mut Cursor) -> Result<TcpOption, SyntaxError> {
+    let (kind, order) = match cursor.word() {
+        Some("e0b") => (ACCURATE_ECN_0, ["e0b", "ceb", "e1b"]),
+        Some("e1b") => (ACCURATE_ECN_1, ["e1b", "ceb", "e0b"]),
+        _ => return Err(cursor.wanted("`e0b` or `e1b`")),
+    };
+    let mut bytes = vec![kind, 2];
+    for counter in order {
+        if !cursor.take_word(counter) {
+            break;
+        }
+        let at = cursor.here();
+        let value: u32 = cursor.small("a counter")?;
+        if value >= 1 << 24 {
+            return Err(SyntaxError::new(
+                at,
+                format!("{value} is too large for a counter of 24 bits"),
+            ));
+        }
+        bytes.extend(&value.to_be_bytes()[1..]);
+        bytes[1] += 3;
+    }
+    Ok(TcpOption::Raw(bytes))
 }
 
 fn parse_timestamps(cursor: &mut Cursor) -> Result<TcpOption, SyntaxError> {

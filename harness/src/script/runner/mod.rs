@@ -35,6 +35,8 @@ pub(super) struct Runner {
     blocked: Option<Blocked>,
     variables: HashMap<String, i64>,
     trace: VecDeque<String>,
+    /// What was not as expected where it need not be.
+    warnings: Vec<Failure>,
 }
 
 impl Runner {
@@ -45,8 +47,17 @@ impl Runner {
             Err((at, stop)) => return verdict(at, stop, VecDeque::new()),
         };
         for event in &script.events {
-            if let Err((at, stop)) = runner.event(event) {
-                return verdict(at, stop, runner.trace);
+            match runner.event(event) {
+                Ok(()) => {}
+                Err((at, Stop::Failed { reason, compared })) if runner.may_fail(&event.what) => {
+                    runner.warnings.push(Failure {
+                        at,
+                        reason,
+                        compared,
+                        trace: Vec::new(),
+                    });
+                }
+                Err((at, stop)) => return verdict(at, stop, runner.trace),
             }
         }
         let end = script
@@ -54,7 +65,8 @@ impl Runner {
             .last()
             .map_or(Position { line: 1, column: 1 }, |event| event.at);
         match runner.finish(end) {
-            Ok(()) => Verdict::Passed,
+            Ok(()) if runner.warnings.is_empty() => Verdict::Passed,
+            Ok(()) => Verdict::PassedWith(runner.warnings),
             Err((at, stop)) => verdict(at, stop, runner.trace),
         }
     }
@@ -69,7 +81,18 @@ impl Runner {
             blocked: None,
             variables: HashMap::new(),
             trace: VecDeque::new(),
+            warnings: Vec::new(),
         })
+    }
+
+    /// Whether the script goes on when such an event is not as expected.
+    fn may_fail(&self, what: &What) -> bool {
+        let settings = &self.world.settings;
+        match what {
+            What::Expect(_) | What::Quiet => settings.packets_may_fail,
+            What::Call(_) => settings.calls_may_fail,
+            _ => false,
+        }
     }
 
     fn event(&mut self, event: &Event) -> Result<(), (Position, Stop)> {
@@ -213,9 +236,9 @@ impl Runner {
 
     fn assert(&mut self, code: &str) -> Result<(), Stop> {
         let snapshot = self.connection_under_test();
-        let mtu = self.world.settings.mtu;
+        let link = self.world.link();
         let known = |name: &str| {
-            info::constant(name).or_else(|| snapshot.as_ref().and_then(|of| info::field(name, mtu, of)))
+            info::constant(name).or_else(|| snapshot.as_ref().and_then(|of| info::field(name, link, of)))
         };
         assertion::run(code, &known, &mut self.variables).map_err(|problem| match problem {
             Problem::False(why) => Stop::failed(why),

@@ -1,6 +1,6 @@
 //! `fcntl` and `ioctl`.
 
-use super::{Attempt, Kind, Result, arguments, failed, returned};
+use super::{Attempt, Descriptor, Kind, Result, arguments, failed, returned};
 use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
 use crate::script::world::World;
@@ -23,15 +23,53 @@ pub(super) fn named(word: &str) -> Option<i64> {
         "POLLRDNORM" => 64,
         "POLLWRNORM" => 256,
         "POLLRDHUP" | "EPOLLRDHUP" => 0x2000,
-        "EPERM" => 1,
-        "EAGAIN" => 11,
-        "EPIPE" => 32,
-        "ECONNRESET" => 104,
-        "ETIMEDOUT" => 110,
-        "ECONNREFUSED" => 111,
-        "EHOSTUNREACH" => 113,
-        _ => return crate::script::info::constant(word),
+        _ => return errno(word).or_else(|| crate::script::info::constant(word)),
     })
+}
+
+/// Linux's number of an error that a socket can meet.
+fn errno(name: &str) -> Option<i64> {
+    const NAMES: [(&str, i64); 37] = [
+        ("EPERM", 1),
+        ("EINTR", 4),
+        ("EIO", 5),
+        ("EBADF", 9),
+        ("EAGAIN", 11),
+        ("EWOULDBLOCK", 11),
+        ("ENOMEM", 12),
+        ("EACCES", 13),
+        ("EFAULT", 14),
+        ("EBUSY", 16),
+        ("EINVAL", 22),
+        ("EMFILE", 24),
+        ("EPIPE", 32),
+        ("EDOM", 33),
+        ("EPROTO", 71),
+        ("ENOTSOCK", 88),
+        ("EDESTADDRREQ", 89),
+        ("EMSGSIZE", 90),
+        ("EPROTOTYPE", 91),
+        ("ENOPROTOOPT", 92),
+        ("EPROTONOSUPPORT", 93),
+        ("EOPNOTSUPP", 95),
+        ("EADDRINUSE", 98),
+        ("EADDRNOTAVAIL", 99),
+        ("ENETDOWN", 100),
+        ("ENETUNREACH", 101),
+        ("ECONNABORTED", 103),
+        ("ECONNRESET", 104),
+        ("ENOBUFS", 105),
+        ("EISCONN", 106),
+        ("ENOTCONN", 107),
+        ("ETIMEDOUT", 110),
+        ("ECONNREFUSED", 111),
+        ("EHOSTDOWN", 112),
+        ("EHOSTUNREACH", 113),
+        ("EALREADY", 114),
+        ("EINPROGRESS", 115),
+    ];
+    let known = NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, number)| *number)
 }
 
 /// A number, or names of numbers joined by `|`.
@@ -68,8 +106,23 @@ pub(super) fn fcntl(world: &mut World, call: &Call) -> Result<Attempt> {
             descriptor.nonblocking = flags & NONBLOCK != 0;
             Ok(returned(0))
         }
+        // Descriptors of scripts are not inherited by anybody.
+        "F_GETFD" | "F_SETFD" => Ok(returned(0)),
         _ => Err(Stop::unsupported(format!("fcntl {command}"))),
     }
+}
+
+fn set_nonblocking(world: &mut World, fd: i64, call: &Call) -> Result<Attempt> {
+    let on = call
+        .arguments
+        .get(2)
+        .and_then(value)
+        .ok_or_else(|| Stop::failed("FIONBIO needs [0] or [1]"))?;
+    let Some(descriptor) = world.sockets.get(fd) else {
+        return Ok(failed("EBADF"));
+    };
+    descriptor.nonblocking = on != 0;
+    Ok(returned(0))
 }
 
 pub(super) fn ioctl(world: &mut World, call: &Call) -> Result<Attempt> {
@@ -79,15 +132,22 @@ pub(super) fn ioctl(world: &mut World, call: &Call) -> Result<Attempt> {
         .copied()
         .unwrap_or_default()
         .to_owned();
-    let handle = match world.sockets.get(fd).map(|descriptor| &descriptor.kind) {
-        Some(Kind::Stream(handle)) => *handle,
+    if request == "FIONBIO" {
+        return set_nonblocking(world, fd, call);
+    }
+    let (handle, read) = match world.sockets.get(fd) {
+        Some(Descriptor {
+            kind: Kind::Stream(handle),
+            peeked,
+            ..
+        }) => (*handle, peeked.read() as u32),
         Some(_) => return Ok(failed("EINVAL")),
         None => return Ok(failed("EBADF")),
     };
     let snapshot = world.engine().tcp_info(handle);
     let snapshot = snapshot.ok_or_else(|| Stop::failed("the connection is gone"))?;
     let found = match request.as_str() {
-        "SIOCINQ" | "FIONREAD" => snapshot.rcv_buffered,
+        "SIOCINQ" | "FIONREAD" => snapshot.rcv_buffered.saturating_sub(read),
         "SIOCOUTQ" | "TIOCOUTQ" => snapshot.send_queued,
         "SIOCOUTQNSD" => snapshot.send_queued.saturating_sub(snapshot.unacked),
         _ => return Err(Stop::unsupported(format!("ioctl {request}"))),

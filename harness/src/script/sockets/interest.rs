@@ -113,8 +113,7 @@ fn has_timed_out(world: &World, timeout: i64, progress: &mut Progress) -> bool {
     let Ok(timeout) = u64::try_from(timeout) else {
         return false;
     };
-    let now = world.now();
-    now >= *progress.until.get_or_insert(now + Duration::from_millis(timeout))
+    progress.has_waited(world.now(), Duration::from_millis(timeout))
 }
 
 pub(super) fn poll(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {

@@ -5,14 +5,18 @@ mod control;
 mod datagram;
 mod interest;
 mod option;
+mod peek;
+mod setting;
 mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use handfast::application::{ConnectionError, Datagram, ListenerHandle, TcpHandle, UdpHandle};
+use handfast::time::{Duration, Instant};
 
 pub(super) use self::control::value;
 use self::interest::Interest;
+use self::peek::Peeked;
 use super::tree::{Call, Expression};
 use super::verdict::Stop;
 use super::world::World;
@@ -35,17 +39,22 @@ pub(super) enum Attempt {
 /// What a call that blocks has done already.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Progress {
-    /// Bytes written.
-    written: usize,
+    /// Bytes moved.
+    moved: usize,
     /// The connection was started.
     started: bool,
     /// When a call with a timeout gives up.
-    until: Option<handfast::time::Instant>,
+    until: Option<Instant>,
 }
 
 impl Progress {
+    /// Whether a call that may wait for `patience` has waited for so long.
+    fn has_waited(&mut self, now: Instant, patience: Duration) -> bool {
+        now >= *self.until.get_or_insert(now + patience)
+    }
+
     /// When a call that waits returns at the latest.
-    pub(super) fn until(&self) -> Option<handfast::time::Instant> {
+    pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 }
@@ -102,6 +111,8 @@ struct Descriptor {
     /// The error of the connection was told.
     error_told: bool,
     read_shut: bool,
+    /// What was looked at and not read.
+    peeked: Peeked,
     /// `close` resets.
     resets: bool,
     /// Options that were set and change nothing, for those who ask.
@@ -117,6 +128,7 @@ impl Descriptor {
             port: None,
             error_told: false,
             read_shut: false,
+            peeked: Peeked::default(),
             resets: false,
             options: BTreeMap::new(),
         }
@@ -160,7 +172,7 @@ pub(super) fn attempt(world: &mut World, call: &Call, progress: &mut Progress) -
         "listen" => stream::listen(world, call),
         "accept" | "accept4" => stream::accept(world, call),
         "connect" => connect(world, call, progress),
-        "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => read(world, call),
+        "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => read(world, call, progress),
         "write" | "send" | "sendto" | "writev" | "sendmsg" => write(world, call, progress),
         "shutdown" => stream::shutdown(world, call),
         "close" => close(world, call),
@@ -246,12 +258,12 @@ fn connect(world: &mut World, call: &Call, progress: &mut Progress) -> Result<At
     stream::connect(world, call, fd, progress)
 }
 
-fn read(world: &mut World, call: &Call) -> Result<Attempt> {
+fn read(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {
     let fd = arguments::fd(call)?;
     if is_datagram(world, fd) {
         return datagram::receive(world, call, fd);
     }
-    stream::receive(world, call, fd)
+    stream::receive(world, call, fd, progress)
 }
 
 fn write(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {
@@ -275,7 +287,9 @@ fn close(world: &mut World, call: &Call) -> Result<Attempt> {
             }
             world.engine().tcp_close_listener(handle);
         }
-        Kind::Stream(handle) if descriptor.resets => world.engine().tcp_abort(handle),
+        Kind::Stream(handle) if descriptor.resets || descriptor.peeked.len() > 0 => {
+            world.engine().tcp_abort(handle);
+        }
         Kind::Stream(handle) => world.engine().tcp_close(handle),
         Kind::Datagram { handle, .. } => {
             if let Some(handle) = handle {

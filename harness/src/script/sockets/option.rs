@@ -3,11 +3,12 @@
 use handfast::application::TcpInfo;
 
 use super::control::value;
-use super::{Attempt, Kind, Result, arguments, datagram, failed, returned, stream};
+use super::{Attempt, Kind, Result, arguments, datagram, failed, returned, setting, stream};
 use crate::script::configuration::doubled;
 use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
 use crate::script::world::World;
+use crate::script::{info, shell};
 
 /// The name of the option, the third argument.
 fn name_of(call: &Call) -> Result<String> {
@@ -30,17 +31,49 @@ pub(super) fn set(world: &mut World, call: &Call) -> Result<Attempt> {
         .arguments
         .get(3)
         .ok_or_else(|| Stop::failed("setsockopt needs a value"))?;
-    if name == "SO_LINGER" {
-        return set_linger(world, fd, given);
+    match (name.as_str(), unwrapped(given)) {
+        ("SO_LINGER", given) => set_linger(world, fd, given),
+        ("SO_RCVTIMEO" | "SO_SNDTIMEO", given) => set_timeout(world, fd, &name, given),
+        ("TCP_CONGESTION", Expression::Text(algorithm)) => set_congestion(world, algorithm),
+        (_, given) => {
+            let number =
+                value(given).ok_or_else(|| Stop::unsupported(format!("{name} with the value {given}")))?;
+            set_number(world, fd, &name, number)
+        }
     }
-    if let Expression::Text(text) = unwrapped(given) {
-        return match (name.as_str(), text.as_str()) {
-            ("TCP_CONGESTION", "reno") => Ok(returned(0)),
-            _ => Err(Stop::unsupported(format!("{name} {text}"))),
-        };
+}
+
+/// The congestion control is the engine's, so it can be chosen while there is no engine.
+fn set_congestion(world: &mut World, algorithm: &str) -> Result<Attempt> {
+    let wanted = shell::congestion(algorithm)
+        .ok_or_else(|| Stop::unsupported(format!("TCP_CONGESTION {algorithm}")))?;
+    if world.is_running() && world.config.tcp.congestion != wanted {
+        return Err(Stop::unsupported(format!(
+            "TCP_CONGESTION {algorithm} while the engine runs"
+        )));
     }
-    let given = value(given).ok_or_else(|| Stop::unsupported(format!("{name} with such a value")))?;
-    set_number(world, fd, &name, given)
+    world.config.tcp.congestion = wanted;
+    Ok(returned(0))
+}
+
+/// `{tv_sec=…, tv_usec=…}`, kept in microseconds; 0 is for ever.
+fn set_timeout(world: &mut World, fd: i64, name: &str, given: &Expression) -> Result<Attempt> {
+    let field = |name| given.field(name).and_then(Expression::integer);
+    let micros = match (field("tv_sec"), field("tv_usec")) {
+        (Some(seconds), Some(micros)) => seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(micros)),
+        _ => return Err(Stop::failed(format!("{name} needs {{tv_sec=…, tv_usec=…}}"))),
+    };
+    let Some(micros) = micros.filter(|micros| (0..=1 << 50).contains(micros)) else {
+        return Ok(failed("EDOM"));
+    };
+    keep(world, fd, name, micros);
+    Ok(returned(0))
+}
+
+fn keep(world: &mut World, fd: i64, name: &str, given: i64) {
+    if let Some(descriptor) = world.sockets.get(fd) {
+        descriptor.options.insert(name.to_owned(), given);
+    }
 }
 
 /// The only element of a list, or the value itself.
@@ -52,7 +85,6 @@ fn unwrapped(expression: &Expression) -> &Expression {
 }
 
 fn set_linger(world: &mut World, fd: i64, given: &Expression) -> Result<Attempt> {
-    let given = unwrapped(given);
     let field = |name| given.field(name).and_then(Expression::integer);
     let (Some(on), Some(seconds)) = (
         field("onoff").or_else(|| field("l_onoff")),
@@ -75,16 +107,56 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
         | "IPV6_V6ONLY" => {}
         "TCP_NODELAY" => return set_no_delay(world, fd, given != 0),
         "IP_TTL" | "IPV6_UNICAST_HOPS" => set_ttl(world, name, given)?,
+        "TCP_MAXSEG" => return set_max_segment(world, fd, given),
+        "TCP_SYNCNT" => return set_syn_retries(world, given),
+        _ if setting::NAMES.contains(&name) => {
+            if !setting::is_legal(name, given) {
+                return Ok(failed("EINVAL"));
+            }
+        }
+        // In line is how the engine always delivers.
+        "SO_OOBINLINE" if given == 1 => {}
         // Off is what the engine always does.
-        "SO_KEEPALIVE" | "TCP_CORK" | "TCP_USER_TIMEOUT" | "TCP_DEFER_ACCEPT" | "SO_OOBINLINE" | "IP_TOS"
-        | "IPV6_TCLASS" | "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING" | "IP_RECVERR"
+        "TCP_CORK" | "TCP_DEFER_ACCEPT" | "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING"
+        | "IP_RECVERR"
             if given == 0 => {}
         "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" | "IPV6_RECVERR" if given == 0 => {}
         _ => return Err(Stop::unsupported(format!("{name} [{given}]"))),
     }
-    if let Some(descriptor) = world.sockets.get(fd) {
-        descriptor.options.insert(name.to_owned(), given);
+    keep(world, fd, name, given);
+    setting::apply(world, fd);
+    Ok(returned(0))
+}
+
+/// Linux's least and largest.
+const MAX_SEGMENTS: std::ops::RangeInclusive<i64> = 88..=32_767;
+
+/// The largest segment is the engine's, so it can be set while there is no engine.
+fn set_max_segment(world: &mut World, fd: i64, given: i64) -> Result<Attempt> {
+    if !MAX_SEGMENTS.contains(&given) {
+        return Ok(failed("EINVAL"));
     }
+    if world.is_running() && i64::from(world.config.tcp.max_segment) != given {
+        return Err(Stop::unsupported(format!(
+            "TCP_MAXSEG [{given}] while the engine runs"
+        )));
+    }
+    world.config.tcp.max_segment = given as u16;
+    keep(world, fd, "TCP_MAXSEG", given);
+    Ok(returned(0))
+}
+
+/// The number is the engine's, so it can be set while there is no engine.
+fn set_syn_retries(world: &mut World, given: i64) -> Result<Attempt> {
+    if !(1..=127).contains(&given) {
+        return Ok(failed("EINVAL"));
+    }
+    if world.is_running() && i64::from(world.config.tcp.syn_retries) != given {
+        return Err(Stop::unsupported(format!(
+            "TCP_SYNCNT [{given}] while the engine runs"
+        )));
+    }
+    world.config.tcp.syn_retries = given as u8;
     Ok(returned(0))
 }
 
@@ -117,8 +189,10 @@ pub(super) fn get(world: &mut World, call: &Call) -> Result<Attempt> {
         return Ok(failed("EBADF"));
     }
     let wanted = call.arguments.get(3).unwrap_or(&Expression::Ellipsis);
-    if name == "TCP_INFO" && *wanted == Expression::Ellipsis {
-        return Ok(returned(0));
+    match name.as_str() {
+        "TCP_INFO" => return get_info(world, fd, unwrapped(wanted)),
+        "TCP_CONGESTION" => return get_congestion(world, unwrapped(wanted)),
+        _ => {}
     }
     let found = current(world, fd, &name)?;
     match unwrapped(wanted) {
@@ -131,9 +205,41 @@ pub(super) fn get(world: &mut World, call: &Call) -> Result<Attempt> {
     }
 }
 
+/// `{tcpi_state=TCP_ESTABLISHED, …}`: the fields that are named are compared.
+fn get_info(world: &mut World, fd: i64, wanted: &Expression) -> Result<Attempt> {
+    let fields = match wanted {
+        Expression::Structure(fields) => fields.as_slice(),
+        Expression::Ellipsis => &[],
+        other => return Err(Stop::unsupported(format!("TCP_INFO {other}"))),
+    };
+    let Some(snapshot) = snapshot(world, fd) else {
+        return Err(Stop::unsupported("TCP_INFO of a socket without a connection"));
+    };
+    let link = world.link();
+    for (name, wanted) in fields {
+        let name = name.as_deref().unwrap_or_default();
+        let found = info::field(name, link, &snapshot).ok_or_else(|| Stop::unsupported(name))?;
+        if value(wanted).is_some_and(|wanted| wanted != found) {
+            return Err(Stop::failed(format!("{name} is {found}, expected {wanted}")));
+        }
+    }
+    Ok(returned(0))
+}
+
+fn get_congestion(world: &World, wanted: &Expression) -> Result<Attempt> {
+    let found = shell::congestion_name(world.config.tcp.congestion);
+    match wanted {
+        Expression::Text(wanted) if wanted != found => Err(Stop::failed(format!(
+            "TCP_CONGESTION is {found}, expected {wanted}"
+        ))),
+        _ => Ok(returned(0)),
+    }
+}
+
 fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
     let (send_buffer, receive_buffer) = (world.config.tcp.send_buffer, world.config.tcp.receive_buffer);
     let ttl = world.config.ttl;
+    let syn_retries = i64::from(world.config.tcp.syn_retries);
     let snapshot = snapshot(world, fd);
     let Some(descriptor) = world.sockets.get(fd) else {
         return Err(Stop::failed("no such descriptor"));
@@ -145,13 +251,17 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "SO_SNDBUF" => stored.map_or(i64::from(send_buffer), |value| i64::from(doubled(value))),
         "SO_RCVBUF" => stored.map_or(i64::from(receive_buffer), |value| i64::from(doubled(value))),
         "TCP_NODELAY" => i64::from(no_delay),
-        "TCP_MAXSEG" => snapshot.map_or(536, |snapshot| i64::from(snapshot.snd_mss)),
+        "TCP_MAXSEG" => snapshot.map_or(stored.unwrap_or(536), |snapshot| i64::from(snapshot.snd_mss)),
+        "TCP_SYNCNT" => syn_retries,
+        "SO_OOBINLINE" => 1,
         "IP_TTL" | "IPV6_UNICAST_HOPS" => i64::from(ttl),
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),
         "SO_ACCEPTCONN" => i64::from(matches!(descriptor.kind, Kind::Listener { .. })),
-        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "SO_KEEPALIVE" | "TCP_CORK"
-        | "TCP_USER_TIMEOUT" => stored.unwrap_or(0),
-        _ => return Err(Stop::unsupported(name)),
+        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "TCP_CORK" => stored.unwrap_or(0),
+        _ => match stored.or_else(|| setting::default(name)) {
+            Some(value) => value,
+            None => return Err(Stop::unsupported(name)),
+        },
     })
 }
 

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use handfast::application::{ConnectError, Read, StreamError, TcpHandle};
+use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
-use super::{Attempt, Descriptor, Kind, Progress, Result, arguments, errno, failed, new_number, returned};
+use super::{
+    Attempt, Descriptor, Kind, Progress, Result, arguments, errno, failed, new_number, returned, setting,
+};
 use crate::script::tree::Call;
 use crate::script::verdict::Stop;
 use crate::script::world::World;
@@ -82,6 +85,7 @@ pub(super) fn accept(world: &mut World, call: &Call) -> Result<Attempt> {
     if no_delay {
         let _ = world.engine().tcp_set_no_delay(connection, true);
     }
+    setting::apply(world, number);
     if let Some((local, remote)) = world.engine().tcp_addresses(connection) {
         let flow = world.flow(local.port(), remote.port());
         world.select(Some(flow));
@@ -128,6 +132,7 @@ fn start(
     if no_delay {
         let _ = world.engine().tcp_set_no_delay(handle, true);
     }
+    setting::apply(world, fd);
     if let Some((local, remote)) = world.engine().tcp_addresses(handle) {
         let flow = world.flow(local.port(), remote.port());
         *world.flow_at(flow) = crate::script::flow::Flow::new(local.port(), remote.port());
@@ -187,9 +192,18 @@ fn stream_of(world: &mut World, fd: i64) -> std::result::Result<(TcpHandle, bool
     }
 }
 
-pub(super) fn receive(world: &mut World, call: &Call, fd: i64) -> Result<Attempt> {
+/// What a call with this flag does besides.
+const RECEIVE_FLAGS: [&str; 5] = [
+    "MSG_DONTWAIT",
+    "MSG_NOSIGNAL",
+    "MSG_PEEK",
+    "MSG_WAITALL",
+    "MSG_TRUNC",
+];
+
+pub(super) fn receive(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
     let (length, flags) = arguments::length(call)?;
-    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL"])?;
+    arguments::check_flags(&flags, &RECEIVE_FLAGS)?;
     let (handle, nonblocking, read_shut) = match stream_of(world, fd) {
         Ok(stream) => stream,
         Err(error) => return Ok(failed(error)),
@@ -197,22 +211,94 @@ pub(super) fn receive(world: &mut World, call: &Call, fd: i64) -> Result<Attempt
     if length == 0 {
         return Ok(returned(0));
     }
-    let mut strange = false;
-    let read = world.engine().tcp_receive_with(handle, length, &mut |bytes| {
-        strange |= bytes.iter().any(|byte| *byte != 0);
-    });
-    if strange {
-        return Err(Stop::failed("what was read is not what arrived"));
+    let peeks = flags.contains(&"MSG_PEEK");
+    let found = if peeks {
+        look(world, fd, handle, length)?
+    } else {
+        take(world, fd, handle, length - progress.moved)?
+    };
+    if let Ok(Some(bytes)) = found {
+        progress.moved = if peeks { bytes } else { progress.moved + bytes };
     }
-    Ok(match read {
-        Ok(Read::Data(bytes)) => returned(bytes as i64),
-        Ok(Read::End) => returned(0),
-        Ok(Read::WouldBlock) if read_shut => returned(0),
-        Ok(Read::WouldBlock) if nonblocking || flags.contains(&"MSG_DONTWAIT") => failed("EAGAIN"),
-        Ok(Read::WouldBlock) => Attempt::Blocks,
+    let waits_for_all = flags.contains(&"MSG_WAITALL") && progress.moved < length;
+    Ok(match found {
+        Ok(Some(bytes)) if bytes > 0 && !waits_for_all => returned(progress.moved as i64),
+        Ok(None) => returned(progress.moved as i64),
+        Ok(Some(_)) if read_shut => returned(progress.moved as i64),
+        Ok(Some(_)) if nonblocking || flags.contains(&"MSG_DONTWAIT") => moved_or_again(progress),
+        Ok(Some(_)) if has_waited(world, fd, "SO_RCVTIMEO", progress) => moved_or_again(progress),
+        Ok(Some(_)) => Attempt::Blocks,
+        Err(_) if progress.moved > 0 => returned(progress.moved as i64),
         Err(StreamError::Failed(_)) => untold_error(world, fd, handle).map_or_else(|| returned(0), failed),
         Err(StreamError::NoConnection | StreamError::ShutDown) => failed("ENOTCONN"),
     })
+}
+
+/// Bytes found; `None` at the end of the stream.
+type Found = std::result::Result<Option<usize>, StreamError>;
+
+const STRANGE: &str = "what was read is not what arrived";
+
+/// Reads what was looked at, or what the engine has.
+fn take(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<Found> {
+    let peeked = world.sockets.get(fd).map(|descriptor| &mut descriptor.peeked);
+    let taken = peeked.map_or(0, |peeked| peeked.take(limit));
+    if taken == limit {
+        return Ok(Ok(Some(taken)));
+    }
+    let mut strange = false;
+    let read = world
+        .engine()
+        .tcp_receive_with(handle, limit - taken, &mut |bytes| {
+            strange |= bytes.iter().any(|byte| *byte != 0);
+        });
+    if strange {
+        return Err(Stop::failed(STRANGE));
+    }
+    Ok(match read {
+        Ok(Read::Data(bytes)) => Ok(Some(taken + bytes)),
+        Ok(Read::WouldBlock) => Ok(Some(taken)),
+        _ if taken > 0 => Ok(Some(taken)),
+        Ok(Read::End) => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+/// Looks at up to `limit` bytes, which stay to be read.
+fn look(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<Found> {
+    loop {
+        let held = world
+            .sockets
+            .get(fd)
+            .map_or(0, |descriptor| descriptor.peeked.len());
+        if held >= limit {
+            return Ok(Ok(Some(limit)));
+        }
+        let chunk = match world.engine().tcp_receive_chunk(handle, limit - held) {
+            Ok(Read::Data(chunk)) => chunk,
+            Ok(Read::WouldBlock) => return Ok(Ok(Some(held))),
+            _ if held > 0 => return Ok(Ok(Some(held))),
+            Ok(Read::End) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(descriptor) = world.sockets.get(fd) {
+            descriptor.peeked.push(chunk);
+            if !descriptor.peeked.is_zero() {
+                return Err(Stop::failed(STRANGE));
+            }
+        }
+    }
+}
+
+/// Whether a call has waited for as long as the option, in microseconds, says.
+fn has_waited(world: &mut World, fd: i64, option: &str, progress: &mut Progress) -> bool {
+    let now = world.now();
+    let descriptor = world.sockets.get(fd);
+    let micros = descriptor.and_then(|descriptor| descriptor.options.get(option).copied());
+    match micros.map(u64::try_from) {
+        Some(Ok(micros)) if micros > 0 => progress.has_waited(now, Duration::from_micros(micros)),
+        _ => false,
+    }
 }
 
 pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
@@ -231,24 +317,33 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progr
             Attempt::Blocks
         });
     }
-    let rest = length - progress.written;
+    let rest = length - progress.moved;
     let sent = world
         .engine()
         .tcp_send_with(handle, rest, &mut |target| target.fill(0));
     match sent {
-        Ok(taken) => progress.written += taken,
-        Err(_) if progress.written > 0 => return Ok(returned(progress.written as i64)),
+        Ok(taken) => progress.moved += taken,
+        Err(_) if progress.moved > 0 => return Ok(returned(progress.moved as i64)),
         Err(StreamError::Failed(_)) => {
             return Ok(failed(untold_error(world, fd, handle).unwrap_or("EPIPE")));
         }
         Err(StreamError::NoConnection | StreamError::ShutDown) => return Ok(failed("EPIPE")),
     }
-    Ok(match progress.written {
-        written if written == length => returned(written as i64),
-        0 if nonblocking => failed("EAGAIN"),
-        written if nonblocking => returned(written as i64),
-        _ => Attempt::Blocks,
-    })
+    if progress.moved == length {
+        return Ok(returned(length as i64));
+    }
+    if !nonblocking && !has_waited(world, fd, "SO_SNDTIMEO", progress) {
+        return Ok(Attempt::Blocks);
+    }
+    Ok(moved_or_again(progress))
+}
+
+/// What a call returns that may not wait.
+fn moved_or_again(progress: &Progress) -> Attempt {
+    match progress.moved {
+        0 => failed("EAGAIN"),
+        moved => returned(moved as i64),
+    }
 }
 
 pub(super) fn shutdown(world: &mut World, call: &Call) -> Result<Attempt> {

@@ -1,0 +1,84 @@
+//! Linux's settings.
+
+use handfast::config::Config;
+use handfast::time::Duration;
+
+/// Sets what is called `name` under `net.ipv4` or `net.core`. `None` when the engine has nothing of the kind, or not with that value.
+pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
+    let tcp = &mut config.tcp;
+    if name == "tcp_congestion_control" {
+        tcp.congestion = super::congestion(value)?;
+        return Some(());
+    }
+    if matches!(name, "default_qdisc" | "tcp_allowed_congestion_control") {
+        return Some(());
+    }
+    // Of minimum, default and maximum the last is what a buffer can grow to.
+    let last: u32 = value.split_whitespace().last()?.parse().ok()?;
+    match name {
+        "tcp_timestamps" => tcp.timestamps = last != 0,
+        "tcp_window_scaling" => tcp.window_scaling = last != 0,
+        "tcp_sack" => tcp.sack = last != 0,
+        "tcp_syn_retries" => tcp.syn_retries = u8::try_from(last).ok()?,
+        "tcp_synack_retries" => tcp.syn_ack_retries = u8::try_from(last).ok()?,
+        "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
+        "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
+        "tcp_rmem" => tcp.receive_buffer = last,
+        "tcp_wmem" => tcp.send_buffer = last,
+        "ip_default_ttl" => config.ttl = u8::try_from(last).ok()?,
+        _ => return describes_engine(name, last),
+    }
+    Some(())
+}
+
+/// Settings that the engine cannot change, with the values that describe it.
+fn describes_engine(name: &str, value: u32) -> Option<()> {
+    let describes = match name {
+        // Offloads, and memory of routes and sockets: nothing that a packet on this wire could tell.
+        "tcp_min_tso_segs"
+        | "tcp_tso_win_divisor"
+        | "tcp_tso_rtt_log"
+        | "tcp_limit_output_bytes"
+        | "tcp_no_metrics_save"
+        | "tcp_no_ssthresh_metrics_save"
+        | "tcp_autocorking"
+        | "tcp_moderate_rcvbuf"
+        | "tcp_max_syn_backlog"
+        | "tcp_max_orphans"
+        | "tcp_max_tw_buckets"
+        | "tcp_mem"
+        | "tcp_pacing_ss_ratio"
+        | "tcp_pacing_ca_ratio"
+        | "tcp_probe_interval"
+        | "tcp_probe_threshold"
+        | "tcp_base_mss"
+        | "tcp_mtu_probe_floor"
+        | "somaxconn"
+        | "rmem_max"
+        | "wmem_max"
+        | "netdev_max_backlog" => true,
+        // Off, or on demand: what arrives in such a script tells whether that is enough.
+        "tcp_ecn" => value == 0 || value == 2,
+        // DSACK, RACK, tail loss probes, undo and the three duplicates are always there.
+        "tcp_dsack" | "tcp_recovery" => value == 1,
+        "tcp_early_retrans" => value == 3 || value == 4,
+        "tcp_frto" => value != 0,
+        "tcp_reordering" => value == 3,
+        "tcp_rfc1337" => value == 1,
+        "tcp_fastopen"
+        | "tcp_mtu_probing"
+        | "tcp_slow_start_after_idle"
+        | "tcp_syncookies"
+        | "tcp_abort_on_overflow"
+        | "tcp_syn_linear_timeouts"
+        | "tcp_thin_linear_timeouts"
+        | "tcp_tw_reuse"
+        | "tcp_shrink_window"
+        | "tcp_migrate_req" => value == 0,
+        "tcp_invalid_ratelimit" => value == 500,
+        "tcp_rto_min_us" => value == 200_000,
+        "tcp_rto_max_ms" => value == 120_000,
+        _ => false,
+    };
+    describes.then_some(())
+}

@@ -1,0 +1,89 @@
+//! Options of a connection that can be set before there is one, so that they are kept and applied when there is.
+
+use handfast::application::TcpHandle;
+use handfast::config::{KeepAlive, UserTimeout};
+use handfast::time::Duration;
+
+use super::{Descriptor, Kind};
+use crate::script::world::World;
+
+/// The options that are kept here.
+pub(super) const NAMES: [&str; 9] = [
+    "SO_KEEPALIVE",
+    "TCP_KEEPIDLE",
+    "TCP_KEEPINTVL",
+    "TCP_KEEPCNT",
+    "TCP_USER_TIMEOUT",
+    "IP_TOS",
+    "IPV6_TCLASS",
+    "SO_RCVTIMEO",
+    "SO_SNDTIMEO",
+];
+
+/// What Linux says of an option that was not set. `None` for other options.
+pub(super) fn default(name: &str) -> Option<i64> {
+    let keep_alive = KeepAlive::default();
+    let seconds = |span: Duration| (span.as_nanos() / 1_000_000_000) as i64;
+    Some(match name {
+        "TCP_KEEPIDLE" => seconds(keep_alive.idle),
+        "TCP_KEEPINTVL" => seconds(keep_alive.interval),
+        "TCP_KEEPCNT" => i64::from(keep_alive.probes),
+        _ if NAMES.contains(&name) => 0,
+        _ => return None,
+    })
+}
+
+/// Whether Linux takes that value.
+pub(super) fn is_legal(name: &str, value: i64) -> bool {
+    match name {
+        "TCP_KEEPIDLE" | "TCP_KEEPINTVL" => (1..=32_767).contains(&value),
+        "TCP_KEEPCNT" => (1..=127).contains(&value),
+        "IP_TOS" | "IPV6_TCLASS" => (0..=255).contains(&value),
+        _ => value >= 0,
+    }
+}
+
+/// Hands a connection what its descriptor was told.
+pub(super) fn apply(world: &mut World, fd: i64) {
+    let Some(Descriptor {
+        kind: Kind::Stream(handle),
+        options,
+        ..
+    }) = world.sockets.get(fd)
+    else {
+        return;
+    };
+    let (handle, options) = (*handle, options.clone());
+    let value = |name: &str| {
+        let given = options.get(name).copied();
+        given.or_else(|| default(name)).unwrap_or(0)
+    };
+    if options.contains_key("SO_KEEPALIVE") {
+        let keep_alive = (value("SO_KEEPALIVE") != 0).then(|| KeepAlive {
+            idle: seconds(value("TCP_KEEPIDLE")),
+            interval: seconds(value("TCP_KEEPINTVL")),
+            probes: value("TCP_KEEPCNT") as u8,
+        });
+        // A connection that is over has nothing to ask any more.
+        let _ = world.engine().tcp_set_keep_alive(handle, keep_alive);
+    }
+    if let Some(millis) = options.get("TCP_USER_TIMEOUT") {
+        set_user_timeout(world, handle, *millis);
+    }
+    if let Some(class) = options.get("IP_TOS").or_else(|| options.get("IPV6_TCLASS")) {
+        let _ = world.engine().tcp_set_diffserv(handle, (*class >> 2) as u8);
+    }
+}
+
+fn set_user_timeout(world: &mut World, handle: TcpHandle, millis: i64) {
+    let timeout = match u64::try_from(millis) {
+        Ok(millis) if millis > 0 => UserTimeout::After(Duration::from_millis(millis)),
+        _ => UserTimeout::ByRetransmissions,
+    };
+    // A connection that is over has nothing to wait for.
+    let _ = world.engine().tcp_set_user_timeout(handle, timeout);
+}
+
+fn seconds(value: i64) -> Duration {
+    Duration::from_secs(value.unsigned_abs())
+}
