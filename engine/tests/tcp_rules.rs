@@ -65,6 +65,27 @@ fn waiting(script: &mut Script, tsval: Option<u32>) -> u32 {
     snd_nxt + 1
 }
 
+/// A slot's timer outlives its connection: what it was set for never happens to the next one, whose own comes in time.
+#[test]
+fn a_connection_has_the_timers_of_no_other() {
+    both(|mut script| {
+        let (first, listener, _) = established(&mut script);
+        script.engine.tcp_send(first, b"lost").unwrap();
+        assert_eq!(script.hear().len(), 1);
+        script.engine.tcp_abort(first);
+        assert_eq!(script.hear()[0].flags, RST | ACK);
+        script.pass(Duration::from_millis(500));
+
+        open(&mut script, &say(SYN, IRS, 0).ports(THEIR_PORT + 1, OUR_PORT));
+        let second = script.engine.tcp_accept(listener).expect("established");
+        assert_eq!(second.slot(), first.slot());
+        script.engine.tcp_send(second, b"lost").unwrap();
+        assert_eq!(script.hear().len(), 1);
+        assert_eq!(script.pass(Duration::from_millis(990)), []);
+        assert_eq!(script.pass(Duration::from_millis(20)).len(), 1);
+    });
+}
+
 /// EV-RST-1: outside the window a reset is nothing, inside it is challenged, and exactly at RCV.NXT it is believed.
 #[test]
 fn a_reset_must_be_exact() {

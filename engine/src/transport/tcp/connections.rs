@@ -33,11 +33,15 @@ impl Connections {
     }
 
     /// Puts a connection in a slot and gives it the slot's next generation. `None` when there is no room.
+    ///
+    /// A timer that still runs for the slot runs on: it will find nothing due or, nearly always, be the one that the new connection
+    /// would have to schedule.
     #[inline]
     pub(crate) fn insert(&mut self, mut connection: Connection) -> Option<u32> {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
             connection.generation = slot.generation.wrapping_add(1);
+            connection.link = slot.link;
             *slot = connection;
             return Some(index);
         }

@@ -61,7 +61,7 @@ impl Tcp {
         }
     }
 
-    /// Out of the flow table and the timer wheel; what was not sent is dropped.
+    /// Out of the flow table, and nothing runs out any more; what was not sent is dropped. The wheel may wake the slot once more.
     pub(super) fn detach(&mut self, index: u32, release_port: bool) {
         let connection = self.connections.get_mut(index);
         if connection.flags.take(Has::DETACHED) {
@@ -87,7 +87,6 @@ impl Tcp {
         let removed = self.flows.remove(connection.hash, Flow::Connection(index));
         debug_assert!(removed, "a connection is in the flow table until it is detached");
         self.forget_loss(index);
-        self.wheel.cancel(&mut self.connections, index);
     }
 
     /// Frees the slot of a connection that nobody can name any more.
