@@ -6,3 +6,4 @@ pub mod checksum;
 pub mod huge_pages;
 pub mod prefetch;
 pub mod tuple_hash;
+pub mod tuple_prf;

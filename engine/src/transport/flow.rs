@@ -30,9 +30,9 @@ impl FlowKey {
         }
     }
 
-    /// Written in the two pieces that the hash reads, because narrower writes would stall its wider reads.
+    /// The tuple of IPv4, written in the two pieces that the hash reads, because narrower writes would stall its wider reads.
     #[inline]
-    fn v4_tuple(&self) -> [u8; 12] {
+    pub(crate) fn v4_tuple(&self) -> [u8; 12] {
         let [local, remote] =
             [self.local, self.remote].map(|address| u32::from_ne_bytes(address.v4_octets()));
         let mut tuple = [0; 12];
@@ -41,8 +41,9 @@ impl FlowKey {
         tuple
     }
 
+    /// The tuple of IPv6.
     #[inline]
-    fn v6_tuple(&self) -> [u8; 36] {
+    pub(crate) fn v6_tuple(&self) -> [u8; 36] {
         let mut tuple = [0; 36];
         tuple[..16].copy_from_slice(self.local.octets());
         tuple[16..32].copy_from_slice(self.remote.octets());

@@ -129,8 +129,8 @@ impl Tcp {
             .destination(local, remote, remote_port, towards)
             .map_err(|_| ConnectError::TooManyDestinations)?;
         let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
-        let iss = self.isn.initial(&key, now);
-        let mut connection = self.embryo(key, hash, iss, now);
+        let origin = self.isn.origin(&key);
+        let mut connection = self.embryo(key, hash, origin.initial(now), origin.timestamp_offset(), now);
         connection.destination = Some(destination);
         connection.flags.set(Has::OWNS_PORT);
         let index = self

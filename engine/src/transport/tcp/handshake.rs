@@ -39,7 +39,14 @@ struct Agreed {
 
 impl Tcp {
     /// A connection that has sent and received nothing.
-    pub(super) fn embryo(&self, key: FlowKey, hash: u64, iss: SeqNumber, now: Instant) -> Connection {
+    pub(super) fn embryo(
+        &self,
+        key: FlowKey,
+        hash: u64,
+        iss: SeqNumber,
+        ts_offset: u32,
+        now: Instant,
+    ) -> Connection {
         let zero = SeqNumber(0);
         Connection {
             key,
@@ -49,7 +56,7 @@ impl Tcp {
             ready: Ready::NONE,
             generation: 0,
             hash,
-            ts_offset: self.timestamp_offset(&key),
+            ts_offset,
             mss: DEFAULT_MSS_V4,
             listener: 0,
             flags: self.initial_flags(),
@@ -88,13 +95,6 @@ impl Tcp {
             error: None,
             destination: None,
         }
-    }
-
-    /// What is added to the clock for the timestamps of a tuple: the same in every incarnation, or RFC 6191 and PAWS could not tell them apart,
-    /// and nothing that tells of another tuple's, or of the machine's uptime (RFC 7323 section 7.1).
-    #[inline]
-    pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
-        key.hash(&self.timestamp_hasher) as u32
     }
 
     fn initial_flags(&self) -> Has {
@@ -305,7 +305,7 @@ impl Tcp {
 
     pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, flow: Flow) {
         let entry = self.half_open.get(flow);
-        let ts_offset = self.timestamp_offset(&entry.key);
+        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
         let syn = Syn {
             flags: Flags::SYN | Flags::ACK,
             seq: entry.iss,
@@ -391,7 +391,8 @@ impl Tcp {
             self.counters.dropped_no_connection += 1;
             return None;
         }
-        let mut connection = self.embryo(*arrival.key, arrival.hash, entry.iss, out.now);
+        let ts_offset = self.isn.origin(arrival.key).timestamp_offset();
+        let mut connection = self.embryo(*arrival.key, arrival.hash, entry.iss, ts_offset, out.now);
         let agreed = Agreed {
             peer_mss: entry.mss,
             peer_scale: entry

@@ -1,24 +1,43 @@
-//! Where a connection's sequence numbers start (RFC 6528).
+//! Where a connection's sequence numbers and timestamps start (RFC 6528, RFC 7323 section 7.1).
 //!
-//! They come from SipHash-2-4 under a key that the caller draws once per boot: a keyed function that an outside
-//! observer cannot compute (MUST-9).
+//! Both come from one value of a pseudorandom function of the four-tuple, under a key that the caller draws once per boot, which
+//! an outside observer cannot compute (MUST-9). Of its 64 bits each has 32, and neither half tells anything of the other.
 
 use super::seq::SeqNumber;
+use crate::arch::tuple_prf::TuplePrf;
 use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use core::fmt;
-use siphasher::sip::SipHasher24;
-
-const ADDRESS_LEN: usize = 16;
-const V4_LEN: usize = 4;
 
 /// One tick of the clock in every initial sequence number (RFC 9293 section 3.4.1, MUST-8).
 const TICK_NANOS: u64 = 4_000;
 
-/// The keyed source of initial sequence numbers.
+/// The keyed source of initial sequence numbers and timestamp offsets.
 #[derive(Clone)]
 pub struct IsnGenerator {
-    keyed: SipHasher24,
+    keyed: TuplePrf,
+}
+
+/// Where the connections of one four-tuple start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin(u64);
+
+impl Origin {
+    /// The number of the SYN of a connection that is opened at `now`.
+    ///
+    /// That of one four-tuple grows by 250,000 a second and wraps every 4.8 hours.
+    #[inline]
+    pub fn initial(self, now: Instant) -> SeqNumber {
+        let clock = now.as_nanos() / TICK_NANOS;
+        SeqNumber(self.0 as u32) + clock as u32
+    }
+
+    /// What is added to the clock for the timestamps of a tuple: the same in every incarnation, or RFC 6191 and PAWS could not tell them
+    /// apart, and nothing that tells of another tuple's, or of the machine's uptime (RFC 7323 section 7.1).
+    #[inline]
+    pub fn timestamp_offset(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 impl IsnGenerator {
@@ -26,44 +45,18 @@ impl IsnGenerator {
     /// key, the sequence numbers of a four-tuple may go back.
     pub fn new(key: &[u8; 16]) -> Self {
         Self {
-            keyed: SipHasher24::new_with_key(key),
+            keyed: TuplePrf::new(key),
         }
     }
 
-    /// The number of the SYN of a connection named `key` that is opened at `now`.
-    ///
-    /// That of one four-tuple grows by 250,000 a second and wraps every 4.8 hours.
+    /// Where connections named `key` start.
     #[inline]
-    pub fn initial(&self, key: &FlowKey, now: Instant) -> SeqNumber {
-        let clock = now.as_nanos() / TICK_NANOS;
-        SeqNumber(self.tuple_hash(key) as u32) + clock as u32
-    }
-
-    #[inline]
-    fn tuple_hash(&self, key: &FlowKey) -> u64 {
-        let (local_port, remote_port) = (key.local_port.to_be_bytes(), key.remote_port.to_be_bytes());
-        if key.local.is_v4() {
-            let (local, remote) = (key.local.v4_octets(), key.remote.v4_octets());
-            self.hash_of::<{ 2 * V4_LEN + 4 }>(&[&local, &remote, &local_port, &remote_port])
+    pub fn origin(&self, key: &FlowKey) -> Origin {
+        Origin(if key.local.is_v4() {
+            self.keyed.of_v4(&key.v4_tuple())
         } else {
-            let (local, remote) = (key.local.octets(), key.remote.octets());
-            self.hash_of::<{ 2 * ADDRESS_LEN + 4 }>(&[local, remote, &local_port, &remote_port])
-        }
-    }
-
-    /// The hash of `parts` side by side, `LEN` octets together. Each use has a length of its own, which SipHash takes
-    /// into account, so that no input of one is an input of another.
-    #[inline]
-    fn hash_of<const LEN: usize>(&self, parts: &[&[u8]]) -> u64 {
-        let mut input = [0; LEN];
-        let mut rest = &mut input[..];
-        for part in parts {
-            let (head, tail) = rest.split_at_mut(part.len());
-            head.copy_from_slice(part);
-            rest = tail;
-        }
-        debug_assert!(rest.is_empty());
-        self.keyed.hash(&input)
+            self.keyed.of_v6(&key.v6_tuple())
+        })
     }
 }
 

@@ -209,7 +209,7 @@ impl Tcp {
         previous: Option<SeqNumber>,
     ) {
         let options = &arrival.header.options;
-        let initial = self.isn.initial(arrival.key, out.now);
+        let initial = self.isn.origin(arrival.key).initial(out.now);
         let iss = match previous {
             Some(last) if initial.le(last) => last + INCARNATION_GAP,
             _ => initial,

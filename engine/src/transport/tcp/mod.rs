@@ -70,9 +70,6 @@ use crate::config::{Config, TcpConfig};
 use crate::frame::{CreditList, FramePool};
 use crate::time::Instant;
 
-/// Which of the derived keys is the one of timestamp offsets. The flow table draws from the first on.
-const TIMESTAMP_KEY: u64 = u64::MAX;
-
 /// All TCP connections of one engine.
 #[derive(Debug)]
 pub(crate) struct Tcp {
@@ -80,7 +77,6 @@ pub(crate) struct Tcp {
     /// For the flow table; replaced when a probe gets too long.
     flow_hasher: TupleHasher,
     port_hasher: TupleHasher,
-    timestamp_hasher: TupleHasher,
     secret: [u8; 32],
     isn: IsnGenerator,
     flows: FlowTable,
@@ -125,7 +121,6 @@ impl Tcp {
         Self {
             flow_hasher: hasher,
             port_hasher: hasher,
-            timestamp_hasher: TupleHasher::new(rekey::derived_secret(&config.secret, TIMESTAMP_KEY)),
             secret: config.secret,
             isn: IsnGenerator::new(&isn_key),
             flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
@@ -193,7 +188,7 @@ fn derived_keys(secret: &[u8; 32]) -> ([u8; 16], u64) {
     let (left, right) = secret.split_at(16);
     let mut isn = SipHasher24::new_with_key(left.try_into().expect("16 of 32 bytes"));
     std::hash::Hasher::write(&mut isn, right);
-    std::hash::Hasher::write(&mut isn, b"initial sequence numbers");
+    std::hash::Hasher::write(&mut isn, b"sequence numbers and timestamps");
     let mut ports = SipHasher24::new_with_key(right.try_into().expect("16 of 32 bytes"));
     std::hash::Hasher::write(&mut ports, left);
     std::hash::Hasher::write(&mut ports, b"ports");

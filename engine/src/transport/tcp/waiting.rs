@@ -102,7 +102,7 @@ impl Tcp {
 
     fn acknowledge_from_time_wait(&mut self, out: &mut Output<'_>, entry: &Entry<FlowKey>) {
         self.counters.time_wait_acks += 1;
-        let ts_offset = self.timestamp_offset(&entry.key);
+        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
         let tsval = timestamp_clock(out.now).wrapping_add(ts_offset);
         let reply = Reply {
             flags: Flags::ACK,
@@ -170,7 +170,7 @@ impl Tcp {
             local_port,
             remote_port,
         };
-        let iss = self.isn.initial(&key, now);
+        let iss = self.isn.origin(&key).initial(now);
         let entry = Entry::new(key, iss, iss, u16::MAX)
             .with_timestamps(0)
             .with_ephemeral_port();

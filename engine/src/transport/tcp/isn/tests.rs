@@ -4,18 +4,8 @@ use crate::time::Duration;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
-const KEY: [u8; 16] = counting(0);
-
-/// `first, first + 1, …`
-const fn counting<const N: usize>(first: u8) -> [u8; N] {
-    let mut bytes = [0; N];
-    let mut at = 0;
-    while at < N {
-        bytes[at] = first + at as u8;
-        at += 1;
-    }
-    bytes
-}
+const KEY: [u8; 16] = *b"a 16 octet key..";
+const ADDRESS_LEN: usize = 16;
 
 fn generator() -> IsnGenerator {
     IsnGenerator::new(&KEY)
@@ -43,32 +33,12 @@ fn v6_flow(n: u32) -> FlowKey {
     }
 }
 
-/// The published vectors of SipHash-2-4 hash the octets 0, 1, 2, … under the key 0, 1, …, 15; so does a tuple of
-/// these octets, when all of it goes in, in network order and nothing else.
-#[test]
-fn the_hash_is_siphash_over_the_tuple() {
-    let v4 = FlowKey {
-        local: Address::v4(counting(0)),
-        remote: Address::v4(counting(4)),
-        local_port: 0x0809,
-        remote_port: 0x0a0b,
-    };
-    let v6 = FlowKey {
-        local: Address::v6(counting(0)),
-        remote: Address::v6(counting(16)),
-        local_port: 0x2021,
-        remote_port: 0x2223,
-    };
-    assert_eq!(generator().tuple_hash(&v4), 0x751e_8fbc_860e_e5fb);
-    assert_eq!(generator().tuple_hash(&v6), 0x314d_ffbe_0815_a3b4);
-}
-
 /// MUST-8.
 #[test]
 fn the_iss_advances_once_in_four_microseconds() {
     let generator = generator();
     let flow = v4_flow(1);
-    let at_zero = generator.initial(&flow, Instant::ZERO);
+    let at_zero = generator.origin(&flow).initial(Instant::ZERO);
     for (nanos, advance) in [
         (3_999, 0),
         (4_000, 1),
@@ -76,13 +46,13 @@ fn the_iss_advances_once_in_four_microseconds() {
         (60_000_000_000, 15_000_000),
     ] {
         assert_eq!(
-            generator.initial(&flow, Instant::from_nanos(nanos)) - at_zero,
+            generator.origin(&flow).initial(Instant::from_nanos(nanos)) - at_zero,
             advance,
             "{nanos} ns"
         );
     }
     let one_wrap = Instant::from_nanos(TICK_NANOS << 32);
-    assert_eq!(generator.initial(&flow, one_wrap), at_zero);
+    assert_eq!(generator.origin(&flow).initial(one_wrap), at_zero);
 }
 
 #[test]
@@ -90,8 +60,23 @@ fn flows_do_not_share_their_start() {
     const FLOWS: u32 = 20_000;
     let generator = generator();
     let flows = (0..FLOWS).flat_map(|n| [v4_flow(n), v6_flow(n)]);
-    let starts: HashSet<u64> = flows.map(|flow| generator.tuple_hash(&flow)).collect();
+    let starts: HashSet<u64> = flows.map(|flow| generator.origin(&flow).0).collect();
     assert_eq!(starts.len(), 2 * FLOWS as usize);
+}
+
+/// Half of the bits differ, as between any two unrelated numbers.
+#[test]
+fn timestamps_tell_nothing_of_sequence_numbers() {
+    const FLOWS: u32 = 1_000;
+    let generator = generator();
+    let differing: u32 = (0..FLOWS)
+        .map(|n| generator.origin(&v4_flow(n)))
+        .map(|origin| (origin.initial(Instant::ZERO).0 ^ origin.timestamp_offset()).count_ones())
+        .sum();
+    assert!(
+        differing.abs_diff(FLOWS * 16) < FLOWS * 16 / 50,
+        "{differing} bits differ"
+    );
 }
 
 #[test]
@@ -126,7 +111,7 @@ fn every_part_of_the_tuple_counts() {
         ];
         let starts: HashSet<u32> = variants
             .iter()
-            .map(|flow| generator.initial(flow, Instant::ZERO).0)
+            .map(|flow| generator.origin(flow).initial(Instant::ZERO).0)
             .collect();
         assert_eq!(starts.len(), variants.len(), "{flow:?}");
     }
@@ -140,7 +125,7 @@ fn keys_are_unrelated() {
     other_key[15] ^= 1;
     let (one, other) = (generator(), IsnGenerator::new(&other_key));
     let changed: u32 = (0..FLOWS)
-        .map(|n| one.tuple_hash(&v4_flow(n)) ^ other.tuple_hash(&v4_flow(n)))
+        .map(|n| one.origin(&v4_flow(n)).0 ^ other.origin(&v4_flow(n)).0)
         .map(u64::count_ones)
         .sum();
     let expected = FLOWS * 32;
@@ -161,7 +146,7 @@ fn starts_are_evenly_distributed() {
     let generator = generator();
     let mut cells = [0_u64; CELLS];
     for n in 0..FLOWS {
-        cells[(generator.initial(&v4_flow(n), Instant::ZERO).0 >> 24) as usize] += 1;
+        cells[(generator.origin(&v4_flow(n)).initial(Instant::ZERO).0 >> 24) as usize] += 1;
     }
     let expected = u64::from(FLOWS) / CELLS as u64;
     let squares: u64 = cells.iter().map(|count| count.abs_diff(expected).pow(2)).sum();
@@ -187,7 +172,7 @@ proptest! {
         let flow = v4_flow(flow);
         let first = Instant::from_nanos(first);
         let (before, after) =
-            (generator.initial(&flow, first), generator.initial(&flow, first + Duration::from_millis(gap_millis)));
+            (generator.origin(&flow).initial(first), generator.origin(&flow).initial(first + Duration::from_millis(gap_millis)));
         prop_assert!(after.gt(before));
     }
 }
