@@ -13,7 +13,7 @@ use crate::internet::{Inbound, Internet, InternetCounters, Output};
 use crate::link::{Device, DeviceCounters};
 use crate::time::Instant;
 use crate::transport::Transport;
-use crate::transport::tcp::{TcpCounters, TcpMemory, TimeWaitStatus, state::State};
+use crate::transport::tcp::{TcpCounters, TcpMemory, TimeWaitStatus, Violation, state::State};
 use crate::transport::udp::UdpCounters;
 
 /// How much one [`Engine::poll`] may do. It is never one packet.
@@ -524,6 +524,19 @@ impl<D: Device> Engine<D> {
     /// What TIME_WAIT holds and what became of it.
     pub fn time_wait(&self) -> TimeWaitStatus {
         self.transport.tcp.time_wait_status()
+    }
+
+    /// Looks for a rule of the engine that does not hold: sequence numbers out of order, an octet that two places or none account for, work
+    /// without a timer. For simulations, fuzzers and debugging, between any two calls; O(everything that the engine holds).
+    ///
+    /// # Errors
+    /// The first broken rule, with the connection that breaks it. That is a defect of the engine, whatever it was fed.
+    pub fn check_invariants(&self) -> Result<(), Violation> {
+        self.transport.tcp.check_invariants()?;
+        self.pool.audit().map_err(|rule| Violation {
+            connection: None,
+            rule,
+        })
     }
 
     /// Memory that connections take.

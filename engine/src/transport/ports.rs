@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use self::bitmap::PortBitmap;
 use super::random::SplitMix64;
 use super::tag_index::{Full, TagIndex};
+use super::tcp::ensure;
 use crate::arch::huge_pages;
 use crate::internet::address::Address;
 
@@ -190,6 +191,19 @@ impl PortAllocator {
     /// Taken ports of a destination.
     pub fn occupancy(&self, destination: DestinationId) -> u32 {
         self.sets[destination.index() as usize].occupancy
+    }
+
+    /// Taken ports of all destinations, or which set counts others than it has. O(destinations).
+    pub(in crate::transport) fn taken(&self) -> Result<u64, String> {
+        for (set, bitmap) in self.sets.iter().zip(&self.bitmaps) {
+            let (counted, taken) = (set.occupancy, bitmap.count());
+            ensure!(
+                counted == taken,
+                "{taken} ports towards {} are taken, {counted} are counted",
+                set.destination.remote
+            );
+        }
+        Ok(self.sets.iter().map(|set| u64::from(set.occupancy)).sum())
     }
 
     /// Bytes of memory that sets and index occupy.

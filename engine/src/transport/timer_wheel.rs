@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::tcp::{Checked, ensure};
 use crate::time::Instant;
 
 /// Nanoseconds of a tick, as a power of two.
@@ -158,6 +159,29 @@ impl TimerWheel {
     pub fn next_deadline(&self) -> Option<Instant> {
         self.next_list()
             .map(|(tick, _)| Instant::from_nanos(tick << TICK_SHIFT))
+    }
+
+    /// Checks that the lists hold `linked` timers, none before now and each linked to its neighbours. O(timers).
+    pub(in crate::transport) fn check(&self, links: &impl Links, linked: usize) -> Checked {
+        let mut found = 0;
+        for (list, &head) in self.heads.iter().enumerate() {
+            let (mut id, mut prev) = (head, FIRST_OF | list as u32);
+            while id != NIL {
+                let link = links.link(id);
+                ensure!(link.prev == prev, "timer {id} is not linked to the one before it");
+                found += 1;
+                ensure!(
+                    found <= linked,
+                    "the wheel holds more than the {linked} timers that are linked"
+                );
+                (prev, id) = (id, link.next);
+            }
+        }
+        ensure!(
+            found == linked,
+            "the wheel holds {found} timers, {linked} are linked"
+        );
+        Ok(())
     }
 
     /// The next occupied list and the tick at which it comes.

@@ -94,11 +94,20 @@ impl<D: Device> Pair<D> {
             self.server_events
                 .extend(std::iter::from_fn(|| self.server.poll_event()));
             let waiting = self.next_deadline().is_some_and(|deadline| deadline <= self.now);
+            self.check_invariants();
             if client.is_idle() && server.is_idle() && !waiting {
                 return;
             }
         }
         panic!("two engines talk for ever");
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        for engine in [&self.client, &self.server] {
+            if let Err(violation) = engine.check_invariants() {
+                panic!("at {:?}: {violation}", self.now);
+            }
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

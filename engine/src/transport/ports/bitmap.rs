@@ -29,6 +29,11 @@ impl PortBitmap {
         self.taken[word] >> bit & 1 == 1
     }
 
+    /// Taken ports. O(1), but a thousand words.
+    pub(super) fn count(&self) -> u32 {
+        self.taken.iter().map(|word| word.count_ones()).sum()
+    }
+
     /// Marks a port as taken; it may be so already.
     pub(super) fn take(&mut self, port: u16) {
         let (word, bit) = split(port.into());

@@ -278,8 +278,15 @@ impl Connection {
         let free = receive_limit.saturating_sub(self.rcv_buffered);
         let worthwhile = (receive_limit / 2).min(u32::from(self.mss));
         let scale = u32::from(self.rcv_scale);
-        // Rounding a promise down would take it back, so it is rounded up; rounding an increase down only delays it.
-        let kept = promised.div_ceil(1 << scale);
+        // Rounding a promise down would take it back, so it is rounded up; rounding an increase down only delays it. A peer of small segments
+        // must not grow the window by that for ever: beyond a segment more than there is room for, the field says a little less than what is
+        // accepted (RFC 7323 section 2.4).
+        let granted = promised.saturating_add(self.rcv_buffered);
+        let kept = if granted <= receive_limit.saturating_add(u32::from(self.mss)) {
+            promised.div_ceil(1 << scale)
+        } else {
+            promised >> scale
+        };
         let field = if free >= promised.saturating_add(worthwhile) {
             kept.max(free >> scale)
         } else {

@@ -1,6 +1,7 @@
 //! Where connections live: a slab of fixed capacity, with generations, and the queues of those that hold data.
 
 use super::connection::{Connection, NO_QUEUE};
+use super::invariants::{Checked, ensure};
 use super::loss::Loss;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
@@ -107,14 +108,17 @@ impl Connections {
         self.slots.iter_mut()
     }
 
-    /// Every connection in use, with its index. O(slots); for rebuilding the flow table.
+    /// Every connection in use, with its index. O(slots); for rebuilding the flow table, and for checks.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        let free: std::collections::HashSet<u32> = self.free.iter().copied().collect();
+        let mut free = vec![false; self.slots.len()];
+        for &index in &self.free {
+            free[index as usize] = true;
+        }
         self.slots
             .iter()
             .enumerate()
             .map(|(index, connection)| (index as u32, connection))
-            .filter(move |(index, _)| !free.contains(index))
+            .filter(move |(index, _)| !free[*index as usize])
     }
 }
 
@@ -162,6 +166,29 @@ impl<T: Default> Recycled<T> {
     #[inline]
     pub(crate) fn get(&mut self, id: u32) -> Option<&mut T> {
         self.items.get_mut(id as usize)
+    }
+
+    /// The item that `id` names, for looking at.
+    pub(crate) fn peek(&self, id: u32) -> Option<&T> {
+        self.items.get(id as usize)
+    }
+
+    /// Checks that the items that `owned` names, [`NO_QUEUE`] among them or not, and the free ones are all there are, each once.
+    pub(crate) fn check(&self, owned: impl Iterator<Item = u32>) -> Checked {
+        let mut seen = vec![false; self.items.len()];
+        for id in owned
+            .filter(|&id| id != NO_QUEUE)
+            .chain(self.free.iter().copied())
+        {
+            let seen = seen
+                .get_mut(id as usize)
+                .ok_or_else(|| format!("there is no item {id}"))?;
+            ensure!(!std::mem::replace(seen, true), "item {id} has two owners");
+        }
+        match seen.iter().position(|seen| !seen) {
+            Some(id) => Err(format!("item {id} is neither free nor owned")),
+            None => Ok(()),
+        }
     }
 
     /// Takes the item away from its owner, who has emptied it.

@@ -46,6 +46,12 @@ impl Notices {
         });
     }
 
+    /// Whether there is an entry of this connection. O(entries); for checks.
+    pub(crate) fn contains(&self, index: u32, generation: u32) -> bool {
+        let is_its = |notice: &Notice| notice.index == index && notice.generation == generation;
+        self.queue.iter().any(is_its)
+    }
+
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Notice> {
         self.queue.pop_front()
@@ -79,5 +85,10 @@ impl Dirty {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether a connection is on the list. O(entries); for checks.
+    pub(crate) fn contains(&self, index: u32) -> bool {
+        self.queue.contains(&index)
     }
 }

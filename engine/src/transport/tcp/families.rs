@@ -2,7 +2,8 @@
 
 use super::compact_key::{CompactKey, Key4, Key6};
 use super::half_open::{HalfOpen, HalfOpenTable};
-use super::time_wait::{Entry, EntryId, TimeWaitConfig, TimeWaitTable};
+use super::invariants::{Checked, ensure};
+use super::time_wait::{Entry, EntryId, Owners, TimeWaitConfig, TimeWaitTable};
 use crate::arch::tuple_hash::TupleHasher;
 use crate::config::TcpConfig;
 use crate::time::{Duration, Instant};
@@ -159,6 +160,16 @@ impl TimeWaits {
         }
     }
 
+    /// Checks both tables, and counts the entries that own a port.
+    pub(super) fn check(&self) -> Result<Owners, String> {
+        let v4 = self.v4.check(|key| key.to_flow().hash(&self.hasher))?;
+        let v6 = self.v6.check(|key| key.to_flow().hash(&self.hasher))?;
+        Ok(Owners {
+            ephemeral: v4.ephemeral + v6.ephemeral,
+            foreign: v4.foreign + v6.foreign,
+        })
+    }
+
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         [self.v4.next_expiry(), self.v6.next_expiry()]
             .into_iter()
@@ -223,6 +234,25 @@ impl HalfOpens {
     /// Entries of both families.
     pub(super) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
+    }
+
+    /// Checks both tables, and that `is_known` knows each entry under its tuple.
+    pub(super) fn check(&self, is_known: impl Fn(&FlowKey, Flow) -> bool) -> Checked {
+        let v4 = self
+            .v4
+            .check()?
+            .map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen4(id)));
+        let v6 = self
+            .v6
+            .check()?
+            .map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen6(id)));
+        for (key, flow) in v4.chain(v6) {
+            ensure!(
+                is_known(&key, flow),
+                "the flow table does not know half-open {key:?}"
+            );
+        }
+        Ok(())
     }
 
     /// Adds an entry. `None` when the table of its family is full.

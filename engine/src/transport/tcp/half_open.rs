@@ -8,6 +8,7 @@
 mod tests;
 
 use super::compact_key::CompactKey;
+use super::invariants::ensure;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
@@ -259,6 +260,37 @@ impl<K: CompactKey> HalfOpenTable<K> {
                 .instant_of(self.slots[id as usize].deadline, self.longest_timeout)
         };
         firsts.map(instant).min()
+    }
+
+    /// Checks that every entry waits in the queue of its level, and gives them all with their ids. O(slots).
+    pub(super) fn check(&self) -> Result<impl Iterator<Item = (u32, &HalfOpen<K>)>, String> {
+        let mut queued = 0;
+        for (level, ends) in self.levels.iter().enumerate() {
+            let (mut id, mut prev) = (ends.first, NIL);
+            while let Some(slot) = self.slots.get(id as usize) {
+                ensure!(
+                    slot.prev == prev
+                        && slot.place == Place::Queued
+                        && usize::from(slot.retransmissions) == level,
+                    "half-open entry {id} is in the wrong queue, or not linked to the one before it"
+                );
+                queued += 1;
+                (prev, id) = (id, slot.next);
+            }
+            ensure!(
+                ends.last == prev,
+                "the queue of level {level} of half-open entries does not end with its last"
+            );
+        }
+        ensure!(
+            queued == self.len,
+            "{queued} half-open entries wait, {} are counted",
+            self.len
+        );
+        let entries = self.slots.iter().zip(0u32..);
+        Ok(entries
+            .filter(|(slot, _)| slot.place != Place::Free)
+            .map(|(slot, id)| (id, &slot.entry)))
     }
 
     /// Puts a slot where one is free, the one freed last first.

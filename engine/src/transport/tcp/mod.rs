@@ -18,6 +18,7 @@ mod half_open;
 mod handshake;
 mod info;
 mod input;
+mod invariants;
 pub mod isn;
 mod keep_alive;
 mod listen;
@@ -50,6 +51,8 @@ pub use connection::ConnectionError;
 pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
 pub use info::TcpInfo;
+pub use invariants::Violation;
+pub(in crate::transport) use invariants::{Checked, ensure};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

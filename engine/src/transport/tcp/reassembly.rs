@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::invariants::{Checked, ensure};
 use super::loss::ranges::Ranges;
 use super::options::{MAX_SACK_BLOCKS, SackBlock, SackBlocks};
 use super::seq::SeqNumber;
@@ -112,6 +113,30 @@ impl Reassembly {
             }
         }
         None
+    }
+
+    /// Checks that pieces are sorted, disjoint and in the window from `rcv_nxt` to `edge`, and that no more is reported as held than is. O(pieces).
+    pub(crate) fn check(&self, rcv_nxt: SeqNumber, edge: SeqNumber) -> Checked {
+        let mut at = rcv_nxt;
+        for (start, piece) in &self.pieces {
+            let end = *start + piece.len() as u32;
+            ensure!(
+                !piece.is_empty() && at.le(*start) && end.le(edge),
+                "the early piece {start:?}..{end:?} is empty, overlaps what ends at {at:?}, or leaves the window that ends at {edge:?}"
+            );
+            ensure!(
+                self.holds(*start, end),
+                "the early piece {start:?}..{end:?} is not reported"
+            );
+            at = end;
+        }
+        let held: u32 = self.pieces.iter().map(|(_, piece)| piece.len() as u32).sum();
+        let reported = self.held.octets();
+        ensure!(
+            held == reported,
+            "{held} octets are held beyond a gap, {reported} are reported"
+        );
+        Ok(())
     }
 
     /// Drops everything; the storage is kept.

@@ -74,6 +74,11 @@ impl ReceiveQueue {
         Some(payload)
     }
 
+    /// Bytes that wait for the application, in order. O(pieces); for checks.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+    }
+
     /// Drops everything; the storage is kept for the next connection.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();

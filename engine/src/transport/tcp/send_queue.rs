@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::invariants::{Checked, ensure};
 use crate::frame::{Carver, FramePool, MAX_PIECES, Packet, Payload, Purpose, Size};
 
 /// Writes up to this size are gathered in the last slot instead of taking one each.
@@ -257,6 +258,29 @@ impl SendQueue {
             self.next_piece = self.next_piece.saturating_sub(1);
         }
         debug_assert!(!overtaken || (self.next_piece == 0 && self.next_offset == 0));
+    }
+
+    /// Checks that the counts are those of the pieces. O(pieces).
+    pub(crate) fn check(&self) -> Checked {
+        let length = |pieces: usize| -> u64 {
+            self.pieces
+                .iter()
+                .take(pieces)
+                .map(|piece| piece.len() as u64)
+                .sum()
+        };
+        let (held, counted) = (length(usize::MAX), u64::from(self.len));
+        ensure!(
+            held == counted,
+            "the send queue holds {held} octets and counts {counted}"
+        );
+        let before_next = length(self.next_piece) + self.next_offset as u64;
+        ensure!(
+            before_next == u64::from(self.sent) && self.sent <= self.len,
+            "the send queue goes on after {before_next} octets, {} of {counted} were sent",
+            self.sent
+        );
+        Ok(())
     }
 
     /// Drops everything; the storage is kept for the next connection.

@@ -18,6 +18,7 @@ pub(super) use self::entry::Entry;
 use self::fifo::ChunkedFifo;
 use self::generations::Generations;
 use super::compact_key::CompactKey;
+use super::invariants::ensure;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use crate::time::{Duration, Instant};
 
@@ -63,6 +64,15 @@ pub(super) struct Counters {
     pub violations: u64,
     /// Most entries at a time.
     pub peak: usize,
+}
+
+/// Entries by what they owe when they leave.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Owners {
+    /// A port of the allocator.
+    pub(super) ephemeral: u64,
+    /// Nothing: their port did not come from the allocator.
+    pub(super) foreign: u64,
 }
 
 /// An entry's place in the table. Valid until the next call of `insert`, `expire` or `reuse`.
@@ -243,6 +253,38 @@ impl<K: CompactKey> TimeWaitTable<K> {
             return Some(self.clock.now());
         }
         Some(self.clock.instant_of(first.expiry, self.two_msl))
+    }
+
+    /// Checks that the index leads to every entry, and that they leave in order. O(entries). Counts those that own a port.
+    pub(super) fn check(&self, hash: impl Fn(&K) -> u64) -> Result<Owners, String> {
+        let mut owners = Owners::default();
+        let mut last = 0;
+        for entry in self.queue.iter().filter(|entry| entry.is_live()) {
+            let found = self.find(hash(&entry.key), &entry.key);
+            ensure!(
+                found.is_some(),
+                "TIME_WAIT holds {:?}, and does not find it",
+                entry.key
+            );
+            let owned = u64::from(entry.owns_ephemeral_port());
+            owners.ephemeral += owned;
+            owners.foreign += 1 - owned;
+            if !entry.is_restarted() {
+                let left = self.clock.remaining(entry.expiry, self.two_msl);
+                ensure!(
+                    last <= left,
+                    "TIME_WAIT of {:?} ends before those in front of it",
+                    entry.key
+                );
+                last = left;
+            }
+        }
+        let (held, counted) = (owners.ephemeral + owners.foreign, self.len as u64);
+        ensure!(
+            held == counted,
+            "TIME_WAIT holds {held} entries and counts {counted}"
+        );
+        Ok(owners)
     }
 
     /// Fills `hashes` for the entries at the head of the queue that are to leave it, and prefetches their buckets.

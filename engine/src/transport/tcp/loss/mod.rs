@@ -25,6 +25,7 @@ use self::scoreboard::Scoreboard;
 use self::undo::Undo;
 use super::Tcp;
 use super::connection::{Connection, Deadline, Flags as Has};
+use super::invariants::{Checked, ensure};
 use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
 
@@ -139,6 +140,18 @@ impl Loss {
     /// Octets that were sent again and not heard of since.
     pub(super) fn resent(&self) -> u32 {
         self.scoreboard.resent()
+    }
+
+    /// Checks the scoreboard, and that the connection's one timer is the earlier of the two that loss needs.
+    pub(super) fn check(&self, connection: &Connection) -> Checked {
+        self.scoreboard.check(connection.snd_una, connection.snd_max)?;
+        let first = [self.rto_at, self.reorder_at].into_iter().flatten().min();
+        let timer = connection.retransmit_at.instant();
+        ensure!(
+            timer == first || connection.flags.has(Has::PROBING | Has::DIRTY),
+            "the timer is set to {timer:?}, loss needs it at {first:?}"
+        );
+        Ok(())
     }
 
     /// Whether there is nothing left to know: the connection is as any other.

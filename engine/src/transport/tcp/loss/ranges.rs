@@ -50,6 +50,11 @@ impl Ranges {
         self.ranges.get(at).copied().filter(|range| range.left.le(seq))
     }
 
+    /// Members of all ranges. O(ranges).
+    pub(crate) fn octets(&self) -> u32 {
+        self.ranges.iter().map(|range| range.right - range.left).sum()
+    }
+
     /// Removes everything; the storage is kept.
     pub(crate) fn clear(&mut self) {
         self.ranges.clear();

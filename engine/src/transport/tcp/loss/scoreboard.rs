@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::transport::tcp::invariants::{Checked, ensure};
 use crate::transport::tcp::seq::SeqNumber;
 
 /// Ranges that are kept at most. A peer who reports more holes is not believed any further: what he has is sent again at worst.
@@ -253,6 +254,35 @@ impl Scoreboard {
         self.ranges.clear();
         (self.sacked, self.lost) = (0, 0);
         self.first_lost = snd_una;
+    }
+
+    /// Checks that ranges are sorted, disjoint, within `snd_una..snd_max` and as few as can be, and that the counts are theirs. O(ranges).
+    pub(super) fn check(&self, snd_una: SeqNumber, snd_max: SeqNumber) -> Checked {
+        let mut counted = Self::default();
+        let mut last: Option<&Range> = None;
+        for range in &self.ranges {
+            let Range { start, end, mark } = *range;
+            let from = last.map_or(snd_una, |last| last.end);
+            ensure!(
+                start.lt(end) && from.le(start) && end.le(snd_max),
+                "{mark:?} {start:?}..{end:?} is empty, begins before {from:?}, or ends behind SND.MAX {snd_max:?}"
+            );
+            ensure!(
+                !last.is_some_and(|last| last.touches(range)),
+                "{mark:?} {start:?}..{end:?} continues the range before it"
+            );
+            counted.count_in(mark, range.len());
+            last = Some(range);
+        }
+        ensure!(
+            (self.sacked, self.lost) == (counted.sacked, counted.lost),
+            "{} octets are counted as held by the peer and {} as lost; marked are {} and {}",
+            self.sacked,
+            self.lost,
+            counted.sacked,
+            counted.lost
+        );
+        Ok(())
     }
 
     /// The first range that ends behind `seq`.

@@ -1,0 +1,78 @@
+//! The rules that tie tables to connections: nothing is counted twice, and nothing is lost.
+
+use super::{Checked, ensure};
+use crate::transport::tcp::Tcp;
+use crate::transport::tcp::connection::{Connection, Flags as Has};
+
+impl Tcp {
+    pub(super) fn check_tables(&self) -> Checked {
+        let living = self.living();
+        let (connections, half_open) = (living.len(), self.half_open.len());
+        ensure!(
+            self.flows.len() == connections + half_open,
+            "the flow table has {} entries for {connections} connections and {half_open} half-open ones",
+            self.flows.len()
+        );
+        let passive = count(&living, |connection| connection.flags.has(Has::PASSIVE));
+        ensure!(
+            passive == self.passive as usize,
+            "{passive} connections were opened by peers, {} are counted",
+            self.passive
+        );
+        let linked = count(&living, |connection| connection.link.is_linked());
+        self.wheel.check(&self.connections, linked)?;
+        self.half_open.check(|key, flow| {
+            self.flows
+                .find(key.hash(&self.flow_hasher), |found| found == flow)
+                .is_some()
+        })?;
+        self.check_queues()?;
+        self.check_ports(&living)
+    }
+
+    fn living(&self) -> Vec<&Connection> {
+        let all = self.connections.iter().map(|(_, connection)| connection);
+        all.filter(|connection| !connection.flags.has(Has::DETACHED))
+            .collect()
+    }
+
+    /// Every queue has one owner.
+    fn check_queues(&self) -> Checked {
+        let owned =
+            |of: fn(&Connection) -> u32| self.connections.iter().map(move |(_, connection)| of(connection));
+        self.queues
+            .send
+            .check(owned(|connection| connection.send))
+            .map_err(|error| format!("send queues: {error}"))?;
+        self.queues
+            .receive
+            .check(owned(|connection| connection.receive))
+            .map_err(|error| format!("receive queues: {error}"))?;
+        self.queues
+            .loss
+            .check(owned(|connection| connection.loss))
+            .map_err(|error| format!("scoreboards: {error}"))
+    }
+
+    /// Every taken port has one owner: a connection, or its TIME_WAIT.
+    fn check_ports(&self, living: &[&Connection]) -> Checked {
+        let waiting = self.time_wait.check()?;
+        ensure!(
+            waiting.foreign == self.foreign_waits,
+            "{} TIME_WAIT entries own no port, {} are counted",
+            waiting.foreign,
+            self.foreign_waits
+        );
+        let owners = count(living, |connection| connection.destination.is_some()) as u64 + waiting.ephemeral;
+        let taken = self.ports.taken()?;
+        ensure!(
+            owners == taken,
+            "{taken} ports are taken, by {owners} connections and TIME_WAIT entries"
+        );
+        Ok(())
+    }
+}
+
+fn count(connections: &[&Connection], which: impl Fn(&Connection) -> bool) -> usize {
+    connections.iter().filter(|connection| which(connection)).count()
+}
