@@ -75,7 +75,7 @@ impl StackKind {
     pub(crate) fn paths(self) -> &'static [PathKind] {
         match self {
             Self::Engine => &[PathKind::Memory, PathKind::Loopback],
-            Self::Kernel | Self::KernelTuned => &[PathKind::Loopback],
+            Self::Kernel | Self::KernelTuned => &[PathKind::Loopback, PathKind::Veth],
             Self::Smoltcp | Self::Null => &[PathKind::Memory],
         }
     }

@@ -25,11 +25,17 @@ pub(crate) struct NotPossible(pub(crate) String);
 /// loopback device alone could not be brought up.
 pub(crate) fn enter() -> Result<(), NotPossible> {
     isolate()?;
-    ENTERED.store(true, Ordering::Relaxed);
+    note_entered();
     Ok(())
 }
 
-fn isolate() -> Result<(), NotPossible> {
+/// From now on [`entered`] is true.
+pub(super) fn note_entered() {
+    ENTERED.store(true, Ordering::Relaxed);
+}
+
+/// [`enter`] for the calling thread alone, of which nobody else is told.
+pub(super) fn isolate() -> Result<(), NotPossible> {
     let refused = |step: &str, error: io::Error| {
         NotPossible(format!(
             "no network namespace of its own, because {step} was refused ({error})"

@@ -45,8 +45,8 @@ pub(crate) struct Measurement {
 ///
 /// # Errors
 /// When the stack cannot run here.
-pub(crate) fn prepare(stack: StackKind, _config: &RunConfig) -> Result<(), Unsupported> {
-    for refused in crate::stack::prepare_process(stack) {
+pub(crate) fn prepare(stack: StackKind, config: &RunConfig) -> Result<(), Unsupported> {
+    for refused in crate::stack::prepare_process(stack, config)? {
         eprintln!("warning: {refused}");
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use super::Unsupported;
-use crate::path::namespace;
+use crate::path::{lab, namespace};
 
 /// Where a pair listens, connects to and connects from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,8 +49,23 @@ pub(super) fn on_loopback(generator: u32, generators: u32) -> Result<Addresses, 
     on_host(generator, destinations_on_host(generators)?)
 }
 
+/// For stacks over the cable of a lab.
+pub(super) fn on_cable(generator: u32) -> Addresses {
+    let port = port_of(generator);
+    Addresses {
+        // Unspecified: binding a source would cost the client two system calls a connection, and there is one to choose.
+        client: vec![Ipv4Addr::UNSPECIFIED.into()],
+        listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],
+        server: lab::servers(port),
+    }
+}
+
+fn port_of(generator: u32) -> u16 {
+    PORT + u16::try_from(generator).expect("a generator for each core")
+}
+
 fn in_namespace(generator: u32) -> Addresses {
-    let port = PORT + u16::try_from(generator).expect("a generator for each core");
+    let port = port_of(generator);
     Addresses {
         client: vec![Ipv4Addr::UNSPECIFIED.into()],
         listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],

@@ -10,7 +10,8 @@ use super::null::Null;
 use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
 use super::smoltcp::{self, Smoltcp};
 use super::{Stack, Unsupported};
-use crate::config::{Checksums, RunConfig, StackKind};
+use crate::config::{Checksums, PathKind, RunConfig, StackKind};
+use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
 
 /// Both ends of a stack, for one thread.
@@ -55,19 +56,37 @@ impl fmt::Debug for SplitPair {
     }
 }
 
-/// Gives the process what `kind` needs around it: for the kernel's stack a network namespace of its own, with the
-/// settings of that column. Call it once, before the process has a second thread and before [`pair`].
+/// Gives the process what `kind` needs around it: for the kernel's stack a network namespace of its own with the
+/// settings of that column, for a path between hosts both of them and the cable. Call it once, before the process has a
+/// second thread and before [`pair`].
 ///
-/// Returns what was not possible. The run can go on without: [`pair`] then keeps to addresses of its own and to half
-/// of the host's TIME_WAIT table, and settings stay as the host has them.
-pub(crate) fn prepare_process(kind: StackKind) -> Vec<NotPossible> {
-    if !matches!(kind, StackKind::Kernel | StackKind::KernelTuned) {
-        return Vec::new();
+/// Returns what was not possible although the run can go on without: [`pair`] then keeps to addresses of its own and to
+/// half of the host's TIME_WAIT table, and settings stay as the host has them.
+///
+/// # Errors
+/// [`Unsupported`] when there is no such path here.
+pub(crate) fn prepare_process(kind: StackKind, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
+    if config.path == PathKind::Veth {
+        return prepare_hosts(kind, config)
+            .map_err(|NotPossible(reason)| Unsupported(format!("no path between two hosts here: {reason}")));
     }
-    match namespace::enter() {
+    if !kind.is_kernel() {
+        return Ok(Vec::new());
+    }
+    Ok(match namespace::enter() {
         Ok(()) => tuning::apply_sysctls(kind),
         Err(reason) => vec![reason],
-    }
+    })
+}
+
+fn prepare_hosts(kind: StackKind, config: &RunConfig) -> Result<Vec<NotPossible>, NotPossible> {
+    let lab = lab::build(config.mtu)?;
+    let mut refused = tuning::apply_sysctls(kind);
+    let visit = lab.server.visit();
+    let _visit =
+        visit.map_err(|error| NotPossible(format!("the server's host cannot be entered ({error})")))?;
+    refused.extend(tuning::apply_sysctls(kind));
+    Ok(refused)
 }
 
 /// Both ends of `kind` for load generator number `generator`, in one thread.
@@ -77,8 +96,7 @@ pub(crate) fn prepare_process(kind: StackKind) -> Vec<NotPossible> {
 pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Result<Pair, Unsupported> {
     let (client, server, addresses): (Box<dyn Stack>, Box<dyn Stack>, Addresses) = match kind {
         StackKind::Kernel | StackKind::KernelTuned => {
-            let addresses = addresses::on_loopback(generator, config.generators)?;
-            let (client, server) = kernel_ends(kind, config, generator)?;
+            let (client, server, addresses) = kernel_ends(kind, config, generator)?;
             (Box::new(client), Box::new(server), addresses)
         }
         StackKind::Smoltcp => {
@@ -132,8 +150,7 @@ pub(crate) fn split_pair(
 ) -> Result<SplitPair, Unsupported> {
     let (client, server, addresses): (MakeEnd, MakeEnd, Addresses) = match kind {
         StackKind::Kernel | StackKind::KernelTuned => {
-            let addresses = addresses::on_loopback(generator, config.generators)?;
-            let (client, server) = kernel_ends(kind, config, generator)?;
+            let (client, server, addresses) = kernel_ends(kind, config, generator)?;
             (
                 Box::new(|| Box::new(client)),
                 Box::new(|| Box::new(server)),
@@ -177,22 +194,37 @@ pub(crate) fn split_pair(
     })
 }
 
-fn kernel_ends(kind: StackKind, config: &RunConfig, generator: u32) -> Result<(Kernel, Kernel), Unsupported> {
+fn kernel_ends(
+    kind: StackKind,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<(Kernel, Kernel, Addresses), Unsupported> {
     if config.checksums == Checksums::Computed {
-        return Err(Unsupported(
-            "the kernel's loopback device computes no checksums and cannot be told to".into(),
-        ));
+        return Err(Unsupported(format!(
+            "the kernel's {} devices compute no checksums and are not told to",
+            config.path
+        )));
     }
-    let server = kernel::Options::new(kind, config)?;
-    let client = kernel::Options {
+    let plain = kernel::Options::new(kind, config)?;
+    let counting = kernel::Options {
         counts_namespace: generator == 0,
-        ..server
+        ..plain
     };
-    let end = |options| {
-        Kernel::new(options)
-            .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
-    };
-    Ok((end(client)?, end(server)?))
+    let no_epoll =
+        |error: std::io::Error| Unsupported(format!("the kernel gives no epoll descriptor ({error})"));
+    let client = Kernel::new(counting).map_err(no_epoll)?;
+    match lab::built() {
+        Some(lab) => Ok((
+            client,
+            Kernel::on(&lab.server, counting).map_err(no_epoll)?,
+            addresses::on_cable(generator),
+        )),
+        None => Ok((
+            client,
+            Kernel::new(plain).map_err(no_epoll)?,
+            addresses::on_loopback(generator, config.generators)?,
+        )),
+    }
 }
 
 fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {

@@ -25,6 +25,7 @@ use self::nstat::Nstat;
 pub(super) use self::tuning::Options;
 use super::slots::Slots;
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
+use crate::path::host::{Host, Visit};
 use crate::sys;
 
 /// Events that one `epoll_wait` fetches at most.
@@ -37,6 +38,8 @@ const BUFFER: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Kernel {
     options: Options,
+    /// Where its sockets are; `None` for the host that the threads of the process are on.
+    host: Option<&'static Host>,
     epoll: mio::Poll,
     fetched: mio::Events,
     listeners: Vec<TcpListener>,
@@ -69,7 +72,21 @@ impl Kernel {
     /// # Errors
     /// Fails when the kernel gives no epoll descriptor.
     pub(crate) fn new(options: Options) -> io::Result<Self> {
+        Self::with_host(options, None)
+    }
+
+    /// An end on another host than the one that the threads of the process are on.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`], and when the host cannot be visited.
+    pub(crate) fn on(host: &'static Host, options: Options) -> io::Result<Self> {
+        Self::with_host(options, Some(host))
+    }
+
+    fn with_host(options: Options, host: Option<&'static Host>) -> io::Result<Self> {
+        let _visit = host.map(Host::visit).transpose()?;
         Ok(Self {
+            host,
             epoll: mio::Poll::new()?,
             fetched: mio::Events::with_capacity(EVENT_BATCH),
             listeners: Vec::new(),
@@ -86,7 +103,12 @@ impl Kernel {
         })
     }
 
+    fn visit(&self) -> io::Result<Option<Visit>> {
+        self.host.map(Host::visit).transpose()
+    }
+
     fn start_connecting(&mut self, from: IpAddr, to: SocketAddr) -> io::Result<Connection> {
+        let _visit = self.visit()?;
         let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)?;
         self.tally.system_calls += 3;
         if self.options.nodelay {
@@ -181,6 +203,7 @@ impl Kernel {
 
 impl Stack for Kernel {
     fn listen(&mut self, at: SocketAddr, backlog: usize) -> io::Result<()> {
+        let _visit = self.visit()?;
         let socket = Socket::new(Domain::for_address(at), Type::STREAM.nonblocking(), None)?;
         socket.set_reuse_address(true)?;
         // The kernel copies both to every accepted connection, which saves two calls each.
@@ -281,6 +304,7 @@ impl Stack for Kernel {
     }
 
     fn bind(&mut self, at: SocketAddr) -> io::Result<Datagrams> {
+        let _visit = self.visit()?;
         let mut socket = DatagramSocket::bind(at, &self.options)?;
         let index = self.datagram_sockets.len();
         self.epoll
@@ -349,10 +373,9 @@ impl Stack for Kernel {
             polls_empty: Some(self.tally.polls_empty),
             ..StackCounters::default()
         };
-        if self.options.counts_namespace {
-            self.baseline.with_namespace(own)
-        } else {
-            own
+        match (self.options.counts_namespace, self.visit()) {
+            (true, Ok(_visit)) => self.baseline.with_namespace(own),
+            _ => own,
         }
     }
 }
@@ -362,7 +385,7 @@ impl Baseline {
     /// x86-64 has them. An estimate: the file is readable for root alone, and caches of like size are merged.
     const TIME_WAIT_ENTRY: u64 = 256 + 128;
 
-    /// Adds what the kernel counts for both ends together.
+    /// Adds what the kernel counts for all ends on the host.
     fn with_namespace(&self, own: StackCounters) -> StackCounters {
         let Ok(now) = Nstat::read() else { return own };
         let counted = now.since(&self.nstat);

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     pub(crate) udp_offload: bool,
     /// Connections that this end starts at most, so that the other end has descriptors to accept them.
     pub(crate) connections: usize,
-    /// This end reports what the kernel counts for the namespace, both ends together. One end of a run does.
+    /// This end reports what the kernel counts for the namespace, all ends in it together. One end on each host does.
     pub(crate) counts_namespace: bool,
 }
 

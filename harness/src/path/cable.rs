@@ -1,0 +1,75 @@
+//! Devices between the hosts of the lab, made over netlink; no `ip` program is needed.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+
+use super::host::Host;
+use super::namespace::NotPossible;
+
+/// What the device is called, on either host.
+pub(crate) const DEVICE: &str = "wire0";
+
+/// Joins two hosts by a pair of virtual Ethernet devices, both named [`DEVICE`] and still down.
+///
+/// # Errors
+/// [`NotPossible`] when the kernel has no such devices or refuses them.
+pub(crate) fn veth(near: &Host, far: &Host, mtu: u32) -> Result<(), NotPossible> {
+    let end = || LinkMessageBuilder::<LinkUnspec>::new().name(DEVICE).mtu(mtu);
+    let peer = end().setns_by_fd(far.as_fd().as_raw_fd()).build();
+    let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+        .name(DEVICE)
+        .mtu(mtu)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+        .build();
+    netlink(near, async |handle| handle.link().add(pair).execute().await)
+        .map_err(|error| NotPossible(format!("no pair of virtual Ethernet devices ({error})")))
+}
+
+/// Gives the device of `host` its addresses and brings it up.
+///
+/// # Errors
+/// [`NotPossible`] names the address that was refused.
+pub(crate) fn bring_up(host: &Host, addresses: &[(IpAddr, u8)]) -> Result<(), NotPossible> {
+    let device = |error: io::Error| NotPossible(format!("no device {DEVICE} ({error})"));
+    let index = index_on(host).map_err(device)?;
+    netlink(host, async |handle| {
+        for &(address, prefix) in addresses {
+            handle.address().add(index, address, prefix).execute().await?;
+        }
+        let up = LinkUnspec::new_with_index(index).up().build();
+        handle.link().set(up).execute().await
+    })
+    .map_err(|error| NotPossible(format!("{DEVICE} does not come up ({error})")))
+}
+
+fn index_on(host: &Host) -> io::Result<u32> {
+    let _visit = host.visit()?;
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    Ok(netdevice::name_to_index(&any, DEVICE)?)
+}
+
+/// Says something to the kernel of `host` over netlink, and waits for its answer.
+fn netlink(
+    host: &Host,
+    say: impl AsyncFnOnce(Handle) -> Result<(), rtnetlink::Error>,
+) -> Result<(), rtnetlink::Error> {
+    let failed = |error: io::Error| rtnetlink::Error::NamespaceError(error.to_string());
+    // The netlink socket belongs to the namespace in which it is made.
+    let _visit = host.visit().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(failed)?;
+    runtime.block_on(async {
+        let (connection, handle, _) = rtnetlink::new_connection().map_err(failed)?;
+        let connection = tokio::spawn(connection);
+        let answer = say(handle).await;
+        connection.abort();
+        answer
+    })
+}
