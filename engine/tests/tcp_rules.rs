@@ -356,6 +356,40 @@ fn a_syn_ack_is_sent_again() {
     });
 }
 
+/// RFC 5961 section 7: what a half-open connection answers is limited too, and each SYN-ACK that goes again sets the limit back.
+#[test]
+fn challenges_of_a_half_open_connection_are_limited() {
+    both(|mut script| {
+        script.engine.tcp_listen(script.local(), 8).unwrap();
+        let iss = script.tell(&say(SYN, IRS, 0))[0].seq;
+        let others: Vec<_> = (0..30)
+            .flat_map(|number| script.tell(&say(SYN, IRS + 100 + number, 0)))
+            .collect();
+        assert_eq!(others.len(), 10);
+        assert!(
+            others
+                .iter()
+                .all(|heard| (heard.flags, heard.seq, heard.ack) == (ACK, iss + 1, IRS + 1))
+        );
+        assert_eq!(script.engine.counters().tcp.challenge_acks_limited, 20);
+        script.pass(Duration::from_millis(1100));
+        assert_eq!(script.tell(&say(ACK, IRS + 100_000, iss + 1)).len(), 1);
+    });
+}
+
+/// RFC 5961 section 4: a peer that has forgotten its attempt answers the challenge with an exact reset, and can begin anew.
+#[test]
+fn a_peer_that_starts_anew_gets_through() {
+    both(|mut script| {
+        script.engine.tcp_listen(script.local(), 8).unwrap();
+        script.tell(&say(SYN, IRS, 0));
+        let challenge = script.tell(&say(SYN, IRS + 5000, 0)).remove(0);
+        assert_eq!(script.tell(&say(RST, challenge.ack, 0)), []);
+        assert_eq!(script.engine.tcp_memory().half_open, 0);
+        open(&mut script, &say(SYN, IRS + 5000, 0));
+    });
+}
+
 /// A full half-open table takes no SYN more, and says so in a counter.
 #[test]
 fn a_full_half_open_table_drops_syns() {

@@ -114,6 +114,7 @@ impl Position {
     fn name(self) -> &'static str {
         match self {
             Self::At => "at",
+            Self::Before(1) => "last",
             Self::Before(_) => "before",
             Self::Inside(_) | Self::RightEdge => "inside",
             Self::Beyond(_) => "beyond",

@@ -291,6 +291,11 @@ impl HalfOpens {
         });
     }
 
+    /// Whether an entry may be challenged once more; counts that it is.
+    pub(super) fn may_challenge(&mut self, flow: Flow) -> bool {
+        on_half_open!(self, flow, |table, id| table.may_challenge(id))
+    }
+
     /// The next whose SYN-ACK was not answered in time.
     #[inline]
     pub(super) fn due(&mut self, now: Instant) -> Option<Flow> {

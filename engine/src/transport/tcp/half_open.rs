@@ -14,6 +14,8 @@ use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
 
 const NIL: u32 = u32::MAX;
+/// Challenges for one sending of the SYN-ACK, as a connection sends in a second (RFC 5961 section 7).
+const CHALLENGES: u8 = 10;
 
 /// What a SYN offered; each holds for the connection if the SYN-ACK offers it too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -109,6 +111,8 @@ struct Slot<K> {
     next: u32,
     prev: u32,
     retransmissions: u8,
+    /// Challenges sent since the SYN-ACK went last.
+    challenges: u8,
     place: Place,
 }
 
@@ -176,6 +180,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
             next: NIL,
             prev: NIL,
             retransmissions: 0,
+            challenges: 0,
             place: Place::Due,
         };
         let id = self.occupy(slot)?;
@@ -244,8 +249,17 @@ impl<K: CompactKey> HalfOpenTable<K> {
             return false;
         }
         slot.retransmissions += 1;
+        slot.challenges = 0;
         self.enqueue(id);
         true
+    }
+
+    /// Whether an entry may be challenged once more until its SYN-ACK goes again; counts that it is.
+    pub(super) fn may_challenge(&mut self, id: u32) -> bool {
+        let slot = &mut self.slots[id as usize];
+        let may = slot.challenges < CHALLENGES;
+        slot.challenges += u8::from(may);
+        may
     }
 
     /// When to ask for what is [`due`](Self::due) next. `None` when nothing is queued. O(levels).

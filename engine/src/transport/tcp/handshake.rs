@@ -193,7 +193,13 @@ impl Tcp {
     }
 
     /// Section 3.10.7.3.
-    pub(super) fn on_syn_sent(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
+    pub(super) fn on_syn_sent(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
         let connection = self.connections.get_mut(index);
         let header = &arrival.header;
         let acks = header.flags.contains(Flags::ACK);
@@ -213,8 +219,31 @@ impl Tcp {
         self.adopt_peer_syn(out, index, arrival);
         if acks {
             self.establish(out, index, arrival);
+            if arrival.sequence_len() > 1 {
+                self.on_rest_of_syn_ack(out, index, arrival, packet);
+            }
         } else {
             self.answer_crossed_syn(index);
+        }
+    }
+
+    /// Text and a FIN behind the SYN count ("continue processing at the sixth step").
+    #[cold]
+    fn on_rest_of_syn_ack(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
+        let mut rest = *arrival;
+        rest.header.seq += 1;
+        rest.header.flags = arrival.header.flags.without(Flags::SYN);
+        if rest.text_len > 0 {
+            self.on_text(out, index, &rest, packet);
+        }
+        if rest.header.flags.contains(Flags::FIN) {
+            self.on_fin(out, index, &rest);
         }
     }
 
@@ -334,29 +363,11 @@ impl Tcp {
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
+        if !self.may_complete(out, flow, arrival) {
+            return;
+        }
         let entry = self.half_open.get(flow);
-        let header = &arrival.header;
-        let rcv_nxt = entry.irs + 1;
-        if header.flags.contains(Flags::RST) {
-            // Back to LISTEN without a word (EV-RST-2); only an exact reset counts (RFC 5961 section 3).
-            if header.seq == rcv_nxt {
-                self.forget_half_open(flow, arrival.hash);
-            }
-            return;
-        }
-        if header.flags.contains(Flags::SYN) {
-            self.counters.segments_retransmitted += 1;
-            return self.send_syn_ack(out, flow);
-        }
-        if !header.flags.contains(Flags::ACK)
-            || !header
-                .seq
-                .in_window(rcv_nxt, u32::from(initial_window(&self.config)))
-        {
-            self.counters.dropped_unexpected += 1;
-            return;
-        }
-        if header.ack != entry.iss + 1 {
+        if arrival.header.ack != entry.iss + 1 {
             return self.reset_reply(out, arrival);
         }
         if let Some(index) = self.give_birth(out, flow, &entry, arrival) {
@@ -364,7 +375,7 @@ impl Tcp {
         }
     }
 
-    fn forget_half_open(&mut self, flow: Flow, hash: u64) {
+    pub(super) fn forget_half_open(&mut self, flow: Flow, hash: u64) {
         self.flows.remove(hash, flow);
         self.half_open.remove(flow);
     }
@@ -475,12 +486,12 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
 }
 
 /// The window in a SYN: never scaled.
-fn initial_window(config: &TcpConfig) -> u16 {
+pub(super) fn initial_window(config: &TcpConfig) -> u16 {
     config.receive_buffer.min(u32::from(u16::MAX)) as u16
 }
 
 /// The shift that lets 16 bits tell of the whole receive buffer.
-fn window_scale(config: &TcpConfig) -> u8 {
+pub(super) fn window_scale(config: &TcpConfig) -> u8 {
     (0..options::MAX_WINDOW_SCALE)
         .find(|&shift| config.receive_buffer >> shift <= u32::from(u16::MAX))
         .unwrap_or(options::MAX_WINDOW_SCALE)

@@ -44,7 +44,7 @@ impl Tcp {
         }
         match connection.state {
             State::Closed | State::Listen | State::TimeWait => {}
-            State::SynSent => self.on_syn_sent(out, index, arrival),
+            State::SynSent => self.on_syn_sent(out, index, arrival, packet),
             _ => self.on_synchronized(out, index, arrival, packet),
         }
     }

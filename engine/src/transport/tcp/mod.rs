@@ -37,6 +37,7 @@ pub mod segment;
 mod send_queue;
 pub mod seq;
 pub mod state;
+mod syn_received;
 mod text;
 mod time_wait;
 mod timeout;
