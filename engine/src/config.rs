@@ -112,6 +112,9 @@ pub struct TcpConfig {
     pub connections: u32,
     /// Half-open connections (SYN received) that can exist at a time. 4,096.
     pub half_open: u32,
+    /// Answer SYNs that find this table full with SYN cookies (RFC 4987), so that a flood keeps nobody out. True. The segment size is
+    /// rounded down then, and SACK and window scaling need a peer with timestamps.
+    pub syn_cookies: bool,
     /// Bytes that a connection queues for sending. 256 KiB.
     pub send_buffer: u32,
     /// Bytes that a connection queues for the application, and so the largest window it offers. 256 KiB.
@@ -201,6 +204,7 @@ impl Default for TcpConfig {
         Self {
             connections: 65_536,
             half_open: 4096,
+            syn_cookies: true,
             send_buffer: 256 << 10,
             receive_buffer: 256 << 10,
             queue_pieces: 1024,

@@ -36,6 +36,7 @@ pub(crate) struct Segment {
     pub(crate) ack: u32,
     pub(crate) window: u16,
     pub(crate) mss: Option<u16>,
+    pub(crate) window_scale: Option<u8>,
     /// TSval and TSecr.
     pub(crate) timestamps: Option<(u32, u32)>,
     pub(crate) sack_permitted: bool,
@@ -84,7 +85,7 @@ impl Segment {
         self
     }
 
-    fn encode(&self, family: Family) -> Vec<u8> {
+    pub(crate) fn encode(&self, family: Family) -> Vec<u8> {
         let mut options = Vec::new();
         if let Some(mss) = self.mss {
             options.extend_from_slice(&[2, 4]);
@@ -97,6 +98,9 @@ impl Segment {
         }
         if self.sack_permitted {
             options.extend_from_slice(&[1, 1, 4, 2]);
+        }
+        if let Some(shift) = self.window_scale {
+            options.extend_from_slice(&[1, 3, 3, shift]);
         }
         if !self.sack.is_empty() {
             options.extend_from_slice(&[1, 1, 5, 2 + 8 * self.sack.len() as u8]);
@@ -167,7 +171,8 @@ impl Segment {
                         .chain(others.into_iter().flatten())
                         .collect();
                 }
-                _ => {}
+                etherparse::TcpOptionElement::WindowScale(shift) => heard.window_scale = Some(shift),
+                etherparse::TcpOptionElement::Noop => {}
             }
         }
         Some(heard)
@@ -233,7 +238,7 @@ impl Script {
     }
 
     /// Hands the engine packets that have all arrived when it looks.
-    fn inject_batch(&mut self, packets: &[&[u8]]) {
+    pub(crate) fn inject_batch(&mut self, packets: &[&[u8]]) {
         for bytes in packets {
             let mut frame = self
                 .pool

@@ -136,7 +136,7 @@ impl Tcp {
         match self.find(arrival.key, arrival.hash) {
             Some(Flow::Connection(index)) => self.on_segment(out, index, arrival, packet),
             Some(flow) => self.on_handshake_segment(out, flow, arrival, packet),
-            None => self.on_stray(out, arrival),
+            None => self.on_stray(out, arrival, packet),
         }
     }
 
@@ -150,11 +150,14 @@ impl Tcp {
     }
 
     /// A segment that belongs to no connection: TIME_WAIT, a listener, or nobody (RFC 9293 sections 3.10.7.1 and 3.10.7.2).
-    fn on_stray(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>) {
+    fn on_stray(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>, packet: &mut Packet) {
         if self.on_time_wait(out, arrival) {
             return;
         }
         match self.listeners.find(arrival.key) {
+            Some(listener) if self.may_bring_cookie(out, arrival) => {
+                self.on_cookie(out, listener, arrival, packet);
+            }
             Some(listener) => self.on_listen(out, listener, arrival, None),
             None => self.reset_reply(out, arrival),
         }

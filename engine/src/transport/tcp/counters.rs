@@ -39,7 +39,13 @@ pub struct TcpCounters {
     pub dropped_malformed: u64,
     /// Dropped: the checksum was wrong.
     pub dropped_checksum: u64,
-    /// Dropped: a SYN, because the half-open table was full.
+    /// SYNs that found the half-open table full and were answered with a SYN cookie (RFC 4987).
+    pub syn_cookies_sent: u64,
+    /// Connections that a SYN cookie opened; they are among `passive_opens`.
+    pub syn_cookies_accepted: u64,
+    /// Acknowledgments to a listener that brought no cookie, or one too old, while cookies were out. They were reset.
+    pub syn_cookies_refused: u64,
+    /// Dropped: a SYN, because the half-open table was full and cookies are off.
     pub dropped_half_open_full: u64,
     /// Dropped: a SYN or the last acknowledgment of a handshake, because the accept queue was full.
     pub dropped_accept_queue_full: u64,

@@ -154,7 +154,7 @@ impl Tcp {
         Ok(())
     }
 
-    fn emit_syn(&mut self, out: &mut Output<'_>, key: &FlowKey, syn: Syn) -> Option<()> {
+    pub(super) fn emit_syn(&mut self, out: &mut Output<'_>, key: &FlowKey, syn: Syn) -> Option<()> {
         let syn_options = SynOptions {
             mss: own_mss(&self.config, out, key.local.is_v4()),
             window_scale: syn.window_scale,
@@ -370,7 +370,7 @@ impl Tcp {
         if arrival.header.ack != entry.iss + 1 {
             return self.reset_reply(out, arrival);
         }
-        if let Some(index) = self.give_birth(out, flow, &entry, arrival) {
+        if let Some(index) = self.give_birth(out, Some(flow), &entry, arrival) {
             self.on_segment(out, index, arrival, packet);
         }
     }
@@ -380,17 +380,19 @@ impl Tcp {
         self.half_open.remove(flow);
     }
 
-    /// The last acknowledgment of the handshake: a connection exists from now on.
-    fn give_birth(
+    /// The last acknowledgment of the handshake: a connection exists from now on, in the place of `flow`, if there was one.
+    pub(super) fn give_birth(
         &mut self,
         out: &mut Output<'_>,
-        flow: Flow,
+        flow: Option<Flow>,
         entry: &HalfOpen<FlowKey>,
         arrival: &Arrival<'_>,
     ) -> Option<u32> {
         let listener = u32::from(entry.listener);
         if !self.listeners.accepts_for(listener, arrival.key) {
-            self.forget_half_open(flow, arrival.hash);
+            if let Some(flow) = flow {
+                self.forget_half_open(flow, arrival.hash);
+            }
             self.reset_reply(out, arrival);
             return None;
         }
@@ -430,8 +432,18 @@ impl Tcp {
         connection.snd_wl1 = arrival.header.seq;
         connection.snd_wl2 = arrival.header.ack;
         let index = self.connections.insert(connection)?;
-        self.flows.replace(arrival.hash, flow, Flow::Connection(index));
-        self.half_open.remove(flow);
+        match flow {
+            Some(flow) => {
+                self.flows.replace(arrival.hash, flow, Flow::Connection(index));
+                self.half_open.remove(flow);
+            }
+            None if self.insert_flow(arrival.key, arrival.hash, Flow::Connection(index)) => {}
+            None => {
+                self.connections.remove(index);
+                self.counters.dropped_no_connection += 1;
+                return None;
+            }
+        }
         self.counters.passive_opens += 1;
         self.passive += 1;
         self.listeners.announce(listener, index);
@@ -456,8 +468,7 @@ impl Tcp {
 fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agreed: Agreed) {
     let is_v4 = connection.local().is_v4();
     let peer_mss = match agreed.peer_mss {
-        0 if is_v4 => DEFAULT_MSS_V4,
-        0 => DEFAULT_MSS_V6,
+        0 => default_mss(is_v4),
         announced => announced.max(MIN_MSS),
     };
     let options_len = options::segment_len(agreed.timestamps, 0) as u16;
@@ -485,6 +496,11 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
     connection.congestion = Congestion::new(algorithm, connection.mss);
 }
 
+/// What a peer takes that announces no MSS.
+pub(super) fn default_mss(is_v4: bool) -> u16 {
+    if is_v4 { DEFAULT_MSS_V4 } else { DEFAULT_MSS_V6 }
+}
+
 /// The window in a SYN: never scaled.
 pub(super) fn initial_window(config: &TcpConfig) -> u16 {
     config.receive_buffer.min(u32::from(u16::MAX)) as u16
@@ -499,14 +515,14 @@ pub(super) fn window_scale(config: &TcpConfig) -> u8 {
 
 /// What a SYN says.
 #[derive(Clone, Copy, Debug)]
-struct Syn {
-    flags: Flags,
-    seq: SeqNumber,
-    ack: SeqNumber,
-    window_scale: Option<u8>,
-    sack_permitted: bool,
-    timestamps: Option<Timestamps>,
-    traffic_class: u8,
+pub(super) struct Syn {
+    pub(super) flags: Flags,
+    pub(super) seq: SeqNumber,
+    pub(super) ack: SeqNumber,
+    pub(super) window_scale: Option<u8>,
+    pub(super) sack_permitted: bool,
+    pub(super) timestamps: Option<Timestamps>,
+    pub(super) traffic_class: u8,
 }
 
 /// The largest segment that we can receive whole, options not counted (RFC 6691).

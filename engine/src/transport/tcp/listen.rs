@@ -236,13 +236,11 @@ impl Tcp {
             offered,
         };
         let Some(flow) = self.half_open.insert(entry, out.now) else {
-            self.counters.dropped_half_open_full += 1;
-            return;
+            return self.answer_with_cookie(out, &entry);
         };
         if !self.insert_flow(arrival.key, arrival.hash, flow) {
             self.half_open.remove(flow);
-            self.counters.dropped_half_open_full += 1;
-            return;
+            return self.answer_with_cookie(out, &entry);
         }
         self.send_syn_ack(out, flow);
     }

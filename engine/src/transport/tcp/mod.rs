@@ -10,6 +10,7 @@ mod compact_key;
 pub mod congestion;
 mod connection;
 mod connections;
+mod cookie;
 mod counters;
 mod end;
 mod events;
@@ -37,6 +38,7 @@ pub mod segment;
 mod send_queue;
 pub mod seq;
 pub mod state;
+mod stateless;
 mod syn_received;
 mod text;
 mod time_wait;
@@ -58,6 +60,7 @@ pub(in crate::transport) use invariants::{Checked, ensure};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use self::connections::{Connections, Queues};
+use self::cookie::Cookies;
 use self::events::{Dirty, Notices};
 use self::families::{HalfOpens, TimeWaits};
 use self::isn::IsnGenerator;
@@ -74,6 +77,9 @@ use crate::config::{Config, TcpConfig};
 use crate::frame::{CreditList, FramePool};
 use crate::time::Instant;
 
+/// Which of the derived keys is the one of SYN cookies. The flow table draws from the first on.
+const COOKIE_KEY: u64 = u64::MAX;
+
 /// All TCP connections of one engine.
 #[derive(Debug)]
 pub(crate) struct Tcp {
@@ -88,6 +94,7 @@ pub(crate) struct Tcp {
     queues: Queues,
     listeners: Listeners,
     half_open: HalfOpens,
+    cookies: Cookies,
     time_wait: TimeWaits,
     /// Connections in the flow table that peers opened.
     passive: u32,
@@ -132,6 +139,7 @@ impl Tcp {
             queues: Queues::default(),
             listeners: Listeners::new(),
             half_open: HalfOpens::new(tcp.half_open, tcp.syn_ack_retries),
+            cookies: Cookies::new(&rekey::derived_secret(&config.secret, COOKIE_KEY)),
             time_wait: TimeWaits::new(tcp, hasher),
             passive: 0,
             foreign_waits: 0,

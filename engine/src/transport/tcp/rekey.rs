@@ -50,7 +50,7 @@ impl Tcp {
 }
 
 /// The `count`-th secret after the engine's own.
-fn derived_secret(secret: &[u8; 32], count: u64) -> [u8; 32] {
+pub(super) fn derived_secret(secret: &[u8; 32], count: u64) -> [u8; 32] {
     let (left, right) = secret.split_at(16);
     let half = |key: &[u8], text: &[u8]| {
         let mut hasher = SipHasher24::new_with_key(key.try_into().expect("16 of 32 bytes"));

@@ -1,0 +1,9 @@
+//! Attacks that are known to have brought stacks down or connections into wrong hands, one test each. In all of them a connection that was
+//! there before goes on, and memory stays what it was.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod flood;
+mod listener;
+mod victim;
