@@ -1,16 +1,16 @@
 //! An echo server and its client: two engines that send each other IP packets inside UDP datagrams over 127.0.0.1.
 //! No privilege is needed, and the thread sleeps until a packet arrives or a timer is due.
 
-use std::os::fd::AsFd;
 use std::time;
 
 use handfast::application::{Event, Read, Readiness, TcpHandle};
 use handfast::config::{AddressBlock, Config};
 use handfast::engine::{Budget, Engine};
 use handfast::frame::{FramePool, PoolConfig};
+use handfast::link::Device;
 use handfast::link::socket::{SocketConfig, SocketDevice};
-use handfast::time::Instant;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use handfast::link::wait::{Waiter, Watch};
+use handfast::time::{Duration, Instant};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 type End = Engine<SocketDevice>;
@@ -50,6 +50,7 @@ fn main() -> Outcome<()> {
     let mut client = engine("10.0.0.1", 1, SocketConfig { peer, ..wire })?;
     let listener = server.tcp_listen("10.0.0.2:7".parse()?, 128)?;
     client.tcp_connect(None, "10.0.0.2:7".parse()?)?;
+    let mut waiter = Waiter::new(Duration::ZERO)?;
     let start = time::Instant::now();
     while client.time_wait().len == 0 {
         let now = Instant::ZERO + start.elapsed().into();
@@ -65,12 +66,9 @@ fn main() -> Outcome<()> {
             ask(&mut client, connection, ready)?;
         }
         let deadlines = [server.next_deadline(), client.next_deadline()];
-        let span = |until: Instant| time::Duration::from(until.saturating_since(now));
-        let timeout = deadlines.into_iter().flatten().min().map(span);
-        let timeout = timeout.map(Timespec::try_from).transpose()?;
-        let sockets = [server.device().as_fd(), client.device().as_fd()];
-        let mut waits = sockets.each_ref().map(|fd| PollFd::new(fd, PollFlags::IN));
-        poll(&mut waits, timeout.as_ref())?;
+        let descriptors = [server.device().descriptor(), client.device().descriptor()];
+        let watches: Vec<_> = descriptors.into_iter().flatten().map(Watch::readable).collect();
+        waiter.wait(now, deadlines.into_iter().flatten().min(), &watches)?;
     }
     println!("{:?}", client.counters().device);
     Ok(())

@@ -1,5 +1,7 @@
 //! The engine: one of each layer, and the loop that runs them.
 
+#[cfg(target_os = "linux")]
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::application::{
@@ -10,6 +12,8 @@ use crate::config::{Config, KeepAlive, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
 use crate::internet::{Inbound, Internet, InternetCounters, Output};
+#[cfg(target_os = "linux")]
+use crate::link::wait::{Waiter, Wakeup, Watch};
 use crate::link::{Device, DeviceCounters};
 use crate::time::Instant;
 use crate::transport::Transport;
@@ -168,10 +172,47 @@ impl<D: Device> Engine<D> {
         if self.transport.tcp.has_pending_output() || !self.transmit_queue.is_empty() {
             return Some(self.now);
         }
+        self.next_timer()
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
         [self.transport.next_deadline(), self.device.next_deadline()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Sleeps until a packet arrives, a [`Waker`](crate::link::wait::Waker) calls, or the engine wants to be polled; not at all while the last
+    /// work is less than the waiter's spin ago. To be called with what [`Engine::poll`] returned, when all events are handled. A device that
+    /// refused packets is waited for without spinning.
+    ///
+    /// A thread that runs several engines uses [`Waiter::wait`] with all their descriptors and deadlines.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] when the device has no descriptor, so that nothing would end the sleep for a packet, and what the system
+    /// says.
+    #[cfg(target_os = "linux")]
+    pub fn wait(&self, waiter: &mut Waiter, now: Instant, progress: Progress) -> io::Result<Wakeup> {
+        if !progress.is_idle() {
+            waiter.note_work(now);
+        }
+        let blocked = !self.transmit_queue.is_empty();
+        let deadline = if blocked {
+            self.next_timer()
+        } else {
+            self.next_deadline()
+        };
+        let Some(descriptor) = self.device.descriptor() else {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this device has no descriptor to wait for: poll it, or give both its ends to one thread",
+            ));
+        };
+        let watch = Watch {
+            descriptor,
+            writable: blocked,
+        };
+        waiter.wait(now, deadline, &[watch])
     }
 
     /// The next thing that became true of a socket. Listeners come first, so that a connection is accepted before it has news.

@@ -4,7 +4,7 @@
 //!   application   handles, readiness events, streams            (layer 4)
 //!   transport     flow table, ports, timers; udp, tcp           (layer 3)
 //!   internet      IPv4, IPv6, ICMP                              (layer 2)
-//!   link          Device: memory, socket; Impair, Capture       (layer 1)
+//!   link          Device: memory, socket, tun; Impair, Capture  (layer 1)
 //!   ─────────────────────────────────────────────────────────────────────
 //!   frame         memory that the layers hand to each other     (common ground)
 //!   arch          what needs the processor                      (common ground)
@@ -25,6 +25,10 @@
 //! ```
 #![doc = include_str!("../examples/echo.rs")]
 //! ```
+
+// So that the helpers of the tests in `tests/` serve the tests in here as well.
+#[cfg(test)]
+extern crate self as handfast;
 
 pub mod application;
 pub mod arch;

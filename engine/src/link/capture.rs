@@ -6,6 +6,8 @@ mod tests;
 
 use core::fmt;
 use std::io::{self, Write};
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 
 use self::blocks::Direction;
 use super::ethernet::MacAddress;
@@ -134,6 +136,11 @@ impl<D: Device, W: Write> Device for Capture<D, W> {
 
     fn next_deadline(&self) -> Option<Instant> {
         self.device.next_deadline()
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.device.descriptor()
     }
 
     fn counters(&self) -> DeviceCounters {

@@ -6,6 +6,9 @@ mod random;
 mod tests;
 mod wire;
 
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
+
 pub use self::config::{ImpairConfig, ImpairError, MAX_PLACES};
 use self::random::SplitMix64;
 use self::wire::{Rate, Wire};
@@ -206,6 +209,11 @@ impl<D: Device> Device for Impair<D> {
     fn next_deadline(&self) -> Option<Instant> {
         let wire = self.wire.next_deadline();
         wire.into_iter().chain(self.device.next_deadline()).min()
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.device.descriptor()
     }
 
     /// The wrapped device's, but `received` are the packets that came out of the impaired wire, and `dropped` includes

@@ -3,6 +3,9 @@
 //! A [`Device`] moves whole batches and takes ownership: what it accepts is gone from the batch, what it cannot take stays.
 //! Wrappers ([`Impair`](impair::Impair), [`Capture`](capture::Capture)) are devices around devices and compose.
 
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
+
 use self::ethernet::MacAddress;
 use crate::frame::{Packet, PacketQueue};
 use crate::time::Instant;
@@ -10,14 +13,33 @@ use crate::time::Instant;
 pub mod capture;
 #[cfg(test)]
 mod conformance;
+#[cfg(target_os = "linux")]
+mod datagrams;
+#[cfg(target_os = "linux")]
+pub mod error;
 pub mod ethernet;
 pub mod impair;
+#[cfg(target_os = "linux")]
+mod landing;
 pub mod memory;
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../../tests/support/namespace.rs"]
+mod namespace;
 mod offload;
 #[cfg(target_os = "linux")]
 pub mod socket;
 #[cfg(target_os = "linux")]
 mod sys;
+#[cfg(target_os = "linux")]
+pub mod tun;
+#[cfg(target_os = "linux")]
+mod virtio;
+#[cfg(target_os = "linux")]
+pub mod wait;
+
+/// Payload bytes of the largest virtual segment for devices of the kernel: with all headers within the 65,535 bytes of an IP packet.
+#[cfg(target_os = "linux")]
+const MAX_VIRTUAL_SEGMENT: u32 = 65_000;
 
 /// What the packets of a device start with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,6 +126,13 @@ pub trait Device {
         None
     }
 
+    /// What becomes readable when packets wait, and writable when a full device takes more: for `poll(2)` and its like. `None` for wires in
+    /// memory, which can only be asked.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
     /// What has happened so far.
     fn counters(&self) -> DeviceCounters;
 }
@@ -127,6 +156,11 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn next_deadline(&self) -> Option<Instant> {
         (**self).next_deadline()
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
     }
 
     fn counters(&self) -> DeviceCounters {

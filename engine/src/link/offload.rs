@@ -21,12 +21,9 @@ pub(super) fn complete_checksum(packet: &mut [u8]) {
     let Some(transport) = locate_transport(packet) else {
         return;
     };
-    let field = transport.offset
-        + match transport.protocol {
-            TCP => 16,
-            UDP => 6,
-            _ => return,
-        };
+    let Some(field) = checksum_offset(transport.protocol).map(|offset| transport.offset + offset) else {
+        return;
+    };
     let end = announced_len(packet).min(packet.len());
     if field + 2 > end {
         return;
@@ -50,10 +47,15 @@ pub(super) fn complete_checksum(packet: &mut [u8]) {
 /// Makes the length fields of a virtual segment, and the checksum of its IPv4 header, those of one packet as long as it is. Without
 /// effect above 65,535 bytes.
 pub(super) fn correct_lengths(packet: &mut [u8]) {
+    if let Ok(len) = u16::try_from(packet.len()) {
+        set_lengths(packet, len);
+    }
+}
+
+/// Makes the length fields of an IP packet of which `packet` holds the headers at least, and the checksum of its IPv4 header, those of
+/// a packet of `len` bytes.
+pub(super) fn set_lengths(packet: &mut [u8], len: u16) {
     let transport = locate_transport(packet);
-    let Ok(len) = u16::try_from(packet.len()) else {
-        return;
-    };
     match packet.first().map(|first| first >> 4) {
         Some(4) if len >= 20 => {
             let header = usize::from(packet[0] & 0xf) * 4;
@@ -85,6 +87,54 @@ fn announced_len(packet: &[u8]) -> usize {
         field(2)
     } else {
         IPV6_HEADER + field(4)
+    }
+}
+
+/// Where the checksum of a transport header is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ChecksumField {
+    /// Bytes of the packet before the first that the checksum covers.
+    pub(super) start: usize,
+    /// Bytes from there to the checksum.
+    pub(super) offset: usize,
+    /// TCP's; UDP's otherwise.
+    pub(super) is_tcp: bool,
+}
+
+/// Writes the sum of the pseudo-header where the checksum belongs, for a device that adds the rest. `headers` are those of an IP packet,
+/// which go up to the transport's at least; `behind` bytes follow. `None` when there is no such checksum.
+pub(super) fn start_checksum(headers: &mut [u8], behind: usize) -> Option<ChecksumField> {
+    let transport = locate_transport(headers)?;
+    let field = ChecksumField {
+        start: transport.offset,
+        offset: checksum_offset(transport.protocol)?,
+        is_tcp: transport.protocol == TCP,
+    };
+    let covered = (headers.len() + behind).checked_sub(field.start)?;
+    let sum = Sum::zero()
+        .add_bytes(&headers[transport.addresses])
+        .add_u16(u16::from(transport.protocol))
+        .add_u32(covered as u32)
+        .finish();
+    let at = field.start + field.offset;
+    headers
+        .get_mut(at..at + 2)?
+        .copy_from_slice(&(!sum).to_be_bytes());
+    Some(field)
+}
+
+/// Where the payload of a UDP datagram starts in an IP packet; `None` when it holds none, or a fragment.
+pub(super) fn udp_payload_offset(packet: &[u8]) -> Option<usize> {
+    locate_transport(packet)
+        .filter(|transport| transport.protocol == UDP)
+        .map(|transport| transport.offset + 8)
+}
+
+fn checksum_offset(protocol: u8) -> Option<usize> {
+    match protocol {
+        TCP => Some(16),
+        UDP => Some(6),
+        _ => None,
     }
 }
 

@@ -221,6 +221,10 @@ impl Device for SocketDevice {
         offered - batch.len()
     }
 
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
     fn counters(&self) -> DeviceCounters {
         self.counters
     }

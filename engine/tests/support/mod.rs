@@ -1,6 +1,8 @@
 //! Two engines on one wire in virtual time.
 #![allow(dead_code, reason = "every test crate uses another part")]
 
+pub(crate) mod kernel;
+pub(crate) mod namespace;
 pub(crate) mod peer;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,7 @@
 //! System calls that no safe crate offers.
 #![allow(unsafe_code)]
 
+pub(super) mod interface;
 pub(super) mod mmsg;
 pub(super) mod option;
+pub(super) mod tun;

@@ -1,0 +1,253 @@
+//! TUN and TAP: the engine is the far end of a network interface of the kernel.
+//!
+//! What the kernel routes to the interface, the engine receives; what the engine sends, arrives at the kernel through it. Addresses and
+//! routes of the kernel's end are set as for any interface: `ip address add 10.0.0.1/24 dev tun0`.
+//!
+//! There is one system call for each packet; with offloads, a packet is up to 64 KB of a TCP connection.
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+pub use self::config::TunConfig;
+use super::datagrams::Datagrams;
+use super::error::OpenError;
+use super::landing::{Landed, Landing};
+use super::sys::interface::{Interface, InterfaceName};
+use super::sys::tun::{self, Kind};
+use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
+use crate::frame::{Checksum, FramePool, MAX_PIECES, Packet, PacketQueue};
+use crate::time::Instant;
+
+/// Bytes of the largest IP packet; a run of segments may be as long whatever the MTU.
+const MAX_PACKET: u32 = 65_535;
+/// The smallest MTU of IPv4 (RFC 791).
+const MIN_MTU: u32 = 68;
+
+/// The far end of a TUN or TAP interface. Its descriptor ([`AsFd`]) is readable when packets wait.
+///
+/// [`DeviceCounters::copied_bytes`] stays 0: packets are read into frames and written from them; the kernel's own copies are not in it.
+/// While the interface is down, packets are taken, dropped and counted, as a cable without a far end does.
+#[derive(Debug)]
+pub struct TunDevice {
+    file: File,
+    name: InterfaceName,
+    capabilities: Capabilities,
+    link_header: usize,
+    /// Bytes in front of each packet.
+    virtio_header: usize,
+    landing: Landing,
+    datagrams: Datagrams,
+    counters: DeviceCounters,
+}
+
+/// What became of one packet.
+enum Sent {
+    Taken,
+    Refused,
+    Lost,
+}
+
+impl TunDevice {
+    /// Makes the interface, or attaches to it, sets its MTU and brings it up. Frames for what it receives come from `pool`.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is missing. Making an interface needs `CAP_NET_ADMIN`; attaching to a persistent one that is the user's, up,
+    /// and has the right MTU, needs nothing but permission on `/dev/net/tun`.
+    pub fn new(config: &TunConfig, pool: FramePool) -> Result<Self, OpenError> {
+        if !(MIN_MTU..=MAX_PACKET).contains(&config.mtu) {
+            return Err(OpenError::Invalid(format!(
+                "an MTU of {} is not between {MIN_MTU} and {MAX_PACKET}",
+                config.mtu
+            )));
+        }
+        let ethernet = config.medium == Medium::Ethernet;
+        let kind = Kind {
+            ethernet,
+            virtio_headers: config.offloads,
+            multi_queue: config.multi_queue,
+        };
+        let (file, name) = tun::attach(InterfaceName::new(&config.name)?, kind)?;
+        if config.offloads {
+            tun::set_header_len(&file, virtio::HEADER_LEN as i32)
+                .and_then(|()| tun::accept_offloads(&file))
+                .map_err(|source| OpenError::NotSupported {
+                    what: "TUN with offloads",
+                    way_out: "set `offloads` to false",
+                    source,
+                })?;
+        }
+        let interface = Interface::new(name)?;
+        interface.set_mtu(config.mtu)?;
+        interface.bring_up()?;
+        let link_header = config.medium.header_len();
+        let longest = if config.offloads { MAX_PACKET } else { config.mtu };
+        Ok(Self {
+            file,
+            name,
+            capabilities: capabilities(config),
+            link_header,
+            virtio_header: if config.offloads { virtio::HEADER_LEN } else { 0 },
+            landing: Landing::new(pool, longest as usize + link_header),
+            datagrams: Datagrams::default(),
+            counters: DeviceCounters::default(),
+        })
+    }
+
+    /// The interface's name.
+    pub fn name(&self) -> String {
+        self.name.text()
+    }
+
+    /// Reads one packet into `packet`; `None` when nothing more waits, `Some(false)` when what came was of no use.
+    fn read_into(&mut self, packet: &mut Packet) -> Option<bool> {
+        if !self.landing.prepare() {
+            return None;
+        }
+        let mut header = [0; virtio::HEADER_LEN];
+        let [front, rest] = self.landing.room();
+        self.counters.system_calls += 1;
+        let mut room = [IoSliceMut::new(&mut header[..self.virtio_header]), front, rest];
+        match self.file.read_vectored(&mut room) {
+            // A TUN interface that is gone reads as an end.
+            Ok(0) => None,
+            Ok(bytes) => Some(self.accept(bytes, header, packet)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    fn accept(&mut self, bytes: usize, header: [u8; virtio::HEADER_LEN], packet: &mut Packet) -> bool {
+        let landed = bytes
+            .checked_sub(self.virtio_header)
+            .and_then(|bytes| self.landing.take(bytes))
+            .filter(|landed| landed.front.len() > self.link_header);
+        let accepted = landed.is_some_and(|landed| self.classify(landed, header, packet));
+        self.counters.dropped += u64::from(!accepted);
+        accepted
+    }
+
+    fn classify(&mut self, landed: Landed, header: [u8; virtio::HEADER_LEN], packet: &mut Packet) -> bool {
+        match virtio::parse(&header) {
+            virtio::Received::Packet(checksum) => {
+                packet.checksum = checksum;
+                landed.move_into(packet);
+                true
+            }
+            virtio::Received::Datagrams(segment) => {
+                let begun = self.datagrams.begin(landed, self.link_header, segment);
+                if begun {
+                    self.datagrams.take(packet);
+                }
+                begun
+            }
+            virtio::Received::Unknown => false,
+        }
+    }
+
+    fn send(&mut self, packet: &mut Packet) -> Sent {
+        if !self.capabilities.carries(packet) {
+            return Sent::Lost;
+        }
+        let Some(header) = self.describe(packet) else {
+            return Sent::Lost;
+        };
+        let mut parts = [IoSlice::new(&[]); 2 + MAX_PIECES];
+        parts[0] = IoSlice::new(&header[..self.virtio_header]);
+        parts[1] = IoSlice::new(packet.header());
+        for (part, piece) in parts[2..].iter_mut().zip(packet.body()) {
+            *part = IoSlice::new(piece);
+        }
+        loop {
+            self.counters.system_calls += 1;
+            let Err(error) = self.file.write_vectored(&parts) else {
+                return Sent::Taken;
+            };
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => return Sent::Refused,
+                _ => return Sent::Lost,
+            }
+        }
+    }
+
+    /// The header in front of `packet`. `None` when the packet asks for more than this device offers.
+    fn describe(&self, packet: &mut Packet) -> Option<[u8; virtio::HEADER_LEN]> {
+        let plain = packet.checksum == Checksum::InPacket && packet.segment_size == 0;
+        if plain || self.virtio_header == 0 {
+            return plain.then_some([0; virtio::HEADER_LEN]);
+        }
+        virtio::describe(packet, self.link_header)
+    }
+}
+
+fn capabilities(config: &TunConfig) -> Capabilities {
+    Capabilities {
+        medium: config.medium,
+        mtu: config.mtu,
+        // Each packet says for itself; those from other machines that the kernel forwards are not verified.
+        verifies_checksums: false,
+        computes_checksums: config.offloads,
+        max_segment: if config.offloads { MAX_VIRTUAL_SEGMENT } else { 0 },
+        gathers: true,
+    }
+}
+
+impl Device for TunDevice {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
+        let waiting = batch.len();
+        while let Some(packet) = batch.push() {
+            if !self.datagrams.is_empty() {
+                self.datagrams.take(packet);
+                continue;
+            }
+            match self.read_into(packet) {
+                Some(true) => {}
+                Some(false) => batch.pop_back(),
+                None => {
+                    batch.pop_back();
+                    break;
+                }
+            }
+        }
+        let received = batch.len() - waiting;
+        self.counters.received += received as u64;
+        received
+    }
+
+    fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
+        let offered = batch.len();
+        while let Some(packet) = batch.get_mut(0) {
+            match self.send(packet) {
+                Sent::Taken => self.counters.sent += 1,
+                Sent::Lost => self.counters.dropped += 1,
+                Sent::Refused => break,
+            }
+            batch.pop_front();
+        }
+        self.counters.refused += batch.len() as u64;
+        offered - batch.len()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn counters(&self) -> DeviceCounters {
+        self.counters
+    }
+}
+
+impl AsFd for TunDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -1,0 +1,32 @@
+//! What a tunnel device is made from.
+
+use crate::link::Medium;
+
+/// The interface that a [`TunDevice`](super::TunDevice) is the far end of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TunConfig {
+    /// The interface's name, at most 15 bytes; the kernel replaces a `%d` at its end by a number. An interface of that name that exists
+    /// already, because it is persistent or has several queues, is attached to.
+    pub name: String,
+    /// [`Medium::Ip`] for a TUN interface, [`Medium::Ethernet`] for a TAP.
+    pub medium: Medium,
+    /// Bytes of the largest IP packet, 68 to 65,535; the interface's MTU is set to it unless it is so.
+    pub mtu: u32,
+    /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one.
+    pub offloads: bool,
+    /// Whether more devices may attach to the same interface, each of which then gets a share of the flows.
+    pub multi_queue: bool,
+}
+
+impl Default for TunConfig {
+    /// A TUN interface `tun%d` with an MTU of 1500, offloads, and one queue.
+    fn default() -> Self {
+        Self {
+            name: "tun%d".to_owned(),
+            medium: Medium::Ip,
+            mtu: 1500,
+            offloads: true,
+            multi_queue: false,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A network namespace for one test: interfaces and addresses made by hand-written rtnetlink messages, gone with the test's thread.
+#![allow(dead_code, reason = "every test crate uses another part")]
+#![allow(
+    unsafe_code,
+    reason = "rustix marks `unshare` so for the sake of descriptors, which stay shared here"
+)]
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::{fs, panic, thread};
+
+use handfast::link::error::OpenError;
+use rustix::thread::UnshareFlags;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Runs `test` on a thread of its own in an empty network namespace, or says loudly that it could not.
+pub(crate) fn isolated(test: impl FnOnce() + Send + 'static) {
+    let inside = thread::spawn(|| {
+        // SAFETY: descriptors stay shared.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
+        test();
+        Ok::<_, rustix::io::Errno>(())
+    });
+    match inside.join() {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => skip(format_args!(
+            "a network namespace of its own was refused ({error})"
+        )),
+        Err(failure) => panic::resume_unwind(failure),
+    }
+}
+
+/// Says past the capture of test output that the test in this thread proves nothing.
+pub(crate) fn skip(reason: impl Display) {
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    writeln!(io::stderr().lock(), "SKIPPED: {name} because {reason}").expect("standard error takes a line");
+}
+
+/// A device, or a loud word on what is missing here. An error that is not the environment's fails the test.
+pub(crate) fn open<D>(device: Result<D, OpenError>) -> Option<D> {
+    match device {
+        Ok(device) => Some(device),
+        Err(
+            error @ (OpenError::NoDeviceNode(_)
+            | OpenError::NotPermitted { .. }
+            | OpenError::NotSupported { .. }),
+        ) => {
+            skip(error);
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Lets the kernel keep quiet: no IPv6, and so no neighbour discovery on interfaces that come up.
+pub(crate) fn without_ipv6() {
+    for scope in ["all", "default"] {
+        let setting = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
+        fs::write(setting, "1").expect("the namespace is ours");
+    }
+}
+
+/// Two joined Ethernet interfaces, both up.
+pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
+    const VETH_INFO_PEER: u16 = 1;
+    let peer = Message::interface(0, libc::IFF_UP as u32)
+        .text(libc::IFLA_IFNAME, far)
+        .number(libc::IFLA_MTU, mtu);
+    let info = Message::default().text(libc::IFLA_INFO_KIND, "veth").nested(
+        libc::IFLA_INFO_DATA,
+        &Message::default().nested(VETH_INFO_PEER, &peer),
+    );
+    let message = Message::interface(0, libc::IFF_UP as u32)
+        .text(libc::IFLA_IFNAME, near)
+        .number(libc::IFLA_MTU, mtu)
+        .nested(libc::IFLA_LINKINFO, &info);
+    message.send(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+}
+
+/// Takes an interface up or down.
+pub(crate) fn set_up(interface: &str, up: bool) {
+    let flags = if up { libc::IFF_UP as u32 } else { 0 };
+    Message::interface(index(interface), flags).send(libc::RTM_NEWLINK, 0);
+}
+
+/// Gives the kernel's end of an interface an address, usable at once.
+pub(crate) fn add_address(interface: &str, address: IpAddr, prefix: u8) {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+    };
+    let mut message = Message(vec![family as u8, prefix, libc::IFA_F_NODAD as u8, 0]);
+    message.0.extend_from_slice(&index(interface).to_ne_bytes());
+    message
+        .attribute(libc::IFA_LOCAL, &octets)
+        .attribute(libc::IFA_ADDRESS, &octets)
+        .send(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+}
+
+pub(crate) fn index(interface: &str) -> u32 {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+    rustix::net::netdevice::name_to_index(&socket, interface).expect("the interface exists")
+}
+
+/// The part of a netlink message behind its header.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// `struct ifinfomsg`, of which `IFF_UP` is to be as in `flags`.
+    fn interface(index: u32, flags: u32) -> Self {
+        let words = [0, index, flags, libc::IFF_UP as u32];
+        Self(words.into_iter().flat_map(u32::to_ne_bytes).collect())
+    }
+
+    fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
+        self.0.extend_from_slice(&(4 + value.len() as u16).to_ne_bytes());
+        self.0.extend_from_slice(&kind.to_ne_bytes());
+        self.0.extend_from_slice(value);
+        self.0.resize(self.0.len().next_multiple_of(4), 0);
+        self
+    }
+
+    fn text(self, kind: u16, value: &str) -> Self {
+        self.attribute(kind, format!("{value}\0").as_bytes())
+    }
+
+    fn number(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_ne_bytes())
+    }
+
+    fn nested(self, kind: u16, value: &Self) -> Self {
+        self.attribute(kind, &value.0)
+    }
+
+    /// Sends the message and expects that the kernel agrees.
+    fn send(&self, kind: u16, flags: i32) {
+        const HEADER: usize = 16;
+        let flags = (flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+        let mut bytes = ((HEADER + self.0.len()) as u32).to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&flags.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&self.0);
+        let protocol = Protocol::from(libc::NETLINK_ROUTE);
+        let socket =
+            Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol)).expect("a socket");
+        socket.send(&bytes).expect("the kernel listens");
+        let mut answer = [0; 4096];
+        let len = io::Read::read(&mut &socket, &mut answer).expect("the kernel answers");
+        let code = answer[HEADER..len].first_chunk().expect("an answer has a code");
+        let code = i32::from_ne_bytes(*code);
+        assert_eq!(code, 0, "{}", io::Error::from_raw_os_error(-code));
+    }
+}
