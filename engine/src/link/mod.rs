@@ -27,6 +27,8 @@ pub mod memory;
 mod namespace;
 mod offload;
 #[cfg(target_os = "linux")]
+pub mod packet;
+#[cfg(target_os = "linux")]
 pub mod socket;
 #[cfg(target_os = "linux")]
 mod sys;

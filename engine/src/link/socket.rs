@@ -143,7 +143,7 @@ impl SocketDevice {
     /// Sends what [`SocketDevice::plan`] grouped; `false` when the socket takes no more now.
     fn send_runs(&mut self, batch: &mut PacketQueue) -> bool {
         self.counters.system_calls += 1;
-        match self.sender.send(self.socket.as_fd(), batch, &self.runs) {
+        match self.sender.send(self.socket.as_fd(), batch, &self.runs, &[]) {
             Ok(messages) => {
                 let packets = self.runs[..messages].iter().map(|run| run.packets).sum();
                 drop_front(batch, packets);

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub use self::config::TunConfig;
 use super::datagrams::Datagrams;
 use super::error::OpenError;
+use super::ethernet::MacAddress;
 use super::landing::{Landed, Landing};
 use super::sys::interface::{Interface, InterfaceName};
 use super::sys::tun::{self, Kind};
@@ -36,6 +37,7 @@ const MIN_MTU: u32 = 68;
 pub struct TunDevice {
     file: File,
     name: InterfaceName,
+    station: Option<MacAddress>,
     capabilities: Capabilities,
     link_header: usize,
     /// Bytes in front of each packet.
@@ -89,6 +91,11 @@ impl TunDevice {
         Ok(Self {
             file,
             name,
+            station: if ethernet {
+                Some(station(config, &interface)?)
+            } else {
+                None
+            },
             capabilities: capabilities(config),
             link_header,
             virtio_header: if config.offloads { virtio::HEADER_LEN } else { 0 },
@@ -185,6 +192,21 @@ impl TunDevice {
     }
 }
 
+/// The far end of the kernel's own station: the same address but for the last bit, which is administered locally as the kernel's is.
+fn station(config: &TunConfig, interface: &Interface) -> Result<MacAddress, OpenError> {
+    match config.station {
+        Some(station) if station.is_station() => Ok(station),
+        Some(other) => Err(OpenError::Invalid(format!(
+            "{other} is not the address of one station"
+        ))),
+        None => {
+            let (_, [first, middle @ .., last]) = interface.hardware()?;
+            let [b, c, d, e] = middle;
+            Ok(MacAddress([first & !1 | 2, b, c, d, e, last ^ 1]))
+        }
+    }
+}
+
 fn capabilities(config: &TunConfig) -> Capabilities {
     Capabilities {
         medium: config.medium,
@@ -200,6 +222,10 @@ fn capabilities(config: &TunConfig) -> Capabilities {
 impl Device for TunDevice {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.station
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {

@@ -64,18 +64,21 @@ pub(crate) fn without_ipv6() {
 /// Two joined Ethernet interfaces, both up.
 pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
     const VETH_INFO_PEER: u16 = 1;
-    let peer = Message::interface(0, libc::IFF_UP as u32)
+    let peer = Message::interface(0, 0)
         .text(libc::IFLA_IFNAME, far)
         .number(libc::IFLA_MTU, mtu);
     let info = Message::default().text(libc::IFLA_INFO_KIND, "veth").nested(
         libc::IFLA_INFO_DATA,
         &Message::default().nested(VETH_INFO_PEER, &peer),
     );
-    let message = Message::interface(0, libc::IFF_UP as u32)
+    let message = Message::interface(0, 0)
         .text(libc::IFLA_IFNAME, near)
         .number(libc::IFLA_MTU, mtu)
         .nested(libc::IFLA_LINKINFO, &info);
     message.send(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    for end in [near, far] {
+        set_up(end, true);
+    }
 }
 
 /// Takes an interface up or down.

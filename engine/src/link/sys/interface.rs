@@ -9,6 +9,13 @@ use socket2::{Domain, Socket, Type};
 
 use crate::link::error::{NET_ADMIN, OpenError};
 
+/// Links with Ethernet headers (`<linux/if_arp.h>`).
+pub(in crate::link) const ETHERNET: u16 = 1;
+/// The loopback interface, which has Ethernet headers, too.
+pub(in crate::link) const LOOPBACK: u16 = 772;
+/// Links without headers, such as TUN's.
+pub(in crate::link) const NO_HEADERS: u16 = 0xfffe;
+
 /// An interface of the calling thread's network namespace, by its name.
 #[derive(Debug)]
 pub(in crate::link) struct Interface {
@@ -80,6 +87,41 @@ impl Interface {
             Some(libc::ENODEV) => Err(OpenError::NoInterface(self.name.text())),
             _ => Err(OpenError::at(step, NET_ADMIN)(source)),
         }
+    }
+
+    /// The name as text.
+    pub(in crate::link) fn name(&self) -> String {
+        self.name.text()
+    }
+
+    /// The number of the interface.
+    pub(in crate::link) fn index(&self) -> Result<u32, OpenError> {
+        let mut request = self.name.request();
+        self.ask(
+            libc::SIOCGIFINDEX as c_ulong,
+            &mut request,
+            "asking for the interface's index",
+        )?;
+        // SAFETY: the call has filled in this member.
+        let index = unsafe { request.ifr_ifru.ifru_ifindex };
+        Ok(index.cast_unsigned())
+    }
+
+    /// The type of the link's headers (`ARPHRD_...`), and the station's address if they are Ethernet's.
+    pub(in crate::link) fn hardware(&self) -> Result<(u16, [u8; 6]), OpenError> {
+        let mut request = self.name.request();
+        self.ask(
+            libc::SIOCGIFHWADDR as c_ulong,
+            &mut request,
+            "asking for the interface's hardware address",
+        )?;
+        // SAFETY: the call has filled in this member.
+        let hardware = unsafe { request.ifr_ifru.ifru_hwaddr };
+        let mut address = [0; 6];
+        for (to, from) in address.iter_mut().zip(hardware.sa_data) {
+            *to = from.cast_unsigned();
+        }
+        Ok((hardware.sa_family, address))
     }
 
     /// Bytes of the largest packet.

@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use libc::{c_int, c_uint, cmsghdr, iovec, mmsghdr};
 
 use crate::frame::{Frame, MAX_PIECES, PacketQueue};
+use crate::link::virtio;
 
 /// Packets that one call sends, and messages that one call receives, at most.
 pub(in crate::link) const BATCH: usize = 64;
@@ -36,13 +37,13 @@ impl Sender {
     pub(in crate::link) fn new() -> Self {
         Self {
             messages: blank_messages(),
-            parts: Vec::with_capacity(BATCH * (1 + MAX_PIECES)),
+            parts: Vec::with_capacity(BATCH * (2 + MAX_PIECES)),
             controls: vec![Control::default(); BATCH].into(),
         }
     }
 
-    /// Sends packets from the front of `packets`, which stay there, as the messages that `runs` says. Returns the number of
-    /// messages that were sent.
+    /// Sends packets from the front of `packets`, which stay there, as the messages that `runs` says, each behind its own of
+    /// `prefixes` if there are any. Returns the number of messages that were sent.
     ///
     /// # Errors
     /// Why the first message could not be sent.
@@ -51,9 +52,10 @@ impl Sender {
         socket: BorrowedFd<'_>,
         packets: &PacketQueue,
         runs: &[Run],
+        prefixes: &[[u8; virtio::HEADER_LEN]],
     ) -> io::Result<usize> {
         let runs = &runs[..runs.len().min(BATCH)];
-        self.gather(packets, runs);
+        self.gather(packets, runs, prefixes);
         let mut parts = self.parts.as_mut_ptr();
         for ((message, control), run) in self.messages.iter_mut().zip(&mut self.controls).zip(runs) {
             let header = &mut message.msg_hdr;
@@ -62,8 +64,8 @@ impl Sender {
             parts = unsafe { parts.add(header.msg_iovlen) };
             announce_segments(header, control, run);
         }
-        // SAFETY: the first `runs.len()` messages point to parts and controls that are alive; the parts point into packets, which
-        // are borrowed until after the call. The kernel only reads them.
+        // SAFETY: the first `runs.len()` messages point to parts and controls that are alive; the parts point into packets and
+        // prefixes, which are borrowed until after the call. The kernel only reads them.
         let sent = unsafe {
             libc::sendmmsg(
                 socket.as_raw_fd(),
@@ -76,11 +78,13 @@ impl Sender {
     }
 
     /// Lists where the bytes of the packets are, and counts the parts of each message.
-    fn gather(&mut self, packets: &PacketQueue, runs: &[Run]) {
+    fn gather(&mut self, packets: &PacketQueue, runs: &[Run], prefixes: &[[u8; virtio::HEADER_LEN]]) {
         let mut packets = packets.iter();
+        let mut prefixes = prefixes.iter();
         self.parts.clear();
         for (message, run) in self.messages.iter_mut().zip(runs) {
             let first = self.parts.len();
+            self.parts.extend(prefixes.next().map(|prefix| part_of(prefix)));
             for packet in packets.by_ref().take(run.packets) {
                 let pieces = packet.body().iter().map(|piece| &**piece);
                 self.parts.extend(

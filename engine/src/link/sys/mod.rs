@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 pub(super) mod interface;
+mod mapped;
 pub(super) mod mmsg;
 pub(super) mod option;
+pub(super) mod packet;
 pub(super) mod tun;

@@ -16,6 +16,14 @@ pub(in crate::link) enum SocketOption {
     ReceiveBufferForce,
     /// The send buffer in bytes, beyond the system's limit (`socket(7)`).
     SendBufferForce,
+    /// The layout of a packet socket's rings (`packet(7)`).
+    PacketVersion,
+    /// Whether packets have a `virtio_net_hdr` in front (`packet(7)`).
+    PacketVirtioHeader,
+    /// Whether packets that others send are not shown (`packet(7)`).
+    PacketIgnoreOutgoing,
+    /// Whether packets go past the interface's queues (`packet(7)`).
+    PacketBypassQueues,
 }
 
 /// Sets an option.
@@ -29,6 +37,10 @@ pub(in crate::link) fn set(socket: BorrowedFd<'_>, option: SocketOption, value: 
         SocketOption::ReceiveOverflows => (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
         SocketOption::ReceiveBufferForce => (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE),
         SocketOption::SendBufferForce => (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE),
+        SocketOption::PacketVersion => (libc::SOL_PACKET, libc::PACKET_VERSION),
+        SocketOption::PacketVirtioHeader => (libc::SOL_PACKET, libc::PACKET_VNET_HDR),
+        SocketOption::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
+        SocketOption::PacketBypassQueues => (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS),
     };
     let value: libc::c_int = value;
     // SAFETY: the address and the length are those of a live integer, which the call only reads.

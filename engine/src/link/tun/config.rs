@@ -1,6 +1,7 @@
 //! What a tunnel device is made from.
 
 use crate::link::Medium;
+use crate::link::ethernet::MacAddress;
 
 /// The interface that a [`TunDevice`](super::TunDevice) is the far end of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,6 +11,8 @@ pub struct TunConfig {
     pub name: String,
     /// [`Medium::Ip`] for a TUN interface, [`Medium::Ethernet`] for a TAP.
     pub medium: Medium,
+    /// The engine's own address on a TAP's Ethernet. Without one it is made from the interface's, which the kernel draws at random.
+    pub station: Option<MacAddress>,
     /// Bytes of the largest IP packet, 68 to 65,535; the interface's MTU is set to it unless it is so.
     pub mtu: u32,
     /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one.
@@ -24,6 +27,7 @@ impl Default for TunConfig {
         Self {
             name: "tun%d".to_owned(),
             medium: Medium::Ip,
+            station: None,
             mtu: 1500,
             offloads: true,
             multi_queue: false,

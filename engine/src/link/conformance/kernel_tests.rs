@@ -1,0 +1,141 @@
+//! The devices of the kernel, each in a namespace of its own, with a packet socket at the other end.
+
+use super::*;
+use crate::link::Medium;
+use crate::link::namespace::{isolated, open, set_up, veth, without_ipv6};
+use crate::link::packet::{Delivery, PacketConfig, PacketDevice};
+use crate::link::tun::{TunConfig, TunDevice};
+
+/// As [`Ends::new`] where the system lets us.
+fn ends(connect: fn(&[FramePool; 2]) -> Option<Connected>) -> Option<Ends> {
+    without_ipv6();
+    let pools = [(); 2].map(|()| FramePool::new(PoolConfig::default()));
+    let (near, far) = connect(&pools)?;
+    Some(Ends { near, far, pools })
+}
+
+macro_rules! conforms_in_the_kernel {
+    ($device:ident, $connect:expr) => {
+        mod $device {
+            use super::*;
+
+            conforms_in_the_kernel!($connect, [
+                packets_arrive_whole_and_in_order,
+                no_more_is_received_than_there_is_room_for,
+                what_is_too_large_is_dropped_and_counted,
+                what_nobody_receives_comes_home
+            ]);
+        }
+    };
+    ($connect:expr, [$($property:ident),+]) => {
+        $(#[test]
+        fn $property() {
+            isolated(|| {
+                if let Some(ends) = ends($connect) {
+                    super::super::$property(ends);
+                }
+            });
+        })+
+    };
+}
+
+/// The engine's end of a tunnel, and a packet socket on the kernel's.
+fn tunnel(pools: &[FramePool; 2], medium: Medium, offloads: bool) -> Option<(TunDevice, PacketDevice)> {
+    let config = TunConfig {
+        medium,
+        mtu: MTU,
+        offloads,
+        ..TunConfig::default()
+    };
+    let near = open(TunDevice::new(&config, pools[0].clone()))?;
+    let config = PacketConfig {
+        offloads,
+        ..PacketConfig::new(near.name())
+    };
+    let far = open(PacketDevice::new(&config, pools[1].clone()))?;
+    Some((near, far))
+}
+
+fn cable(pools: &[FramePool; 2], config: &PacketConfig) -> Option<Connected> {
+    veth("near", "far", MTU);
+    let end = |name: &str, pool: &FramePool| {
+        let config = PacketConfig {
+            interface: name.to_owned(),
+            ..config.clone()
+        };
+        open(PacketDevice::new(&config, pool.clone()))
+    };
+    Some((
+        Box::new(end("near", &pools[0])?),
+        Box::new(end("far", &pools[1])?),
+    ))
+}
+
+fn boxed(ends: (impl Device + 'static, impl Device + 'static)) -> Connected {
+    (Box::new(ends.0), Box::new(ends.1))
+}
+
+fn reversed((near, far): (TunDevice, PacketDevice)) -> Connected {
+    (Box::new(far), Box::new(near))
+}
+
+conforms_in_the_kernel!(tun_sends, |pools| tunnel(pools, Medium::Ip, true).map(boxed));
+conforms_in_the_kernel!(tun_sends_without_offloads, |pools| {
+    tunnel(pools, Medium::Ip, false).map(boxed)
+});
+conforms_in_the_kernel!(tun_receives, |pools| tunnel(pools, Medium::Ip, true)
+    .map(reversed));
+conforms_in_the_kernel!(tap_sends, |pools| tunnel(pools, Medium::Ethernet, true)
+    .map(boxed));
+conforms_in_the_kernel!(tap_receives, |pools| {
+    tunnel(pools, Medium::Ethernet, true).map(reversed)
+});
+conforms_in_the_kernel!(packet_socket, |pools| cable(pools, &PacketConfig::new("")));
+conforms_in_the_kernel!(packet_socket_with_blocks, |pools| {
+    let config = PacketConfig {
+        delivery: Delivery::Blocks(Duration::from_millis(1)),
+        ..PacketConfig::new("")
+    };
+    cable(pools, &config)
+});
+conforms_in_the_kernel!(packet_socket_without_offloads, |pools| {
+    let config = PacketConfig {
+        offloads: false,
+        ..PacketConfig::new("")
+    };
+    cable(pools, &config)
+});
+
+#[test]
+fn a_tap_is_a_station_that_is_not_the_kernels() {
+    isolated(|| {
+        let pools = [(); 2].map(|()| FramePool::new(PoolConfig::default()));
+        let Some((near, far)) = tunnel(&pools, Medium::Ethernet, true) else {
+            return;
+        };
+        let [ours, kernels] = [near.hardware_address(), far.hardware_address()].map(Option::unwrap);
+        assert!(ours.is_station() && kernels.is_station());
+        assert_ne!(ours, kernels);
+    });
+}
+
+/// A packet that waits in the kernel when the interface goes down is lost, and the next one arrives.
+#[test]
+fn frames_are_conserved_when_the_interface_goes_down_and_up() {
+    isolated(|| {
+        let Some(mut ends) = ends(|pools| tunnel(pools, Medium::Ethernet, true).map(reversed)) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(8);
+        for up in [true, false, true] {
+            set_up("tun0", up);
+            for number in 0..4 {
+                ends.build(batch.push().unwrap(), number, 40, &[300]);
+            }
+            assert_eq!(ends.near.transmit(NOW, &mut batch), 4);
+            assert_eq!(ends.collect(4, 8).len(), if up { 4 } else { 0 });
+        }
+        assert_eq!(ends.near.counters().dropped, 4);
+        ends.finish();
+    });
+}

@@ -1,0 +1,322 @@
+//! Packet sockets (`AF_PACKET`): the engine shares an interface with the kernel.
+//!
+//! Every packet that arrives at the interface goes to both stacks. The kernel stays quiet about the engine's connections as long as it has
+//! no address of the engine's and does not forward; best is an interface without any kernel address.
+//!
+//! Packets are received through a ring that the kernel fills, and sent many for one system call from where they lie. (A transmit ring
+//! would add a copy, and was measured slower than that call on veth.)
+
+mod config;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::Socket;
+
+pub use self::config::{Delivery, PacketConfig};
+use super::datagrams::Datagrams;
+use super::error::OpenError;
+use super::ethernet::MacAddress;
+use super::landing::Landed;
+use super::sys::interface::{ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
+use super::sys::mmsg::{BATCH, Run, Sender};
+use super::sys::option::{self, SocketOption};
+use super::sys::packet::{self, ReceiveRing};
+use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
+use crate::frame::{Checksum, FramePool, Packet, PacketQueue, Payload, Purpose, Size};
+use crate::time::Instant;
+
+/// Receptions of nothing after which the socket is asked for errors, which would otherwise keep it readable for ever.
+const PATIENCE: u32 = 64;
+
+/// A packet socket on one interface. Its descriptor ([`AsFd`]) is readable when packets wait.
+///
+/// [`DeviceCounters::copied_bytes`] counts what is received: it is copied out of the ring, whose frames the kernel needs back.
+#[derive(Debug)]
+pub struct PacketDevice {
+    socket: Socket,
+    capabilities: Capabilities,
+    address: Option<MacAddress>,
+    offloads: bool,
+    ring: ReceiveRing,
+    pool: FramePool,
+    datagrams: Datagrams,
+    sender: Sender,
+    headers: Vec<[u8; virtio::HEADER_LEN]>,
+    runs: Vec<Run>,
+    fruitless: u32,
+    counters: DeviceCounters,
+}
+
+/// What became of the packet in front of the ring.
+enum Arrival {
+    Accepted,
+    Dropped,
+    /// It stays: there is no frame for it.
+    Kept,
+}
+
+impl PacketDevice {
+    /// Opens a packet socket on an interface. Frames for what it receives come from `pool`.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is missing. It takes `CAP_NET_RAW` in the network namespace.
+    pub fn new(config: &PacketConfig, pool: FramePool) -> Result<Self, OpenError> {
+        let interface = Interface::new(InterfaceName::new(&config.interface)?)?;
+        let index = interface.index()?;
+        let (medium, address) = station(&interface)?;
+        let mtu = interface.mtu()?;
+        let socket = packet::socket().map_err(OpenError::at("opening a packet socket", "CAP_NET_RAW"))?;
+        let frame = mtu as usize + medium.header_len();
+        let ring = prepare(&socket, config, frame).map_err(|source| OpenError::NotSupported {
+            what: "a packet socket with a receive ring",
+            way_out: "ask for a smaller ring, or for no offloads",
+            source,
+        })?;
+        packet::bind(&socket, index).map_err(|source| OpenError::System {
+            step: "binding a packet socket to its interface",
+            source,
+        })?;
+        Ok(Self {
+            socket,
+            capabilities: Capabilities {
+                medium,
+                mtu,
+                // Each packet says for itself.
+                verifies_checksums: false,
+                computes_checksums: config.offloads,
+                max_segment: if config.offloads { MAX_VIRTUAL_SEGMENT } else { 0 },
+                gathers: true,
+            },
+            address,
+            offloads: config.offloads,
+            ring,
+            pool,
+            datagrams: Datagrams::default(),
+            sender: Sender::new(),
+            headers: Vec::with_capacity(BATCH),
+            runs: Vec::with_capacity(BATCH),
+            fruitless: 0,
+            counters: DeviceCounters::default(),
+        })
+    }
+
+    /// Moves the packet in front of the ring into `packet`; `None` when the ring is empty.
+    #[inline]
+    fn take(&mut self, packet: &mut Packet) -> Option<Arrival> {
+        let arrived = self.ring.peek()?;
+        if arrived.is_behind_losses() {
+            self.counters.system_calls += 1;
+            self.counters.dropped += u64::from(packet::take_losses(self.socket.as_fd()));
+        }
+        let link_header = self.capabilities.medium.header_len();
+        let longest = self.capabilities.mtu as usize + link_header;
+        let is_usable = arrived.whole
+            && !arrived.is_tagged()
+            && arrived.bytes.len() > link_header
+            && (self.offloads || arrived.bytes.len() <= longest);
+        if !is_usable {
+            return Some(Arrival::Dropped);
+        }
+        let Some(frame) = self.pool.copy(Purpose::Receive, arrived.bytes) else {
+            // A short packet waits for a frame; a long one must not hold up the short ones that would free some.
+            let has_room = self.pool.can_allocate(Purpose::Receive, Size::Small);
+            return Some(if has_room { Arrival::Dropped } else { Arrival::Kept });
+        };
+        self.counters.copied_bytes += frame.len() as u64;
+        let received = if self.offloads {
+            virtio::parse(&arrived.header)
+        } else {
+            virtio::Received::Packet(Checksum::InPacket)
+        };
+        let landed = Landed {
+            front: frame.freeze(),
+            rest: Payload::empty(),
+        };
+        match received {
+            virtio::Received::Packet(checksum) => {
+                packet.checksum = if arrived.is_verified() {
+                    Checksum::Offloaded
+                } else {
+                    checksum
+                };
+                landed.move_into(packet);
+            }
+            virtio::Received::Datagrams(segment) if self.datagrams.begin(landed, link_header, segment) => {
+                self.datagrams.take(packet);
+            }
+            _ => return Some(Arrival::Dropped),
+        }
+        Some(Arrival::Accepted)
+    }
+
+    /// Clears the error that the socket was left with, if there is one.
+    fn had_error(&mut self) -> bool {
+        self.counters.system_calls += 1;
+        matches!(self.socket.take_error(), Ok(Some(_)))
+    }
+
+    /// Describes the packets in front of `batch` that can be sent, up to the first that cannot.
+    fn plan(&mut self, batch: &mut PacketQueue) {
+        self.headers.clear();
+        self.runs.clear();
+        let link_header = self.capabilities.medium.header_len();
+        for index in 0..batch.len().min(BATCH) {
+            let Some(packet) = batch.get_mut(index) else {
+                return;
+            };
+            let Some(header) = self.describe(packet, link_header) else {
+                return;
+            };
+            if self.offloads {
+                self.headers.push(header);
+            }
+            self.runs.push(Run {
+                packets: 1,
+                segment_size: 0,
+            });
+        }
+    }
+
+    /// The header of a packet; `None` when this device cannot send it.
+    fn describe(&self, packet: &mut Packet, link_header: usize) -> Option<[u8; virtio::HEADER_LEN]> {
+        let is_plain = packet.checksum == Checksum::InPacket && packet.segment_size == 0;
+        if packet.len() <= link_header || !self.capabilities.carries(packet) || !(self.offloads || is_plain) {
+            return None;
+        }
+        virtio::describe(packet, link_header)
+    }
+
+    /// Sends what [`PacketDevice::plan`] described; `false` when the interface takes no more now.
+    fn send(&mut self, batch: &mut PacketQueue) -> bool {
+        self.counters.system_calls += 1;
+        match self
+            .sender
+            .send(self.socket.as_fd(), batch, &self.runs, &self.headers)
+        {
+            Ok(packets) => {
+                drop_front(batch, packets);
+                self.counters.sent += packets as u64;
+                true
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => false,
+                Some(libc::EINTR) => true,
+                // What the socket was told when the interface went down; it may be up again.
+                Some(libc::ENETDOWN) if self.had_error() => true,
+                // The interface is down, or does not want this packet.
+                _ => {
+                    drop_front(batch, 1);
+                    self.counters.dropped += 1;
+                    true
+                }
+            },
+        }
+    }
+}
+
+/// What kind of interface it is, and which station.
+fn station(interface: &Interface) -> Result<(Medium, Option<MacAddress>), OpenError> {
+    match interface.hardware()? {
+        (ETHERNET | LOOPBACK, address) => Ok((Medium::Ethernet, Some(MacAddress(address)))),
+        (NO_HEADERS, _) => Ok((Medium::Ip, None)),
+        (kind, _) => Err(OpenError::Invalid(format!(
+            "`{}` has link headers of type {kind}; Ethernet and interfaces without link headers are known",
+            interface.name()
+        ))),
+    }
+}
+
+/// Sets up what must be chosen before the socket receives.
+fn prepare(socket: &Socket, config: &PacketConfig, frame: usize) -> io::Result<ReceiveRing> {
+    let descriptor = socket.as_fd();
+    let version = match config.delivery {
+        Delivery::Single => libc::tpacket_versions::TPACKET_V2,
+        Delivery::Blocks(_) => libc::tpacket_versions::TPACKET_V3,
+    };
+    option::set(descriptor, SocketOption::PacketVersion, version as i32)?;
+    option::set(
+        descriptor,
+        SocketOption::PacketVirtioHeader,
+        config.offloads.into(),
+    )?;
+    // Older kernels show us our own packets, which are for nobody here, and pass them through the queues of the interface.
+    let _ = option::set(descriptor, SocketOption::PacketIgnoreOutgoing, 1);
+    let _ = option::set(descriptor, SocketOption::PacketBypassQueues, 1);
+    ReceiveRing::new(socket, config.shape(frame))
+}
+
+fn drop_front(batch: &mut PacketQueue, packets: usize) {
+    for _ in 0..packets {
+        batch.pop_front();
+    }
+}
+
+impl Device for PacketDevice {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.address
+    }
+
+    fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
+        let waiting = batch.len();
+        while let Some(packet) = batch.push() {
+            if !self.datagrams.is_empty() {
+                self.datagrams.take(packet);
+                continue;
+            }
+            let arrival = self.take(packet);
+            if !matches!(arrival, Some(Arrival::Accepted)) {
+                batch.pop_back();
+            }
+            match arrival {
+                None | Some(Arrival::Kept) => break,
+                Some(Arrival::Accepted) => {}
+                Some(Arrival::Dropped) => self.counters.dropped += 1,
+            }
+            self.ring.release();
+        }
+        let received = batch.len() - waiting;
+        self.counters.received += received as u64;
+        self.fruitless = if received > 0 { 0 } else { self.fruitless + 1 };
+        if self.fruitless == PATIENCE {
+            self.fruitless = 0;
+            self.had_error();
+        }
+        received
+    }
+
+    fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
+        let offered = batch.len();
+        while !batch.is_empty() {
+            self.plan(batch);
+            if self.runs.is_empty() {
+                batch.pop_front();
+                self.counters.dropped += 1;
+            } else if !self.send(batch) {
+                break;
+            }
+        }
+        self.counters.refused += batch.len() as u64;
+        offered - batch.len()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+
+    fn counters(&self) -> DeviceCounters {
+        self.counters
+    }
+}
+
+impl AsFd for PacketDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,241 @@
+use std::net::{Ipv4Addr, UdpSocket};
+
+use super::*;
+use crate::frame::PoolConfig;
+use crate::link::namespace::{add_address, isolated, open, set_up, veth, without_ipv6};
+use crate::time::Duration;
+
+const NOW: Instant = Instant::ZERO;
+
+/// Two devices on the two ends of a cable, in a namespace where the kernel has nothing to say.
+pub(in crate::link) fn cable(
+    pools: &[FramePool; 2],
+    config: &PacketConfig,
+) -> Option<(PacketDevice, PacketDevice)> {
+    without_ipv6();
+    veth("near", "far", 1500);
+    let end = |name: &str, pool: &FramePool| {
+        let config = PacketConfig {
+            interface: name.to_owned(),
+            ..config.clone()
+        };
+        open(PacketDevice::new(&config, pool.clone()))
+    };
+    Some((end("near", &pools[0])?, end("far", &pools[1])?))
+}
+
+fn pools() -> [FramePool; 2] {
+    [(); 2].map(|()| FramePool::new(PoolConfig::default()))
+}
+
+fn single() -> PacketConfig {
+    PacketConfig::new("")
+}
+
+fn blocks() -> PacketConfig {
+    PacketConfig {
+        delivery: Delivery::Blocks(Duration::from_millis(1)),
+        ..single()
+    }
+}
+
+/// Frames of an EtherType that nobody knows.
+fn fill(pool: &FramePool, batch: &mut PacketQueue, count: usize, bytes: usize) {
+    for number in 0..count {
+        let mut frame = vec![number as u8; bytes];
+        frame[12..14].copy_from_slice(&[0x88, 0xb5]);
+        let frame = pool.copy(Purpose::Application, &frame).unwrap();
+        batch.push().unwrap().push_piece(frame.freeze()).unwrap();
+    }
+}
+
+fn receive_until(device: &mut PacketDevice, batch: &mut PacketQueue, wanted: usize) {
+    for _ in 0..100_000 {
+        device.receive(NOW, batch);
+        if batch.len() >= wanted {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_batch_is_one_system_call_and_receiving_it_is_none() {
+    for config in [single(), blocks()] {
+        isolated(move || {
+            let pools = pools();
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            let mut batch = PacketQueue::with_capacity(64);
+            fill(&pools[0], &mut batch, 64, 1514);
+            assert_eq!(near.transmit(NOW, &mut batch), 64);
+            assert_eq!(near.counters().system_calls, 1);
+            receive_until(&mut far, &mut batch, 64);
+            assert!(batch.iter().map(|packet| packet.contiguous()[20]).eq(0..64));
+            assert_eq!(far.counters().copied_bytes, 64 * 1514);
+            assert_eq!(near.counters().copied_bytes, 0);
+        });
+    }
+}
+
+#[test]
+fn a_ring_that_overflows_loses_packets_and_says_how_many() {
+    isolated(|| {
+        let pools = pools();
+        let config = PacketConfig {
+            ring_bytes: 1,
+            offloads: false,
+            ..single()
+        };
+        let Some((mut near, mut far)) = cable(&pools, &config) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(64);
+        for _ in 0..4 {
+            fill(&pools[0], &mut batch, 64, 60);
+            near.transmit(NOW, &mut batch);
+        }
+        let mut received = 0;
+        while far.receive(NOW, &mut batch) > 0 {
+            received += batch.len() as u64;
+            batch.clear();
+        }
+        assert!(received < 256);
+        // What was lost is told with the next packet behind it.
+        fill(&pools[0], &mut batch, 1, 60);
+        near.transmit(NOW, &mut batch);
+        receive_until(&mut far, &mut batch, 1);
+        assert_eq!(far.counters().dropped, 256 - received);
+    });
+}
+
+#[test]
+fn a_run_of_segments_crosses_as_one() {
+    for config in [single(), blocks()] {
+        isolated(move || {
+            let pools = pools();
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            let mut batch = PacketQueue::with_capacity(4);
+            let packet = batch.push().unwrap();
+            let payload: Vec<u8> = (0..60_000).map(|place| place as u8).collect();
+            let headers = tcp_headers(payload.len());
+            packet.set_header_len(40).copy_from_slice(&headers);
+            packet
+                .push_header(14)
+                .unwrap()
+                .copy_from_slice(&ethernet_header());
+            let frame = pools[0].copy(Purpose::Application, &payload).unwrap();
+            packet.push_piece(frame.freeze()).unwrap();
+            packet.checksum = Checksum::Offloaded;
+            packet.segment_size = 1400;
+            assert_eq!(near.transmit(NOW, &mut batch), 1);
+            receive_until(&mut far, &mut batch, 1);
+            let packet = batch.get(0).expect("it arrived");
+            assert_eq!(packet.checksum, Checksum::Offloaded);
+            let mut bytes = vec![0; packet.len()];
+            packet.copy_into(&mut bytes).unwrap();
+            assert_eq!(bytes[54..], payload);
+        });
+    }
+}
+
+fn ethernet_header() -> [u8; 14] {
+    let mut header = [2; 14];
+    header[12..].copy_from_slice(&[8, 0]);
+    header
+}
+
+fn tcp_headers(payload: usize) -> Vec<u8> {
+    let mut headers = Vec::new();
+    etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .tcp(1, 2, 3, 4)
+        .write(&mut headers, &vec![0; payload])
+        .unwrap();
+    headers.truncate(40);
+    headers
+}
+
+#[test]
+fn checksums_that_the_kernel_left_unfinished_are_vouched_for_with_and_without_offloads() {
+    for offloads in [true, false] {
+        isolated(move || {
+            without_ipv6();
+            veth("near", "far", 1500);
+            add_address("near", Ipv4Addr::new(10, 0, 0, 1).into(), 24);
+            let config = PacketConfig {
+                offloads,
+                ..PacketConfig::new("far")
+            };
+            let pool = FramePool::new(PoolConfig::default());
+            let Some(mut far) = open(PacketDevice::new(&config, pool)) else {
+                return;
+            };
+            let sender = UdpSocket::bind("10.0.0.1:0").unwrap();
+            sender.set_broadcast(true).unwrap();
+            sender.send_to(b"unfinished", "10.0.0.255:9").unwrap();
+            let mut batch = PacketQueue::with_capacity(4);
+            receive_until(&mut far, &mut batch, 1);
+            let packet = batch.get(0).expect("it arrived");
+            assert!(packet.contiguous().ends_with(b"unfinished"));
+            assert_eq!(packet.checksum, Checksum::Offloaded);
+        });
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_loses_packets_and_comes_back() {
+    isolated(|| {
+        let pools = pools();
+        let Some((mut near, mut far)) = cable(&pools, &single()) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(4);
+        set_up("near", false);
+        fill(&pools[0], &mut batch, 2, 60);
+        assert_eq!(near.transmit(NOW, &mut batch), 2);
+        assert_eq!((near.counters().dropped, near.counters().sent), (2, 0));
+        set_up("near", true);
+        fill(&pools[0], &mut batch, 2, 60);
+        assert_eq!(near.transmit(NOW, &mut batch), 2);
+        receive_until(&mut far, &mut batch, 2);
+        assert_eq!(batch.len(), 2);
+    });
+}
+
+#[test]
+fn frames_that_no_engine_can_read_are_dropped_and_counted() {
+    isolated(|| {
+        let pools = pools();
+        let Some((mut near, mut far)) = cable(&pools, &single()) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(4);
+        // Shorter than a header, longer than the MTU; a VLAN's; and one that arrives.
+        for bytes in [14, 1515] {
+            fill(&pools[0], &mut batch, 1, bytes);
+        }
+        let mut tagged = [0; 60];
+        tagged[12..16].copy_from_slice(&[0x81, 0, 0, 5]);
+        let frame = pools[0].copy(Purpose::Application, &tagged).unwrap();
+        batch.push().unwrap().push_piece(frame.freeze()).unwrap();
+        fill(&pools[0], &mut batch, 1, 61);
+        assert_eq!(near.transmit(NOW, &mut batch), 4);
+        assert_eq!((near.counters().dropped, near.counters().sent), (2, 2));
+        receive_until(&mut far, &mut batch, 1);
+        assert_eq!(batch.get(0).map(Packet::len), Some(61));
+        assert_eq!(far.counters().dropped, 1);
+    });
+}
+
+#[test]
+fn an_interface_that_does_not_exist_is_named() {
+    let pool = FramePool::new(PoolConfig::default());
+    let error = PacketDevice::new(&PacketConfig::new("nowhere0"), pool).unwrap_err();
+    assert!(
+        matches!(&error, OpenError::NoInterface(name) if name == "nowhere0"),
+        "{error}"
+    );
+}

@@ -1,0 +1,71 @@
+//! Memory that is shared with the kernel.
+
+use core::ops::Range;
+use core::ptr::{self, NonNull};
+use core::slice;
+use core::sync::atomic::AtomicU32;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A mapping of a descriptor's rings. Words change under the reader's hands, so they are read as atomics; whose turn it is to read or write
+/// the bytes between them is what the words say.
+#[derive(Debug)]
+pub(in crate::link) struct Mapped {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapped {
+    /// Maps `len` bytes at `offset` of a descriptor, all of them touched.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(in crate::link) fn new(of: BorrowedFd<'_>, len: usize, offset: u64) -> io::Result<Self> {
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: the kernel chooses the address, so nothing else is mapped over.
+        let base = unsafe {
+            mmap(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                flags,
+                of,
+                offset,
+            )
+        }?;
+        Ok(Self {
+            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
+            len,
+        })
+    }
+
+    /// The 32-bit word at `offset`.
+    ///
+    /// # Panics
+    /// If it does not lie in the mapping, or across words.
+    #[inline]
+    pub(in crate::link) fn word(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
+        // SAFETY: the word is inside the mapping, aligned as the mapping is to pages, and is only ever used as an atomic by us.
+        unsafe { AtomicU32::from_ptr(self.base.add(offset).cast().as_ptr()) }
+    }
+
+    /// Bytes that are ours to read until we give them back; `None` when they do not lie in the mapping.
+    #[inline]
+    pub(in crate::link) fn bytes(&self, range: Range<usize>) -> Option<&[u8]> {
+        let is_inside = range.start <= range.end && range.end <= self.len;
+        // SAFETY: the range is inside the mapping, and the kernel does not write to what it has handed over.
+        is_inside.then(|| unsafe {
+            slice::from_raw_parts(self.base.add(range.start).as_ptr(), range.end - range.start)
+        })
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: `new` has mapped exactly this, and nothing borrows from it any more.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}

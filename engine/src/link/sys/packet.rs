@@ -1,0 +1,304 @@
+//! Packet sockets and their receive rings (`packet(7)`).
+
+use core::mem::offset_of;
+use core::sync::atomic::Ordering;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use libc::{tpacket_hdr_v1, tpacket_req3, tpacket_stats, tpacket2_hdr, tpacket3_hdr};
+use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+
+use super::mapped::Mapped;
+use crate::link::virtio;
+
+/// How a receive ring is cut up. All lengths are in bytes and powers of two or multiples of pages, as the kernel demands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::link) enum Shape {
+    /// One packet in each frame, handed over at once (`TPACKET_V2`).
+    Frames {
+        /// Bytes of a frame, with its header.
+        frame: usize,
+        /// How many frames.
+        count: usize,
+    },
+    /// Packets behind each other in blocks, which are handed over when they are full or so many milliseconds old (`TPACKET_V3`).
+    Blocks {
+        /// Bytes of a block.
+        block: usize,
+        /// How many blocks.
+        count: usize,
+        /// The age.
+        milliseconds: u32,
+    },
+}
+
+/// Bytes in front of a packet in its frame, at most: the frame's header, an address, alignment, and room for the link's header.
+pub(in crate::link) const FRAME_OVERHEAD: usize = 128;
+/// Frames are placed in blocks of at least so many bytes.
+const MIN_BLOCK: usize = 64 << 10;
+
+/// A packet socket that receives nothing before it is bound.
+///
+/// # Errors
+/// What the system says.
+pub(in crate::link) fn socket() -> io::Result<Socket> {
+    Socket::new(Domain::PACKET, Type::RAW.nonblocking(), None)
+}
+
+/// Receives from, and sends to, this interface alone from now on.
+///
+/// # Errors
+/// What the system says.
+pub(in crate::link) fn bind(socket: &Socket, interface: u32) -> io::Result<()> {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: a `sockaddr_ll` is plain data, and what is written is all that the kernel reads of it for a bind.
+    let address = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = interface.cast_signed();
+    // SAFETY: the storage holds an address of the family that it names, as long as said.
+    let address = unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) };
+    socket.bind(&address)
+}
+
+/// Packets that the ring had no room for since this was asked last.
+pub(in crate::link) fn take_losses(socket: BorrowedFd<'_>) -> u32 {
+    let mut statistics = tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
+    let mut len = size_of::<tpacket_stats>() as libc::socklen_t;
+    // SAFETY: address and length are those of a live value that any bytes are valid for.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut len,
+        )
+    };
+    if result < 0 { 0 } else { statistics.tp_drops }
+}
+
+/// A packet in the ring.
+#[derive(Debug)]
+pub(in crate::link) struct Arrived<'a> {
+    /// Its bytes, as far as they fit the frame.
+    pub(in crate::link) bytes: &'a [u8],
+    /// Whether these are all.
+    pub(in crate::link) whole: bool,
+    /// What stands in front of it, where the socket has virtio headers.
+    pub(in crate::link) header: [u8; virtio::HEADER_LEN],
+    status: u32,
+}
+
+impl Arrived<'_> {
+    fn has(&self, flag: u32) -> bool {
+        self.status & flag != 0
+    }
+
+    /// The kernel vouches for the transport checksum.
+    pub(in crate::link) fn is_verified(&self) -> bool {
+        self.has(libc::TP_STATUS_CSUMNOTREADY | libc::TP_STATUS_CSUM_VALID)
+    }
+
+    /// A VLAN tag was taken out of it.
+    pub(in crate::link) fn is_tagged(&self) -> bool {
+        self.has(libc::TP_STATUS_VLAN_VALID)
+    }
+
+    /// The ring has lost packets before this one.
+    pub(in crate::link) fn is_behind_losses(&self) -> bool {
+        self.has(libc::TP_STATUS_LOSING)
+    }
+}
+
+/// The receive ring of a packet socket.
+#[derive(Debug)]
+pub(in crate::link) struct ReceiveRing {
+    map: Mapped,
+    shape: Shape,
+    /// The frame or block that comes next.
+    next: usize,
+    /// Where the next packet of the open block is, and how many are left in it.
+    open: Option<(usize, u32)>,
+}
+
+impl ReceiveRing {
+    /// Gives the socket a ring. Versions and headers must have been chosen before.
+    ///
+    /// # Errors
+    /// What the system says, such as that there is no memory.
+    pub(in crate::link) fn new(socket: &Socket, shape: Shape) -> io::Result<Self> {
+        let (frame, block, count, milliseconds) = match shape {
+            Shape::Frames { frame, count } => {
+                let block = block_of(frame);
+                (frame, block, count.div_ceil(block / frame), 0)
+            }
+            Shape::Blocks {
+                block,
+                count,
+                milliseconds,
+            } => (2048, block, count, milliseconds),
+        };
+        let request = tpacket_req3 {
+            tp_block_size: block as u32,
+            tp_block_nr: count as u32,
+            tp_frame_size: frame as u32,
+            tp_frame_nr: (block / frame * count) as u32,
+            tp_retire_blk_tov: milliseconds,
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        // The shorter request of version 2 is the beginning of that of version 3.
+        let len = match shape {
+            Shape::Frames { .. } => offset_of!(tpacket_req3, tp_retire_blk_tov),
+            Shape::Blocks { .. } => size_of::<tpacket_req3>(),
+        };
+        // SAFETY: address and length are within a live value, which the call only reads.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_RX_RING,
+                (&raw const request).cast(),
+                len as libc::socklen_t,
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let shape = match shape {
+            Shape::Frames { frame, .. } => Shape::Frames {
+                frame,
+                count: block / frame * count,
+            },
+            blocks @ Shape::Blocks { .. } => blocks,
+        };
+        Ok(Self {
+            map: Mapped::new(socket.as_fd(), block * count, 0)?,
+            shape,
+            next: 0,
+            open: None,
+        })
+    }
+
+    /// The next packet, which stays ours until [`ReceiveRing::release`].
+    #[inline]
+    pub(in crate::link) fn peek(&mut self) -> Option<Arrived<'_>> {
+        match self.shape {
+            Shape::Frames { frame, .. } => {
+                let at = self.next * frame;
+                let status = self.map.word(at).load(Ordering::Acquire);
+                (status & libc::TP_STATUS_USER != 0).then(|| self.arrived_in_frame(at, status))
+            }
+            Shape::Blocks { block, .. } => {
+                let at = self.open_block(block)?;
+                Some(self.arrived_in_block(at))
+            }
+        }
+    }
+
+    fn arrived_in_frame(&self, at: usize, status: u32) -> Arrived<'_> {
+        let field = |offset| self.map.word(at + offset).load(Ordering::Relaxed) as usize;
+        let (len, snap_len) = (
+            field(offset_of!(tpacket2_hdr, tp_len)),
+            field(offset_of!(tpacket2_hdr, tp_snaplen)),
+        );
+        let start = self.half_word(at + offset_of!(tpacket2_hdr, tp_mac));
+        self.arrived(at + start, snap_len, len, status)
+    }
+
+    fn arrived_in_block(&self, at: usize) -> Arrived<'_> {
+        let field = |offset| self.map.word(at + offset).load(Ordering::Relaxed);
+        let (len, snap_len) = (
+            field(offset_of!(tpacket3_hdr, tp_len)) as usize,
+            field(offset_of!(tpacket3_hdr, tp_snaplen)) as usize,
+        );
+        let start = self.half_word(at + offset_of!(tpacket3_hdr, tp_mac));
+        let status = field(offset_of!(tpacket3_hdr, tp_status));
+        self.arrived(at + start, snap_len, len, status)
+    }
+
+    fn half_word(&self, at: usize) -> usize {
+        let bytes = self.map.bytes(at..at + 2).and_then(|bytes| bytes.first_chunk());
+        bytes.copied().map_or(0, u16::from_ne_bytes).into()
+    }
+
+    /// What lies outside the mapping counts as cut off.
+    fn arrived(&self, start: usize, snap_len: usize, len: usize, status: u32) -> Arrived<'_> {
+        let bytes = start
+            .checked_add(snap_len)
+            .and_then(|end| self.map.bytes(start..end));
+        let header = start
+            .checked_sub(virtio::HEADER_LEN)
+            .and_then(|front| self.map.bytes(front..start))
+            .and_then(|header| header.first_chunk());
+        Arrived {
+            whole: bytes.is_some() && snap_len == len,
+            bytes: bytes.unwrap_or_default(),
+            header: header.copied().unwrap_or_default(),
+            status,
+        }
+    }
+
+    /// Where the next packet is in the block whose turn it is; `None` when that is not handed over yet.
+    fn open_block(&mut self, block: usize) -> Option<usize> {
+        // The version and an offset stand in front of the block's header.
+        const HEADER: usize = 8;
+        loop {
+            if let Some((at, left)) = self.open {
+                if left > 0 {
+                    return Some(at);
+                }
+                self.close_block();
+            }
+            let start = self.next * block;
+            let field = |offset| self.map.word(start + HEADER + offset);
+            let status = field(offset_of!(tpacket_hdr_v1, block_status)).load(Ordering::Acquire);
+            if status & libc::TP_STATUS_USER == 0 {
+                return None;
+            }
+            let packets = field(offset_of!(tpacket_hdr_v1, num_pkts)).load(Ordering::Relaxed);
+            let first = field(offset_of!(tpacket_hdr_v1, offset_to_first_pkt)).load(Ordering::Relaxed);
+            self.open = Some((start + first as usize, packets));
+        }
+    }
+
+    fn close_block(&mut self) {
+        if let Shape::Blocks { block, count, .. } = self.shape {
+            let status = self.map.word(self.next * block + 8);
+            status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+            self.next = (self.next + 1) % count;
+            self.open = None;
+        }
+    }
+
+    /// Gives the packet in front back to the kernel.
+    #[inline]
+    pub(in crate::link) fn release(&mut self) {
+        match self.shape {
+            Shape::Frames { frame, count } => {
+                let status = self.map.word(self.next * frame);
+                status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+                self.next = (self.next + 1) % count;
+            }
+            Shape::Blocks { .. } => {
+                if let Some((at, left)) = &mut self.open {
+                    let next = self.map.word(*at + offset_of!(tpacket3_hdr, tp_next_offset));
+                    *at += next.load(Ordering::Relaxed) as usize;
+                    *left -= 1;
+                    if *left == 0 {
+                        self.close_block();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Bytes of the blocks that frames of that size are placed in without gaps.
+fn block_of(frame: usize) -> usize {
+    frame.max(MIN_BLOCK / frame * frame)
+}
