@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Options, ScenarioKind};
+use crate::doctor;
 use crate::run::{self, Plan, replicate};
 use crate::session::{Exit, Session, Shown};
 
@@ -37,6 +38,12 @@ enum Verb {
     /// Plays packet scripts against the engine
     #[command(after_help = "Exit status: 0 no script failed, 1 a script failed, 2 usage")]
     Script(script::ScriptArguments),
+    /// Tells what this machine allows, and what would help where it does not
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Does one run for a parent process
     #[command(hide = true)]
     Replicate,
@@ -71,6 +78,10 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::List) => list::print(),
         Some(Verb::Run(arguments)) => run(arguments),
         Some(Verb::Script(arguments)) => script::main(arguments),
+        Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
+            Ok(()) => Exit::Ok.into(),
+            Err(_) => Exit::Environment.into(),
+        },
         Some(Verb::Replicate) => replicate::main(),
     }
 }

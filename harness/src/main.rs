@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod doctor;
 mod load;
 mod measure;
 mod path;

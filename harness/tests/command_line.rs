@@ -217,3 +217,52 @@ fn a_place_that_cannot_be_written_is_an_environment_error_before_anything_runs()
         "{errors}"
     );
 }
+
+#[test]
+fn the_doctor_says_of_everything_whether_it_works_or_what_helps() {
+    let output = handfast(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(findings.len() >= 9);
+    for finding in &findings {
+        match finding["verdict"].as_str() {
+            Some("works") => assert!(finding["detail"].is_string(), "{finding}"),
+            Some("missing") => assert!(
+                finding["reason"].is_string() && finding["help"].is_string(),
+                "{finding}"
+            ),
+            _ => panic!("{finding}"),
+        }
+    }
+}
+
+#[test]
+fn the_kernels_stack_runs_between_two_hosts_or_says_why_not() {
+    let output = handfast(&[
+        "run",
+        "crr",
+        "--stack",
+        "kernel",
+        "--path",
+        "veth",
+        "--duration",
+        "200ms",
+        "--runs",
+        "1",
+        "--json",
+        "--out",
+        env!("CARGO_TARGET_TMPDIR"),
+    ]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let result = &document["results"][0];
+    match result["unsupported_reason"].as_str() {
+        Some(reason) => {
+            assert!(reason.contains("hosts"), "{reason}");
+            eprintln!("SKIPPED: a run over veth, because there is {reason}");
+        }
+        None => assert!(
+            result["metrics"]["connections_per_second"]["median"].as_f64() > Some(0.0),
+            "{result}"
+        ),
+    }
+}
