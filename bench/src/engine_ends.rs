@@ -17,7 +17,7 @@ const PORT: u16 = 7;
 /// Client addresses: enough that no port comes back inside 60 s.
 const CLIENTS: u32 = 1024;
 /// What the clock goes forward by with each whole connection: 6 million entries in TIME_WAIT at most.
-const CONNECTION_SPAN: Duration = Duration::from_micros(10);
+const CONNECTION_SPAN_MICROS: u64 = 10;
 const ABREAST: usize = 64;
 
 /// Two engines on one wire in memory that trusts its ends, in virtual time.
@@ -31,6 +31,8 @@ pub struct EngineEnds {
     open: Vec<(TcpHandle, TcpHandle)>,
     connected: u32,
     turns: Turns,
+    /// Connections that are between two steps of their lives.
+    abreast: Vec<TcpHandle>,
 }
 
 fn engine(address: Ipv4Addr, prefix: u8, connections: usize, device: LocalEnd) -> Engine<LocalEnd> {
@@ -46,7 +48,12 @@ fn engine(address: Ipv4Addr, prefix: u8, connections: usize, device: LocalEnd) -
 impl EngineEnds {
     /// Engines with room for `connections` open at a time.
     pub fn new(connections: usize) -> Self {
-        let (near, far) = pair(WireConfig::default());
+        Self::over(WireConfig::default(), connections)
+    }
+
+    /// As [`EngineEnds::new`], with another wire between them.
+    pub fn over(wire: WireConfig, connections: usize) -> Self {
+        let (near, far) = pair(wire);
         let mut client = engine(Ipv4Addr::new(10, 1, 0, 0), 16, connections, near);
         let mut server = engine(SERVER, 32, connections, far);
         let listener = server
@@ -68,6 +75,7 @@ impl EngineEnds {
             open: Vec::new(),
             connected: 0,
             turns: Turns::default(),
+            abreast: Vec::new(),
         }
     }
 
@@ -120,6 +128,42 @@ impl EngineEnds {
     }
 }
 
+impl EngineEnds {
+    /// So many whole connections side by side, each as in [`Ends::connection`]: a byte there and back, closed by the client.
+    pub fn connections(&mut self, count: usize) {
+        self.now += Duration::from_micros(CONNECTION_SPAN_MICROS * count as u64);
+        let mut abreast = std::mem::take(&mut self.abreast);
+        abreast.extend((0..count).map(|_| self.connect()));
+        self.round();
+        for &client in &abreast {
+            send(&mut self.client, client);
+        }
+        self.poll_client();
+        self.poll_server();
+        let accepted = abreast.len();
+        for _ in 0..count {
+            let server = self.accept();
+            receive(&mut self.server, server);
+            send(&mut self.server, server);
+            abreast.push(server);
+        }
+        self.poll_server();
+        self.poll_client();
+        for client in abreast.drain(..accepted) {
+            receive(&mut self.client, client);
+            self.client.tcp_close(client);
+        }
+        self.poll_client();
+        self.poll_server();
+        for server in abreast.drain(..) {
+            self.server.tcp_close(server);
+        }
+        self.abreast = abreast;
+        self.poll_server();
+        self.round();
+    }
+}
+
 fn send(engine: &mut Engine<LocalEnd>, connection: TcpHandle) {
     assert_eq!(engine.tcp_send(connection, b"!"), Ok(1));
 }
@@ -145,24 +189,7 @@ impl Ends for EngineEnds {
     }
 
     fn connection(&mut self) {
-        self.now += CONNECTION_SPAN;
-        let client = self.connect();
-        self.round();
-        send(&mut self.client, client);
-        self.poll_client();
-        self.poll_server();
-        let server = self.accept();
-        receive(&mut self.server, server);
-        send(&mut self.server, server);
-        self.poll_server();
-        self.poll_client();
-        receive(&mut self.client, client);
-        self.client.tcp_close(client);
-        self.poll_client();
-        self.poll_server();
-        self.server.tcp_close(server);
-        self.poll_server();
-        self.round();
+        self.connections(1);
     }
 
     fn exchange(&mut self, batch: usize) {
