@@ -286,11 +286,14 @@ impl<D: Device> Engine<D> {
     /// If the connection is gone, failed, or shut down.
     pub fn tcp_send(&mut self, connection: TcpHandle, bytes: &[u8]) -> Result<usize, StreamError> {
         let mut rest = bytes;
-        let taken = self.tcp_send_with(connection, bytes.len(), &mut |target| {
-            let (now, later) = rest.split_at(target.len());
-            target.copy_from_slice(now);
-            rest = later;
-        })?;
+        let taken = self
+            .transport
+            .tcp
+            .send_with(connection.0, bytes.len(), |target: &mut [u8]| {
+                let (now, later) = rest.split_at(target.len());
+                target.copy_from_slice(now);
+                rest = later;
+            })?;
         self.transport.tcp.note_application_copy(taken);
         Ok(taken)
     }
@@ -336,12 +339,16 @@ impl<D: Device> Engine<D> {
         target: &mut [u8],
     ) -> Result<Read<usize>, StreamError> {
         let mut filled = 0;
-        let read = self.tcp_receive_with(connection, target.len(), &mut |bytes| {
-            target[filled..filled + bytes.len()].copy_from_slice(bytes);
-            filled += bytes.len();
-        })?;
+        let limit = target.len();
+        let read = self
+            .transport
+            .tcp
+            .receive_with(connection.0, limit, |bytes: &[u8]| {
+                target[filled..filled + bytes.len()].copy_from_slice(bytes);
+                filled += bytes.len();
+            })?;
         self.transport.tcp.note_application_copy(filled);
-        Ok(read)
+        Ok(read.into())
     }
 
     /// Shows up to `limit` received bytes to `consume`, in the memory where they arrived (it is called once or more).

@@ -3,10 +3,8 @@
 use core::fmt;
 use core::ptr::NonNull;
 use core::slice;
-use std::rc::Rc;
 
-use super::pool::PoolInner;
-use super::{FramePool, Payload, Purpose, Size};
+use super::{FramePool, Payload, Purpose, SMALL_SLOT, Size};
 
 /// Payloads start at multiples of so many bytes, so that no two share a word.
 const ALIGNMENT: usize = 16;
@@ -16,16 +14,11 @@ const ALIGNMENT: usize = 16;
 pub struct Carver {
     pool: FramePool,
     purpose: Purpose,
-    slot: Option<Slot>,
-}
-
-/// The slot that is being cut up. The carver holds a reference of its own, so that nobody thaws the slot meanwhile.
-struct Slot {
-    pool: Rc<PoolInner>,
-    id: u32,
-    base: NonNull<u8>,
-    used: usize,
-    capacity: usize,
+    /// The slot that is being cut up. The carver holds a reference of its own, so that nobody thaws the slot meanwhile.
+    slot: Option<u32>,
+    /// The first byte of the slot that no payload has, and how many follow from there on; none without a slot.
+    next: NonNull<u8>,
+    room: usize,
 }
 
 impl Carver {
@@ -35,54 +28,54 @@ impl Carver {
             pool,
             purpose,
             slot: None,
+            next: NonNull::dangling(),
+            room: 0,
         }
     }
 
     /// A payload of `len` bytes that `fill` writes. `None` when the pool has no slot left, or `len` exceeds a small slot.
     #[inline]
     pub fn carve(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<Payload> {
-        if self
-            .slot
-            .as_ref()
-            .is_none_or(|slot| slot.capacity - slot.used < len)
-        {
-            self.slot = Some(Slot::take(&self.pool, self.purpose)?);
-        }
-        let slot = self
-            .slot
-            .as_mut()
-            .filter(|slot| len <= slot.capacity - slot.used)?;
-        // SAFETY: the range lies inside the slot, behind everything that was carved before: no payload refers to it, and the carver is the
-        // only one that makes payloads of this slot.
-        let (first, bytes) = unsafe {
-            let first = slot.base.add(slot.used);
-            (first, slice::from_raw_parts_mut(first.as_ptr(), len))
+        let slot = match self.slot {
+            Some(slot) if len <= self.room => slot,
+            _ => self.renew(len)?,
         };
-        fill(bytes);
-        slot.used = (slot.used + len).next_multiple_of(ALIGNMENT).min(slot.capacity);
-        slot.pool.retain(slot.id);
-        Some(Payload::of_slot(slot.pool.clone(), slot.id, first, len as u32))
+        let first = self.next;
+        // SAFETY: `len` is at most `room`, so that the range lies inside the slot, behind everything that was carved before: no payload
+        // refers to it, and the carver is the only one that makes payloads of this slot.
+        fill(unsafe { slice::from_raw_parts_mut(first.as_ptr(), len) });
+        let step = len.next_multiple_of(ALIGNMENT).min(self.room);
+        // SAFETY: `step` is at most `room`, so that the address stays inside the slot or one past its end.
+        self.next = unsafe { first.add(step) };
+        self.room -= step;
+        self.pool.inner.retain(slot);
+        Some(Payload::of_slot(self.pool.inner.clone(), slot, first, len as u32))
+    }
+
+    /// Goes on with another slot.
+    #[cold]
+    fn renew(&mut self, len: usize) -> Option<u32> {
+        if len > SMALL_SLOT {
+            return None;
+        }
+        let slot = self.pool.inner.take(self.purpose, Size::Small)?;
+        self.release();
+        self.slot = Some(slot);
+        (self.next, self.room) = self.pool.inner.bytes_of(slot);
+        Some(slot)
+    }
+
+    fn release(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.room = 0;
+            self.pool.inner.release(slot);
+        }
     }
 }
 
-impl Slot {
-    fn take(pool: &FramePool, purpose: Purpose) -> Option<Self> {
-        let pool = pool.inner.clone();
-        let id = pool.take(purpose, Size::Small)?;
-        let (base, capacity) = pool.bytes_of(id);
-        Some(Self {
-            pool,
-            id,
-            base,
-            used: 0,
-            capacity,
-        })
-    }
-}
-
-impl Drop for Slot {
+impl Drop for Carver {
     fn drop(&mut self) {
-        self.pool.release(self.id);
+        self.release();
     }
 }
 
@@ -90,7 +83,7 @@ impl fmt::Debug for Carver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Carver")
             .field("purpose", &self.purpose)
-            .field("used", &self.slot.as_ref().map(|slot| slot.used))
+            .field("room", &self.room)
             .finish()
     }
 }

@@ -60,6 +60,13 @@ impl Packet {
     #[inline]
     pub fn reset(&mut self) {
         self.release_body();
+        self.begin();
+    }
+
+    /// As [`Packet::reset`] for a packet that has no pieces.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        debug_assert_eq!(self.pieces, 0, "a packet outside of a queue has no pieces");
         self.header_start = LINK_HEADROOM;
         self.header_end = LINK_HEADROOM;
         self.checksum = Checksum::InPacket;
@@ -182,6 +189,26 @@ impl Packet {
         self.body[self.pieces as usize] = piece;
         self.pieces += 1;
         Ok(())
+    }
+
+    /// Makes `piece` the body of a packet that has none.
+    #[inline(always)]
+    pub(crate) fn set_piece(&mut self, piece: Payload) {
+        debug_assert_eq!(self.pieces, 0, "the packet has a body");
+        self.body_len = piece.len() as u32;
+        self.pieces = 1;
+        self.body[0] = piece;
+    }
+
+    /// Takes the body of a packet that has it in one piece.
+    #[inline(always)]
+    pub(crate) fn take_only_piece(&mut self) -> Option<Payload> {
+        if self.pieces != 1 {
+            return None;
+        }
+        self.pieces = 0;
+        self.body_len = 0;
+        Some(std::mem::take(&mut self.body[0]))
     }
 
     /// Takes the pieces out, in order.

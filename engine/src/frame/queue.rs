@@ -79,7 +79,7 @@ impl PacketQueue {
         let position = self.position(self.len);
         self.len += 1;
         let packet = &mut self.slots[position];
-        packet.reset();
+        packet.begin();
         Some(packet)
     }
 

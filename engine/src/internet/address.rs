@@ -26,8 +26,9 @@ impl Address {
     }
 
     /// Whether this is an IPv4 address.
+    #[inline]
     pub fn is_v4(&self) -> bool {
-        self.0[..12] == MAPPED_PREFIX
+        self.0.first_chunk() == Some(&MAPPED_PREFIX)
     }
 
     /// All sixteen octets; IPv4 addresses occupy the last four.
@@ -36,8 +37,10 @@ impl Address {
     }
 
     /// The last four octets: the whole of an IPv4 address.
+    #[inline]
     pub const fn v4_octets(&self) -> [u8; 4] {
-        [self.0[12], self.0[13], self.0[14], self.0[15]]
+        let [.., a, b, c, d] = self.0;
+        [a, b, c, d]
     }
 
     /// Whether this is an IPv4 or IPv6 multicast address (RFC 1112, RFC 4291 section 2.7).

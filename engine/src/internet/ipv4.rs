@@ -135,21 +135,18 @@ pub fn emit(header: &Header, out: &mut [u8; HEADER_LEN]) {
     let total_len = header.payload_len + HEADER_LEN as u16;
     let limit_protocol = u16::from_be_bytes([header.hop_limit, header.protocol]);
     let (src, dst) = (header.src.v4_octets(), header.dst.v4_octets());
-    // Summed from the fields: reading back what was just written in narrower pieces would stall.
+    let first = u32::from(version_class) << 16 | u32::from(total_len);
+    // Summed and written as words from the fields: reading back what was just written in narrower pieces would stall.
     let checksum = Sum::zero()
-        .add_u16(version_class)
-        .add_u16(total_len)
+        .add_u32(first)
         .add_u16(DONT_FRAGMENT)
         .add_u16(limit_protocol)
-        .add_bytes(&src)
-        .add_bytes(&dst)
+        .add_array(&src)
+        .add_array(&dst)
         .finish();
-    out[..2].copy_from_slice(&version_class.to_be_bytes());
-    out[2..4].copy_from_slice(&total_len.to_be_bytes());
-    out[4..6].fill(0);
-    out[6..8].copy_from_slice(&DONT_FRAGMENT.to_be_bytes());
-    out[8..10].copy_from_slice(&limit_protocol.to_be_bytes());
-    out[10..12].copy_from_slice(&checksum.to_be_bytes());
+    let third = u32::from(limit_protocol) << 16 | u32::from(checksum);
+    out[..8].copy_from_slice(&(u64::from(first) << 32 | u64::from(DONT_FRAGMENT)).to_be_bytes());
+    out[8..12].copy_from_slice(&third.to_be_bytes());
     out[12..16].copy_from_slice(&src);
     out[16..].copy_from_slice(&dst);
 }

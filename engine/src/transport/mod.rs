@@ -1,5 +1,6 @@
 //! Layer 3: the flow table, ports, timers, UDP and TCP.
 
+mod fifo;
 pub mod flow;
 pub mod flow_table;
 pub mod ports;

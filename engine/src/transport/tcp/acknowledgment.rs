@@ -5,7 +5,9 @@ use super::arrival::Arrival;
 use super::congestion::Ack;
 use super::connection::{Connection, Deadline, Flags as Has};
 use super::input::timestamp_clock;
+use super::options::Timestamps;
 use super::segment::Flags;
+use super::seq::SeqNumber;
 use super::state::State;
 use crate::internet::Output;
 use crate::time::Instant;
@@ -36,33 +38,20 @@ impl Tcp {
         self.on_new_acknowledgment(out, index, arrival)
     }
 
-    /// SND.UNA moves.
-    #[inline]
+    /// The peer has more than before.
     fn on_new_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
-        let acked = ack.distance(connection.snd_una) as u32;
-        update_send_window(connection, arrival);
-        connection.snd_una = ack;
-        connection.snd_nxt = connection.snd_nxt.max(ack);
-        connection.retries = 0;
-        connection.flags.clear(Has::PROBING);
-
-        let fin_acked = connection.flags.has(Has::FIN_SENT) && connection.all_acknowledged();
-        self.release_acknowledged(index, acked - u32::from(fin_acked));
+        let acked = ack - connection.snd_una;
+        connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
+        let fin_acked = connection.flags.has(Has::FIN_SENT) && ack == connection.snd_max;
+        self.move_una(index, ack, u32::from(fin_acked), out.now);
         let connection = self.connections.get_mut(index);
-        measure_rtt(connection, out.now);
         let tells_of_loss = is_about_loss(connection, arrival);
         if !tells_of_loss {
-            grow(connection, arrival, acked, out.now);
+            grow(connection, arrival.header.options.timestamps, acked, out.now);
         }
-        if connection.all_acknowledged() {
-            connection.retransmit_at = Deadline::NEVER;
-        } else {
-            let deadline = out.now + connection.first_timeout();
-            connection.retransmit_at = Deadline::at(deadline);
-            self.arm(index, deadline);
-        }
+        self.restart_retransmission_timer(index, out.now);
         if tells_of_loss {
             self.on_loss_acknowledgment(index, arrival, acked, out.now);
         }
@@ -71,6 +60,32 @@ impl Tcp {
             self.on_fin_acknowledged(out, index, arrival)
         } else {
             true
+        }
+    }
+
+    /// SND.UNA moves to `ack`, which was sent; what lies before is text, and our FIN of length `fin`.
+    #[inline(always)]
+    pub(super) fn move_una(&mut self, index: u32, ack: SeqNumber, fin: u32, now: Instant) {
+        let connection = self.connections.get_mut(index);
+        let acked = ack - connection.snd_una;
+        connection.snd_una = ack;
+        connection.snd_nxt = connection.snd_nxt.max(ack);
+        connection.retries = 0;
+        connection.flags.clear(Has::PROBING);
+        measure_rtt(connection, now);
+        self.release_acknowledged(index, acked - fin);
+    }
+
+    /// RFC 6298 sections 5.2 and 5.3: the timer runs anew while anything is outstanding.
+    #[inline(always)]
+    pub(super) fn restart_retransmission_timer(&mut self, index: u32, now: Instant) {
+        let connection = self.connections.get_mut(index);
+        if connection.all_acknowledged() {
+            connection.retransmit_at = Deadline::NEVER;
+        } else {
+            let deadline = now + connection.first_timeout();
+            connection.retransmit_at = Deadline::at(deadline);
+            self.arm(index, deadline);
         }
     }
 
@@ -103,7 +118,7 @@ impl Tcp {
         }
         let (window_before, wl) = (connection.snd_wnd, ack == connection.snd_una);
         if wl {
-            update_send_window(connection, arrival);
+            connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
             if connection.flags.has(Has::PROBING) {
                 // A peer that answers probes is alive, however long its window stays closed (MUST-37).
                 connection.retries = 0;
@@ -130,7 +145,7 @@ impl Tcp {
     }
 
     /// The peer's window opened or shrank without acknowledging anything.
-    fn on_window_change(&mut self, index: u32, now: Instant) {
+    pub(super) fn on_window_change(&mut self, index: u32, now: Instant) {
         let connection = self.connections.get_mut(index);
         if connection.snd_wnd > 0 && connection.flags.take(Has::PROBING) {
             connection.retries = 0;
@@ -170,7 +185,7 @@ impl Tcp {
     }
 
     #[inline]
-    fn make_dirty_if_it_can_send(&mut self, index: u32) {
+    pub(super) fn make_dirty_if_it_can_send(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.send != super::connection::NO_QUEUE || connection.flags.has(Has::FIN_QUEUED | Has::LOSS)
         {
@@ -179,15 +194,17 @@ impl Tcp {
     }
 }
 
-/// RFC 9293 section 3.10.7.4: only a segment that is newer than the last one that set the window may set it.
-#[inline]
-fn update_send_window(connection: &mut Connection, arrival: &Arrival<'_>) {
-    let (seq, ack) = (arrival.header.seq, arrival.header.ack);
-    if connection.snd_wl1.lt(seq) || (connection.snd_wl1 == seq && connection.snd_wl2.le(ack)) {
-        connection.snd_wnd = u32::from(arrival.header.window) << connection.snd_scale;
-        connection.max_snd_wnd = connection.max_snd_wnd.max(connection.snd_wnd);
-        connection.snd_wl1 = seq;
-        connection.snd_wl2 = ack;
+impl Connection {
+    /// RFC 9293 section 3.10.7.4: only a segment that is newer than the last one that set the window may set it. `window` is as the wire
+    /// has it.
+    #[inline]
+    pub(super) fn update_send_window(&mut self, seq: SeqNumber, ack: SeqNumber, window: u16) {
+        if self.snd_wl1.lt(seq) || (self.snd_wl1 == seq && self.snd_wl2.le(ack)) {
+            self.snd_wnd = u32::from(window) << self.snd_scale;
+            self.max_snd_wnd = self.max_snd_wnd.max(self.snd_wnd);
+            self.snd_wl1 = seq;
+            self.snd_wl2 = ack;
+        }
     }
 }
 
@@ -210,7 +227,7 @@ fn is_about_loss(connection: &Connection, arrival: &Arrival<'_>) -> bool {
 
 /// The congestion window grows by an acknowledgment of new data.
 #[inline]
-pub(super) fn grow(connection: &mut Connection, arrival: &Arrival<'_>, acked: u32, now: Instant) {
+pub(super) fn grow(connection: &mut Connection, timestamps: Option<Timestamps>, acked: u32, now: Instant) {
     let (flags, ts_offset) = (connection.flags, connection.ts_offset);
     let ack = Ack {
         octets: acked,
@@ -219,7 +236,7 @@ pub(super) fn grow(connection: &mut Connection, arrival: &Arrival<'_>, acked: u3
         now,
         rtt: &connection.rtt,
     };
-    let rtt = || echoed_rtt(flags, ts_offset, arrival, now);
+    let rtt = || echoed_rtt(flags, ts_offset, timestamps, now);
     connection
         .congestion
         .on_ack(&ack, flags.has(Has::WINDOW_LIMITED), rtt);
@@ -227,8 +244,13 @@ pub(super) fn grow(connection: &mut Connection, arrival: &Arrival<'_>, acked: u3
 
 /// The round-trip time of the segment whose timestamp came back, in milliseconds; `None` without timestamps, and above a minute.
 #[inline]
-pub(super) fn echoed_rtt(flags: Has, ts_offset: u32, arrival: &Arrival<'_>, now: Instant) -> Option<u16> {
-    let echoed = arrival.header.options.timestamps?.tsecr;
+pub(super) fn echoed_rtt(
+    flags: Has,
+    ts_offset: u32,
+    timestamps: Option<Timestamps>,
+    now: Instant,
+) -> Option<u16> {
+    let echoed = timestamps?.tsecr;
     let sent = echoed.wrapping_sub(ts_offset);
     let rtt = u16::try_from(timestamp_clock(now).wrapping_sub(sent)).ok()?;
     (flags.has(Has::TIMESTAMPS) && rtt <= LONGEST_ECHO_MS).then_some(rtt)

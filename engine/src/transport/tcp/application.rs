@@ -189,30 +189,45 @@ impl Tcp {
         &mut self,
         id: Id,
         length: usize,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: impl FnMut(&mut [u8]),
     ) -> Result<usize, StreamError> {
         let index = self.sendable(id)?;
         let connection = self.connections.get_mut(index);
         let queue = self.queues.send.attach(&mut connection.send);
-        let taken = queue.produce(length, &mut self.memory, &send_limit(&self.config), fill);
-        if queue.is_empty() {
+        if queue.may_carve(length) && length <= self.config.send_buffer as usize {
+            if queue.carve(length, &mut self.memory, fill).is_ok() {
+                self.dirty.mark(index, connection);
+                return Ok(length);
+            }
+            return Ok(self.after_write(id, length, Err(Refused::NoFrame)));
+        }
+        let mut fill = fill;
+        let taken = queue.gather(length, &mut self.memory, &send_limit(&self.config), &mut fill);
+        Ok(self.after_write(id, length, taken))
+    }
+
+    /// What a write of `length` bytes leads to, of which the queue has taken all, a part, or nothing.
+    #[inline(never)]
+    fn after_write(&mut self, id: Id, length: usize, taken: Result<usize, Refused>) -> usize {
+        let taken = taken.unwrap_or_else(|refused| {
+            if refused == Refused::NoFrame {
+                self.starved.push_back(id);
+            }
+            0
+        });
+        let connection = self.connections.get_mut(id.index);
+        if let Some(queue) = self.queues.send.get(connection.send)
+            && queue.is_empty()
+        {
             self.queues.send.detach(&mut connection.send);
         }
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err(Refused::Full) => 0,
-            Err(Refused::NoFrame) => {
-                self.starved.push_back(id);
-                0
-            }
-        };
         if taken < length {
             connection.flags.set(Has::WANTS_ROOM);
         }
         if taken > 0 {
-            self.dirty.mark(index, connection);
+            self.dirty.mark(id.index, connection);
         }
-        Ok(taken)
+        taken
     }
 
     /// Tells connections that found the pool empty when it has slots again.
@@ -299,7 +314,7 @@ impl Tcp {
         &mut self,
         id: Id,
         limit: usize,
-        consume: &mut dyn FnMut(&[u8]),
+        mut consume: impl FnMut(&[u8]),
     ) -> Result<Read<usize>, StreamError> {
         let connection = self
             .connections

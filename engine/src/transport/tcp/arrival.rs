@@ -23,9 +23,9 @@ pub(super) struct Arrival<'a> {
 /// What is known of a segment before its turn comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
-    key: FlowKey,
+    pub(super) key: FlowKey,
     /// The connection whose tag matches; probably the right one. [`NO_CONNECTION`] when none does.
-    connection: u32,
+    pub(super) connection: u32,
     hash: u64,
     /// How often the flow table had got a new key when `hash` was computed.
     rebuilds: u32,
@@ -33,7 +33,7 @@ pub(crate) struct Prospect {
     pub(crate) packet: u16,
 }
 
-const NO_CONNECTION: u32 = u32::MAX;
+pub(super) const NO_CONNECTION: u32 = u32::MAX;
 
 impl Arrival<'_> {
     /// SEG.LEN: how much of the sequence space the segment takes.
@@ -86,6 +86,14 @@ impl Tcp {
     #[inline]
     pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, flow: &Prospect) {
         self.counters.segments_received += 1;
+        if !self.take_predicted(out, packet, flow) {
+            self.input_any(out, packet, flow);
+        }
+    }
+
+    /// A segment of which nothing is known.
+    #[inline(never)]
+    fn input_any(&mut self, out: &mut Output<'_>, packet: &mut Packet, flow: &Prospect) {
         let offset = usize::from(packet.transport_offset);
         let segment = packet.contiguous().get(offset..).unwrap_or_default();
         let Ok(header) = Header::parse(segment) else {
@@ -165,7 +173,7 @@ impl Tcp {
 }
 
 /// Whether the checksum over pseudo-header, header and text is right (RFC 9293 MUST-3).
-fn is_intact(packet: &Packet, key: &FlowKey) -> bool {
+pub(super) fn is_intact(packet: &Packet, key: &FlowKey) -> bool {
     let length = packet.len() - usize::from(packet.transport_offset);
     let sum = pseudo_header_sum(&key.remote, &key.local, protocol::TCP, length as u32);
     packet

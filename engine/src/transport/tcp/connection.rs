@@ -2,7 +2,7 @@
 
 use super::congestion::Congestion;
 use super::loss::Reordering;
-use super::rtt::RttEstimator;
+use super::rtt::{MIN_RTO, RttEstimator};
 use super::seq::SeqNumber;
 use super::state::State;
 use crate::internet::address::Address;
@@ -233,6 +233,12 @@ impl Connection {
         self.sent_at = ticks(now);
     }
 
+    /// Whether new data was sent so recently that no retransmission timeout can have passed since.
+    #[inline]
+    pub(crate) fn has_just_sent(&self, now: Instant) -> bool {
+        ticks(now).wrapping_sub(self.sent_at) < (MIN_RTO.as_nanos() >> TICK_SHIFT) as u32
+    }
+
     /// When new data was sent last, rounded up to less than a tick later, but not beyond `now`.
     pub(crate) fn last_sent(&self, now: Instant) -> Instant {
         let ago = u64::from(ticks(now).wrapping_sub(self.sent_at));
@@ -283,7 +289,7 @@ impl Connection {
         // accepted (RFC 7323 section 2.4).
         let granted = promised.saturating_add(self.rcv_buffered);
         let kept = if granted <= receive_limit.saturating_add(u32::from(self.mss)) {
-            promised.div_ceil(1 << scale)
+            promised.saturating_add((1 << scale) - 1) >> scale
         } else {
             promised >> scale
         };

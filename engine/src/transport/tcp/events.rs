@@ -1,8 +1,7 @@
 //! What the application is to be told, and which connections have something to send.
 
-use std::collections::VecDeque;
-
 use super::connection::{Connection, Flags};
+use crate::transport::fifo::Fifo;
 use crate::transport::ready::Ready;
 
 /// News of one connection.
@@ -16,7 +15,7 @@ pub(crate) struct Notice {
 /// News for the application, at most one entry per connection: what happens before it is read is added to it.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    queue: VecDeque<Notice>,
+    queue: Fifo<Notice>,
 }
 
 impl Notices {
@@ -27,7 +26,7 @@ impl Notices {
         if !connection.flags.has(Flags::EVENT_QUEUED) {
             connection.flags.set(Flags::EVENT_QUEUED);
             let generation = connection.generation;
-            self.queue.push_back(Notice {
+            self.queue.push(Notice {
                 index,
                 generation,
                 ready: Ready::NONE,
@@ -39,7 +38,7 @@ impl Notices {
     #[inline]
     pub(crate) fn last(&mut self, index: u32, connection: &Connection, ready: Ready) {
         let ready = connection.ready | ready;
-        self.queue.push_back(Notice {
+        self.queue.push(Notice {
             index,
             generation: connection.generation,
             ready,
@@ -54,14 +53,14 @@ impl Notices {
 
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Notice> {
-        self.queue.pop_front()
+        self.queue.pop()
     }
 }
 
 /// Connections that have something to send, in the order in which they came to it.
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
-    queue: VecDeque<u32>,
+    queue: Fifo<u32>,
 }
 
 impl Dirty {
@@ -69,18 +68,18 @@ impl Dirty {
     pub(crate) fn mark(&mut self, index: u32, connection: &mut Connection) {
         if !connection.flags.has(Flags::DIRTY) {
             connection.flags.set(Flags::DIRTY);
-            self.queue.push_back(index);
+            self.queue.push(index);
         }
     }
 
     #[inline]
     pub(crate) fn first(&self) -> Option<u32> {
-        self.queue.front().copied()
+        self.queue.first()
     }
 
     #[inline]
     pub(crate) fn pop(&mut self) {
-        self.queue.pop_front();
+        self.queue.pop();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,6 +88,6 @@ impl Dirty {
 
     /// Whether a connection is on the list. O(entries); for checks.
     pub(crate) fn contains(&self, index: u32) -> bool {
-        self.queue.contains(&index)
+        self.queue.iter().any(|&marked| marked == index)
     }
 }

@@ -5,6 +5,7 @@ use super::arrival::Arrival;
 use super::connection::{Connection, ConnectionError, Flags as Has};
 use super::options::Timestamps;
 use super::segment::Flags;
+use super::seq::SeqNumber;
 use super::state::State;
 use crate::frame::Packet;
 use crate::internet::Output;
@@ -32,17 +33,7 @@ impl Tcp {
         if self.connections.get(index).flags.has(Has::KEEPS_ALIVE) {
             self.note_heard(index, out.now);
         }
-        let connection = self.connections.get_mut(index);
-        if is_expected(connection, arrival) {
-            if connection.flags.has(Has::TIMESTAMPS) {
-                remember_timestamp(connection, arrival, out.now);
-            }
-            if self.on_acknowledgment(out, index, arrival) && arrival.text_len > 0 {
-                self.on_text_in_order(out, index, packet);
-            }
-            return;
-        }
-        match connection.state {
+        match self.connections.get(index).state {
             State::Closed | State::Listen | State::TimeWait => {}
             State::SynSent => self.on_syn_sent(out, index, arrival, packet),
             _ => self.on_synchronized(out, index, arrival, packet),
@@ -80,8 +71,10 @@ impl Tcp {
             return;
         }
         let connection = self.connections.get_mut(index);
-        if connection.flags.has(Has::TIMESTAMPS) {
-            remember_timestamp(connection, arrival, out.now);
+        if connection.flags.has(Has::TIMESTAMPS)
+            && let Some(Timestamps { tsval, .. }) = arrival.header.options.timestamps
+        {
+            remember_timestamp(connection, arrival.header.seq, tsval, out.now);
         }
         if connection.state == State::SynReceived && !self.on_syn_received_ack(out, index, arrival) {
             return;
@@ -183,21 +176,6 @@ impl Tcp {
     }
 }
 
-/// Whether this is what an established connection hears nearly always: the next segment in order, nothing but ACK (and PSH), inside the
-/// window, with a timestamp that is not old.
-#[inline]
-fn is_expected(connection: &Connection, arrival: &Arrival<'_>) -> bool {
-    let header = &arrival.header;
-    connection.state == State::Established
-        && header.flags.without(Flags::PSH) == Flags::ACK
-        && header.seq == connection.rcv_nxt
-        && arrival.text_len <= connection.rcv_wnd()
-        && match header.options.timestamps {
-            Some(Timestamps { tsval, .. }) => !is_older(tsval, connection.ts_recent),
-            None => !connection.flags.has(Has::TIMESTAMPS),
-        }
-}
-
 /// Whether this is the SYN-ACK of a peer whose SYN has crossed ours (RFC 9293 section 3.5, MUST-10). Its SYN is before the window, for it came
 /// already, but its acknowledgment is what we wait for.
 fn answers_crossed_syn(connection: &Connection, arrival: &Arrival<'_>) -> bool {
@@ -210,17 +188,14 @@ fn answers_crossed_syn(connection: &Connection, arrival: &Arrival<'_>) -> bool {
 
 /// Whether timestamp `a` is before `b` (RFC 7323 section 5.2).
 #[inline]
-fn is_older(a: u32, b: u32) -> bool {
+pub(super) fn is_older(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
 /// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for.
 #[inline]
-fn remember_timestamp(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
-    if let Some(Timestamps { tsval, .. }) = arrival.header.options.timestamps
-        && arrival.header.seq.le(connection.rcv_acked)
-        && !is_older(tsval, connection.ts_recent)
-    {
+pub(super) fn remember_timestamp(connection: &mut Connection, seq: SeqNumber, tsval: u32, now: Instant) {
+    if seq.le(connection.rcv_acked) && !is_older(tsval, connection.ts_recent) {
         connection.ts_recent = tsval;
         connection.ts_recent_at = timestamp_clock(now);
     }

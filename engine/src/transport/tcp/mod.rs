@@ -28,6 +28,8 @@ mod milliseconds;
 pub mod options;
 mod output;
 mod path;
+mod pieces;
+mod prediction;
 mod rare;
 mod reassembly;
 mod receive_queue;
@@ -69,6 +71,7 @@ use self::listen::Listeners;
 use self::options::{SackBlock, SackBlocks};
 use self::rare::Rare;
 use self::send_queue::{Limit, Memory};
+use super::fifo::Fifo;
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
 use super::timer_wheel::TimerWheel;
@@ -104,7 +107,7 @@ pub(crate) struct Tcp {
     wheel: TimerWheel,
     dirty: Dirty,
     /// Connections whose acknowledgment waits until the application had its turn.
-    soon: VecDeque<u32>,
+    soon: Fifo<u32>,
     notices: Notices,
     credits: CreditList,
     due: Vec<u32>,
@@ -150,7 +153,7 @@ impl Tcp {
             ),
             wheel: TimerWheel::new(Instant::ZERO),
             dirty: Dirty::default(),
-            soon: VecDeque::new(),
+            soon: Fifo::default(),
             notices: Notices::default(),
             credits: CreditList::with_capacity(256),
             due: Vec::with_capacity(timeout::TIMER_BATCH),

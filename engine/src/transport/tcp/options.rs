@@ -11,7 +11,7 @@ mod parse;
 pub(super) use emit::{TIMESTAMPS_LEN, aligned_timestamps};
 pub use emit::{emit_segment, emit_syn, max_sack_blocks, segment_len};
 pub use parse::{IllegalLength, parse, sack_blocks};
-pub(super) use parse::{parse_any, parse_common};
+pub(super) use parse::{parse_aligned_timestamps, parse_any, parse_common};
 
 /// The most octets that options can occupy: a data offset of 15 words less the fixed header.
 pub const MAX_LEN: usize = 40;

@@ -43,7 +43,7 @@ impl Tcp {
     /// Gives the acknowledgments that waited for the application their place on the list.
     pub(crate) fn release_soon(&mut self) {
         for _ in 0..self.soon.len() {
-            let Some(index) = self.soon.pop_front() else {
+            let Some(index) = self.soon.pop() else {
                 return;
             };
             let connection = self.connections.get_mut(index);
@@ -121,9 +121,9 @@ impl Tcp {
                 Flags::ACK
             };
             let sent = self
-                .emit(out, index, flags, seq, Text::Next(len))
+                .build(out, index, flags, seq, Text::Next(len))
                 .ok_or(QueueFull)?;
-            self.note_sent(out, index, sent);
+            self.book(out, index, sent);
             if sent == unsent {
                 note_limit(self.connections.get_mut(index));
                 return Ok(());
@@ -152,14 +152,20 @@ impl Tcp {
     }
 
     /// Books `len` of the sequence space as sent.
-    #[inline]
+    #[inline(never)]
     pub(super) fn note_sent(&mut self, out: &Output<'_>, index: u32, len: u32) {
+        self.book(out, index, len);
+    }
+
+    /// [`Tcp::note_sent`] for the one place that sends nearly everything.
+    #[inline(always)]
+    fn book(&mut self, out: &Output<'_>, index: u32, len: u32) {
         let connection = self.connections.get_mut(index);
         connection.snd_nxt += len;
         connection.snd_max = connection.snd_nxt;
         self.counters.bytes_sent += u64::from(len);
         if !connection.flags.has(Has::RTT_RUNNING) {
-            if connection.in_flight() == len {
+            if connection.in_flight() == len && !connection.has_just_sent(out.now) {
                 restart_if_idle(connection, out.now);
             }
             connection.flags.set(Has::RTT_RUNNING);
@@ -175,8 +181,21 @@ impl Tcp {
     }
 
     /// Builds one segment (or virtual segment) in the transmit queue. Returns the bytes of its text; `None` when the queue is full.
-    #[inline]
+    #[inline(never)]
     pub(super) fn emit(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        flags: Flags,
+        seq: SeqNumber,
+        text: Text,
+    ) -> Option<u32> {
+        self.build(out, index, flags, seq, text)
+    }
+
+    /// [`Tcp::emit`] for the one place that sends nearly everything.
+    #[inline(always)]
+    fn build(
         &mut self,
         out: &mut Output<'_>,
         index: u32,
@@ -186,18 +205,10 @@ impl Tcp {
     ) -> Option<u32> {
         let packet = out.queue.push()?;
         let connection = self.connections.get_mut(index);
-        let sent = match text {
-            Text::None => 0,
-            Text::Next(limit) => self
-                .queues
-                .send
-                .get(connection.send)
-                .map_or(0, |queue| queue.send_next(limit, packet)),
-            Text::Again { offset, limit } => self
-                .queues
-                .send
-                .get(connection.send)
-                .map_or(0, |queue| queue.copy_sent(offset, limit, packet)),
+        let sent = match (text, self.queues.send.get(connection.send)) {
+            (Text::Next(limit), Some(queue)) => queue.send_next(limit, packet),
+            (Text::Again { offset, limit }, Some(queue)) => queue.copy_sent(offset, limit, packet),
+            (Text::None, _) | (_, None) => 0,
         };
         if sent > u32::from(connection.mss) {
             packet.segment_size = connection.mss;
@@ -289,7 +300,7 @@ pub(super) fn timestamps_of(connection: &Connection, now: crate::time::Instant) 
 }
 
 /// RFC 5681 section 4.1: after idleness no acknowledgments are left that would clock out a whole window.
-#[inline]
+#[cold]
 fn restart_if_idle(connection: &mut Connection, now: crate::time::Instant) {
     if now > connection.last_sent(now) + connection.rtt.rto() {
         connection.congestion.on_idle_restart();

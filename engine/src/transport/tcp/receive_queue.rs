@@ -1,7 +1,6 @@
 //! What the peer has sent and the application has not read yet.
 
-use std::collections::VecDeque;
-
+use super::pieces::Pieces;
 use super::reassembly::Reassembly;
 use super::send_queue::Limit;
 use crate::frame::{FramePool, Payload, Purpose, Size};
@@ -14,7 +13,7 @@ const COPYBREAK_BYTES: usize = 512;
 /// Bytes in order for the application, and those that arrived before their turn.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveQueue {
-    pieces: VecDeque<Payload>,
+    pieces: Pieces,
     pub(crate) early: Reassembly,
 }
 
@@ -25,8 +24,13 @@ impl ReceiveQueue {
         self.pieces.is_empty() && self.early.is_empty()
     }
 
+    /// Queues the first bytes of a queue that holds nothing.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, payload: Payload) {
+        self.pieces.push_back(payload);
+    }
+
     /// Queues bytes in order. Returns how many were copied, or the payload when there are too many pieces.
-    #[inline]
     pub(crate) fn push(&mut self, payload: Payload, limit: &Limit, pool: &FramePool) -> Result<u32, Payload> {
         let copies = self.pieces.len() >= COPYBREAK_PIECES && payload.len() <= COPYBREAK_BYTES;
         if copies && let Some(copied) = self.copy(&payload, pool) {

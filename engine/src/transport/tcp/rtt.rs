@@ -62,7 +62,9 @@ impl RttEstimator {
     pub fn sample(&mut self, rtt: Duration) {
         let rtt = in_micros(rtt);
         self.back_off = 0;
-        self.shortest = self.shortest.min(Shortest::of(rtt));
+        if rtt < self.shortest.as_micros() {
+            self.shortest = Shortest::of(rtt);
+        }
         if self.srtt_eighths == 0 {
             self.srtt_eighths = rtt * 8;
             self.rttvar_quarters = rtt * 2;
@@ -166,8 +168,12 @@ impl Shortest {
         if self.0 == Self::NONE.0 {
             return Duration::ZERO;
         }
-        let micros = (self.0 as u64 & ((1 << Self::BITS) - 1)) << (self.0 >> Self::BITS);
-        Duration::from_micros(micros)
+        Duration::from_micros(self.as_micros() as u64)
+    }
+
+    #[inline]
+    const fn as_micros(self) -> u32 {
+        (self.0 as u32 & ((1 << Self::BITS) - 1)) << (self.0 >> Self::BITS)
     }
 }
 

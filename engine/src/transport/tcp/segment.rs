@@ -4,8 +4,10 @@ use super::options::{self, IllegalLength, Options, SackBlocks};
 use super::seq::SeqNumber;
 
 mod flags;
+mod plain;
 
 pub use flags::Flags;
+pub(super) use plain::Plain;
 
 /// The length of the header without options, in octets.
 pub const HEADER_LEN: usize = 20;
@@ -139,16 +141,17 @@ impl EmitHeader {
     #[inline]
     pub fn emit(&self, options_len: usize, out: &mut [u8; HEADER_LEN]) {
         debug_assert!(options_len <= options::MAX_LEN && options_len.is_multiple_of(WORD));
-        let data_offset = ((HEADER_LEN + options_len) / WORD) as u8;
-        out[0..2].copy_from_slice(&self.source_port.to_be_bytes());
-        out[2..4].copy_from_slice(&self.destination_port.to_be_bytes());
-        out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
-        out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
-        out[12] = data_offset << 4;
-        out[13] = self.flags.0;
-        out[14..16].copy_from_slice(&self.window.to_be_bytes());
-        out[16..18].copy_from_slice(&[0; 2]);
-        out[18..20].copy_from_slice(&self.urgent.to_be_bytes());
+        let data_offset = ((HEADER_LEN + options_len) / WORD) as u32;
+        let words = [
+            u32::from(self.source_port) << 16 | u32::from(self.destination_port),
+            self.seq.0,
+            self.ack.0,
+            data_offset << 28 | u32::from(self.flags.0) << 16 | u32::from(self.window),
+            u32::from(self.urgent),
+        ];
+        for (bytes, word) in out.as_chunks_mut::<WORD>().0.iter_mut().zip(words) {
+            *bytes = word.to_be_bytes();
+        }
     }
 }
 

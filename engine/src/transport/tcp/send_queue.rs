@@ -1,8 +1,7 @@
 //! What the application wants sent and the peer has not acknowledged yet.
 
-use std::collections::VecDeque;
-
 use super::invariants::{Checked, ensure};
+use super::pieces::Pieces;
 use crate::frame::{Carver, FramePool, MAX_PIECES, Packet, Payload, Purpose, Size};
 
 /// Writes up to this size are gathered in the last slot instead of taking one each.
@@ -13,7 +12,7 @@ const CARVE_LIMIT: usize = 256;
 /// The bytes from `snd_una` on, as payloads that nobody can write any more. A retransmission slices the same payloads again.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
-    pieces: VecDeque<Payload>,
+    pieces: Pieces,
     len: u32,
     /// Where the next new byte is: so many bytes behind the front, in piece `next_piece` at `next_offset`.
     sent: u32,
@@ -56,44 +55,33 @@ impl SendQueue {
             return Err(payload);
         }
         self.len += payload.len() as u32;
-        if !payload.is_empty() {
-            self.pieces.push_back(payload);
-        }
+        self.pieces.push_back(payload);
         Ok(())
     }
 
-    /// Lets `fill` write up to `length` bytes into slots of `memory`, and returns how many the queue took.
-    #[inline]
-    pub(crate) fn produce(
-        &mut self,
-        length: usize,
-        memory: &mut Memory,
-        limit: &Limit,
-        fill: &mut dyn FnMut(&mut [u8]),
-    ) -> Result<usize, Refused> {
-        if self.len == 0 && length <= CARVE_LIMIT.min(limit.bytes as usize) {
-            return self.carve(length, memory, fill);
-        }
-        self.gather(length, memory, limit, fill)
+    /// Whether a write of `length` bytes is of the usual kind: small, and nothing else is queued.
+    #[inline(always)]
+    pub(crate) fn may_carve(&self, length: usize) -> bool {
+        self.len == 0 && (1..=CARVE_LIMIT).contains(&length)
     }
 
-    /// The usual small write: nothing else is queued.
-    #[inline]
-    fn carve(
+    /// Lets `fill` write `length` bytes, which are 1 at least, to a slot that other queues share.
+    #[inline(always)]
+    pub(crate) fn carve(
         &mut self,
         length: usize,
         memory: &mut Memory,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: impl FnOnce(&mut [u8]),
     ) -> Result<usize, Refused> {
-        if length > 0 {
-            let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
-            self.pieces.push_back(payload);
-            self.len += length as u32;
-        }
+        debug_assert!(length > 0, "an empty write queues nothing");
+        let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
+        self.pieces.push_back(payload);
+        self.len += length as u32;
         Ok(length)
     }
 
-    fn gather(
+    /// Lets `fill` write up to `length` bytes into slots of `memory`, and returns how many the queue took.
+    pub(crate) fn gather(
         &mut self,
         mut length: usize,
         memory: &mut Memory,
@@ -181,13 +169,29 @@ impl SendQueue {
         Ok(length)
     }
 
-    /// Adds up to `limit` of the next unsent bytes to the body of `packet` and marks them sent. Fewer when the body has no room for
-    /// more pieces.
+    /// Adds up to `limit` of the next unsent bytes to the body of `packet`, which is empty, and marks them sent. Fewer when the body has no
+    /// room for more pieces.
+    #[inline(always)]
     pub(crate) fn send_next(&mut self, limit: u32, packet: &mut Packet) -> u32 {
+        match self.pieces.only() {
+            Some(piece) if self.sent == 0 && piece.len() <= limit as usize => {
+                packet.set_piece(piece.clone());
+                self.sent = self.len;
+                self.next_piece = 1;
+                self.len
+            }
+            _ => self.send_next_of_many(limit, packet),
+        }
+    }
+
+    #[inline(never)]
+    fn send_next_of_many(&mut self, limit: u32, packet: &mut Packet) -> u32 {
         let mut left = limit.min(self.unsent()) as usize;
         let mut added = 0;
-        while left > 0 && packet.body().len() < MAX_PIECES {
-            let piece = &self.pieces[self.next_piece];
+        while left > 0
+            && packet.body().len() < MAX_PIECES
+            && let Some(piece) = self.pieces.get(self.next_piece)
+        {
             if self.next_offset == 0 && piece.len() <= left {
                 left -= piece.len();
                 added += piece.len() as u32;
@@ -217,7 +221,7 @@ impl SendQueue {
         let mut skipped = offset as usize;
         let mut left = limit.min(self.sent.saturating_sub(offset)) as usize;
         let mut added = 0;
-        for piece in &self.pieces {
+        for piece in self.pieces.iter() {
             if left == 0 || packet.body().len() == MAX_PIECES {
                 break;
             }
@@ -235,8 +239,17 @@ impl SendQueue {
     }
 
     /// Drops the first `bytes`: the peer has them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acknowledge(&mut self, bytes: u32) {
+        if bytes == self.len {
+            self.clear();
+        } else {
+            self.acknowledge_part(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn acknowledge_part(&mut self, bytes: u32) {
         let mut left = bytes.min(self.len) as usize;
         self.len -= left as u32;
         let overtaken = left as u32 > self.sent;
@@ -284,6 +297,7 @@ impl SendQueue {
     }
 
     /// Drops everything; the storage is kept for the next connection.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
         self.len = 0;

@@ -44,8 +44,29 @@ impl Tcp {
     }
 
     /// Text that starts at `rcv_nxt` and ends inside the window.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_text_in_order(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        if !queue.is_empty() {
+            return self.on_more_text(out, index, packet);
+        }
+        let Some(piece) = packet.take_only_piece() else {
+            return self.on_more_text(out, index, packet);
+        };
+        let received = piece.len() as u32;
+        queue.begin(piece);
+        connection.rcv_nxt += received;
+        connection.rcv_buffered += received;
+        self.counters.bytes_received += u64::from(received);
+        self.notices.add(index, connection, Ready::READABLE);
+        self.owe_acknowledgment(out, index);
+        self.on_early_fin_due(out, index);
+    }
+
+    /// Text in several pieces, or behind what the application has left.
+    #[inline(never)]
+    fn on_more_text(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
         let connection = self.connections.get_mut(index);
         let queue = self.queues.receive.attach(&mut connection.receive);
         let limit = super::receive_limit(&self.config);
@@ -159,7 +180,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         if !connection.flags.has(Has::ACK_SOON | Has::ACK_NOW) {
             connection.flags.set(Has::ACK_SOON);
-            self.soon.push_back(index);
+            self.soon.push(index);
         }
     }
 

@@ -121,12 +121,12 @@ impl Congestion {
     /// another segment.
     #[inline]
     pub const fn is_limiting(&self, flight: u32) -> bool {
-        let (cwnd, smss) = match self {
-            Self::Cubic(cubic) => (cubic.window(), cubic.smss()),
-            Self::Reno(reno) => (reno.window(), reno.smss()),
+        let (cwnd, ssthresh, smss) = match self {
+            Self::Cubic(cubic) => (cubic.window(), cubic.ssthresh(), cubic.smss()),
+            Self::Reno(reno) => (reno.window(), reno.ssthresh(), reno.smss()),
             Self::Fixed { .. } => return false,
         };
-        if cwnd < self.ssthresh() {
+        if cwnd < ssthresh {
             flight > cwnd / 2
         } else {
             flight > cwnd.saturating_sub(smss)

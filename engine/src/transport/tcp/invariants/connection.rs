@@ -149,7 +149,7 @@ impl Tcp {
             "marked as dirty, and not on the list"
         );
         ensure!(
-            !flags.has(Has::ACK_SOON) || self.soon.contains(&index),
+            !flags.has(Has::ACK_SOON) || self.soon.iter().any(|&waiting| waiting == index),
             "an acknowledgment is due soon, and not on the list"
         );
         ensure!(

@@ -34,7 +34,7 @@ impl Tcp {
                 connection.reordering.note_spurious();
             }
             if acknowledged > 0 {
-                grow(connection, arrival, acknowledged, now);
+                grow(connection, arrival.header.options.timestamps, acknowledged, now);
             }
             return;
         }
@@ -102,12 +102,17 @@ fn grow_after(
 ) {
     match was {
         Phase::Disorder if delivered.acknowledged > 0 => {
-            grow(connection, arrival, delivered.acknowledged, now);
+            grow(
+                connection,
+                arrival.header.options.timestamps,
+                delivered.acknowledged,
+                now,
+            );
         }
         Phase::Timeout => {
             let octets = delivered.octets.min(u32::from(connection.mss));
             connection.flags.set(Has::WINDOW_LIMITED);
-            grow(connection, arrival, octets, now);
+            grow(connection, arrival.header.options.timestamps, octets, now);
         }
         Phase::Disorder | Phase::Recovery => {}
     }
@@ -116,7 +121,12 @@ fn grow_after(
 /// A round-trip time by the timestamp, of which Karn's rule says nothing; without one, an acknowledgment of new data ends no back-off.
 fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
     connection.flags.clear(Has::RTT_RUNNING);
-    if let Some(millis) = echoed_rtt(connection.flags, connection.ts_offset, arrival, now) {
+    if let Some(millis) = echoed_rtt(
+        connection.flags,
+        connection.ts_offset,
+        arrival.header.options.timestamps,
+        now,
+    ) {
         // A tick of the timestamp clock says less than what was measured before.
         if millis > 0 {
             connection.rtt.sample(Duration::from_millis(u64::from(millis)));

@@ -8,6 +8,7 @@ use crate::time::{Duration, Instant};
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Deadline, Flags as Has};
+use crate::transport::tcp::rtt::MIN_PROBE_TIMEOUT;
 use crate::transport::tcp::state::State;
 
 impl Connection {
@@ -15,11 +16,13 @@ impl Connection {
     /// decided when the time is over.
     #[inline]
     pub(in crate::transport::tcp) fn first_timeout(&self) -> Duration {
-        let rto = self.rtt.rto();
-        if self.may_probe_tail() {
-            self.rtt.probe_timeout().min(rto)
-        } else {
-            rto
+        if !self.may_probe_tail() {
+            return self.rtt.rto();
+        }
+        // MIN_RTO is longer than the shortest probe timeout, which need not be compared with RTO.
+        match self.rtt.probe_timeout() {
+            MIN_PROBE_TIMEOUT => MIN_PROBE_TIMEOUT,
+            longer => longer.min(self.rtt.rto()),
         }
     }
 

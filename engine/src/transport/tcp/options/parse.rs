@@ -41,20 +41,19 @@ pub(in crate::transport::tcp) fn parse_common(block: &[u8]) -> Option<Options> {
 
 #[inline]
 fn parse_usual_segment(block: &[u8; 12]) -> Option<Options> {
-    let [
-        kind::NO_OPERATION,
-        kind::NO_OPERATION,
-        kind::TIMESTAMPS,
-        10,
-        body @ ..,
-    ] = block
-    else {
-        return None;
-    };
     Some(Options {
-        timestamps: Some(timestamps(body)),
+        timestamps: Some(parse_aligned_timestamps(block)?),
         ..Options::default()
     })
+}
+
+/// Timestamps as [`aligned_timestamps`](super::aligned_timestamps) writes them. `None` for all else.
+#[inline(always)]
+pub(in crate::transport::tcp) fn parse_aligned_timestamps(block: &[u8; 12]) -> Option<Timestamps> {
+    const LEAD: [u8; 4] = [kind::NO_OPERATION, kind::NO_OPERATION, kind::TIMESTAMPS, 10];
+    let [lead @ .., _, _, _, _, _, _, _, _] = *block;
+    let [_, _, _, _, body @ ..] = block;
+    (lead == LEAD).then(|| timestamps(body))
 }
 
 #[inline]

@@ -1,0 +1,97 @@
+//! Header prediction (V. Jacobson, RFC 1323 appendix and before): the short way through RFC 9293 section 3.10.7.4 for the segment that an
+//! established connection gets nearly always. It is the next one in order, brings text or acknowledges something new, and nothing else is
+//! going on. Whatever is not so goes the long way, `input`, which alone knows all rules; for a predicted segment both do the same.
+
+use super::Tcp;
+use super::acknowledgment::grow;
+use super::arrival::{NO_CONNECTION, Prospect, is_intact};
+use super::connection::{Connection, Flags as Has};
+use super::input::{is_older, remember_timestamp};
+use super::options::Timestamps;
+use super::segment::Plain;
+use super::state::State;
+use crate::frame::{Checksum, Packet};
+use crate::internet::Output;
+use crate::transport::flow::FlowKey;
+
+/// What makes even a plain segment a matter of the long way. A new rule that plain segments can meet has its flag here.
+const UNUSUAL: u32 = Has::LOSS
+    | Has::TAIL_PROBED
+    | Has::KEEPS_ALIVE
+    | Has::FIN_SENT
+    | Has::EARLY_FIN
+    | Has::PROBING
+    | Has::ORPHAN
+    | Has::DETACHED;
+
+impl Tcp {
+    /// Takes the segment if it is as predicted. False, and nothing has changed, when it is not.
+    #[inline(always)]
+    pub(super) fn take_predicted(
+        &mut self,
+        out: &mut Output<'_>,
+        packet: &mut Packet,
+        flow: &Prospect,
+    ) -> bool {
+        if flow.connection == NO_CONNECTION {
+            return false;
+        }
+        let offset = usize::from(packet.transport_offset);
+        let segment = packet.contiguous().get(offset..).unwrap_or_default();
+        let Some(plain) = Plain::parse(segment) else {
+            return false;
+        };
+        let headers = offset + plain.header_len();
+        let text_len = (packet.len() - headers) as u32;
+        let connection = self.connections.get(flow.connection);
+        if !is_predicted(connection, &flow.key, &plain, text_len)
+            || (packet.checksum == Checksum::InPacket && !is_intact(packet, &flow.key))
+        {
+            return false;
+        }
+        packet.strip_headers(headers);
+        self.on_predicted(out, flow.connection, &plain, packet);
+        true
+    }
+
+    #[inline(always)]
+    fn on_predicted(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain, packet: &mut Packet) {
+        let connection = self.connections.get_mut(index);
+        if let Some(Timestamps { tsval, .. }) = plain.timestamps {
+            remember_timestamp(connection, plain.seq, tsval, out.now);
+        }
+        let acked = plain.ack - connection.snd_una;
+        let window_before = connection.snd_wnd;
+        connection.update_send_window(plain.seq, plain.ack, plain.window);
+        if acked > 0 {
+            self.move_una(index, plain.ack, 0, out.now);
+            let connection = self.connections.get_mut(index);
+            grow(connection, plain.timestamps, acked, out.now);
+            self.restart_retransmission_timer(index, out.now);
+            self.make_dirty_if_it_can_send(index);
+        } else if connection.snd_wnd != window_before {
+            self.on_window_change(index, out.now);
+        }
+        if packet.body_len() > 0 {
+            self.on_text_in_order(out, index, packet);
+        }
+    }
+}
+
+#[inline(always)]
+fn is_predicted(connection: &Connection, key: &FlowKey, plain: &Plain, text_len: u32) -> bool {
+    let acked = plain.ack - connection.snd_una;
+    connection.state == State::Established
+        && !connection.flags.has(UNUSUAL)
+        && plain.seq == connection.rcv_nxt
+        && text_len <= connection.rcv_wnd()
+        && acked <= connection.snd_max - connection.snd_una
+        && (acked > 0 || text_len > 0)
+        && match plain.timestamps {
+            Some(Timestamps { tsval, .. }) => {
+                connection.flags.has(Has::TIMESTAMPS) && !is_older(tsval, connection.ts_recent)
+            }
+            None => !connection.flags.has(Has::TIMESTAMPS),
+        }
+        && connection.key == *key
+}

@@ -1,0 +1,100 @@
+//! The headers that nearly all segments have.
+
+use super::super::options::{self, Timestamps};
+use super::super::seq::SeqNumber;
+use super::{Flags, HEADER_LEN, u16_at, u32_at};
+
+/// A header with ACK and perhaps PSH, without options or with timestamps as RFC 7323 appendix A recommends them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::transport::tcp) struct Plain {
+    pub(in crate::transport::tcp) seq: SeqNumber,
+    pub(in crate::transport::tcp) ack: SeqNumber,
+    /// As the wire has it.
+    pub(in crate::transport::tcp) window: u16,
+    pub(in crate::transport::tcp) timestamps: Option<Timestamps>,
+}
+
+const TIMED_LEN: usize = HEADER_LEN + options::TIMESTAMPS_LEN;
+
+impl Plain {
+    /// Reads the header at the start of `segment`. `None` leaves every other header, and what is wrong with it, to
+    /// [`Header::parse`](super::Header::parse).
+    #[inline(always)]
+    pub(in crate::transport::tcp) fn parse(segment: &[u8]) -> Option<Self> {
+        const BARE: u16 = plain_lead(HEADER_LEN);
+        const TIMED: u16 = plain_lead(TIMED_LEN);
+        let fixed: &[u8; HEADER_LEN] = segment.first_chunk()?;
+        let timestamps = match u16_at(fixed, 12) & !(Flags::PSH.0 as u16) {
+            TIMED => Some(options::parse_aligned_timestamps(
+                segment[HEADER_LEN..].first_chunk()?,
+            )?),
+            BARE => None,
+            _ => return None,
+        };
+        Some(Self {
+            seq: SeqNumber(u32_at(fixed, 4)),
+            ack: SeqNumber(u32_at(fixed, 8)),
+            window: u16_at(fixed, 14),
+            timestamps,
+        })
+    }
+
+    /// Where the text starts, in octets.
+    #[inline(always)]
+    pub(in crate::transport::tcp) fn header_len(&self) -> usize {
+        if self.timestamps.is_some() {
+            TIMED_LEN
+        } else {
+            HEADER_LEN
+        }
+    }
+}
+
+/// Data offset, reserved bits and flags of a header of `len` octets with nothing but ACK.
+const fn plain_lead(len: usize) -> u16 {
+    (len as u16 / 4) << 12 | Flags::ACK.0 as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Header;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_header_is_read_as_the_general_parser_reads_it(
+            mut segment in prop::collection::vec(any::<u8>(), 0..64),
+            data_offset in prop::sample::select(vec![5u8, 8, 8, 9]),
+            flags in prop::sample::select(vec![0x10u8, 0x18, 0x11, 0x30, 0x50]),
+            has_timestamps in any::<bool>(),
+        ) {
+            if segment.len() > 13 {
+                segment[12..14].copy_from_slice(&[data_offset << 4, flags]);
+            }
+            if has_timestamps && segment.len() > 24 {
+                segment[20..24].copy_from_slice(&[1, 1, 8, 10]);
+            }
+            let Some(plain) = Plain::parse(&segment) else {
+                return Ok(());
+            };
+            let header = Header::parse(&segment).unwrap();
+            prop_assert_eq!(plain.seq, header.seq);
+            prop_assert_eq!(plain.ack, header.ack);
+            prop_assert_eq!(plain.window, header.window);
+            prop_assert_eq!(plain.timestamps, header.options.timestamps);
+            prop_assert_eq!(plain.header_len(), usize::from(header.header_len));
+            prop_assert_eq!(header.flags.without(Flags::PSH), Flags::ACK);
+        }
+    }
+
+    #[test]
+    fn the_usual_segment_is_plain() {
+        let mut segment = [0; 33];
+        segment[12..14].copy_from_slice(&[8 << 4, 0x18]);
+        segment[20..24].copy_from_slice(&[1, 1, 8, 10]);
+        assert!(Plain::parse(&segment).is_some_and(|plain| plain.header_len() == 32));
+        segment[13] = 0x11;
+        assert_eq!(Plain::parse(&segment), None, "a FIN is an event");
+    }
+}
