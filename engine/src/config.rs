@@ -1,10 +1,18 @@
 //! Every knob of the engine, with its unit, its default, and the RFC or reason for the default.
 
+mod link;
+mod route;
+#[cfg(test)]
+mod tests;
+
 use core::ops::RangeInclusive;
 use std::net::IpAddr;
 
 use crate::internet::address::Address;
 use crate::time::Duration;
+
+pub use self::link::{LinkConfig, StaticNeighbour};
+pub use self::route::{Route, RouteError};
 
 /// A block of addresses, all of which are the engine's own: `10.1.0.0/16` makes 65,536 local addresses at no cost per address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +58,29 @@ impl AddressBlock {
         differs & self.mask == 0
     }
 
+    /// The block of all addresses of the family of `address`.
+    pub(crate) fn all_of_family(address: &Address) -> Self {
+        Self {
+            first: *address,
+            mask: leading_bits(if address.is_v4() { 96 } else { 0 }),
+        }
+    }
+
+    /// Whether both blocks have the same addresses.
+    pub(crate) fn is_same_prefix(&self, other: &Self) -> bool {
+        self.mask == other.mask && self.contains(&other.first)
+    }
+
+    /// The bits that the addresses of the block share, of the 128 of the mapped form.
+    pub(crate) fn prefix_len(&self) -> u32 {
+        self.mask.count_ones()
+    }
+
+    /// The last address of the block: the directed broadcast address where an IPv4 network has this prefix.
+    pub(crate) fn last(&self) -> Address {
+        Address::v6((u128::from_ne_bytes(*self.first.octets()) | !self.mask).to_ne_bytes())
+    }
+
     /// The address that the block was made with: what the engine uses when the application names none.
     pub fn preferred(&self) -> Address {
         self.first
@@ -69,6 +100,9 @@ pub struct Config {
     pub secret: [u8; 32],
     /// The engine's own addresses. The first of each family is the default source.
     pub addresses: Vec<AddressBlock>,
+    routes: Vec<Route>,
+    /// The knobs of an Ethernet.
+    pub link: LinkConfig,
     /// TTL and hop limit of sent packets. 64, as RFC 1700 has it (RFC 9293 MUST-49).
     pub ttl: u8,
     /// Local ports for outgoing connections. 1024–65535 (RFC 6056 section 3.2 asks for as many as possible).
@@ -93,6 +127,8 @@ impl Config {
         Self {
             secret,
             addresses: addresses.into_iter().collect(),
+            routes: Vec::new(),
+            link: LinkConfig::default(),
             ttl: 64,
             ephemeral_ports: 1024..=65535,
             destinations: 4096,

@@ -11,7 +11,8 @@ use crate::application::{
 use crate::config::{Config, KeepAlive, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
-use crate::internet::{Inbound, Internet, InternetCounters, Output};
+use crate::internet::{EthernetCounters, Inbound, Internet, InternetCounters, Output};
+use crate::link::ethernet::MacAddress;
 #[cfg(target_os = "linux")]
 use crate::link::wait::{Waiter, Wakeup, Watch};
 use crate::link::{Device, DeviceCounters};
@@ -57,6 +58,8 @@ pub struct Counters {
     pub device: DeviceCounters,
     /// Layer 2.
     pub internet: InternetCounters,
+    /// Frames and neighbours.
+    pub ethernet: EthernetCounters,
     /// TCP.
     pub tcp: TcpCounters,
     /// UDP.
@@ -100,7 +103,12 @@ impl<D: Device> Engine<D> {
     /// An engine over `device` whose packets and queues take their memory from `pool`.
     pub fn new(config: &Config, pool: FramePool, device: D) -> Self {
         Self {
-            internet: Internet::new(config, pool.clone(), device.capabilities()),
+            internet: Internet::new(
+                config,
+                pool.clone(),
+                device.capabilities(),
+                device.hardware_address(),
+            ),
             transport: Transport::new(config, pool.clone()),
             receive_batch: PacketQueue::with_capacity(config.batch),
             transmit_queue: PacketQueue::with_capacity(config.transmit_queue),
@@ -119,6 +127,7 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.feed_starved();
         self.transport.tcp.release_soon();
         let mut progress = self.receive(budget);
+        self.internet.run_timers(self.now);
         self.transport.run(output!(self));
         progress.sent += self.transmit();
         progress
@@ -158,7 +167,7 @@ impl<D: Device> Engine<D> {
     fn transmit(&mut self) -> usize {
         let mut sent = 0;
         loop {
-            let taken = self.device.transmit(self.now, &mut self.transmit_queue);
+            let taken = self.hand_over();
             sent += taken;
             if taken == 0 || !self.transmit_queue.is_empty() || !self.transport.tcp.has_unsent() {
                 return sent;
@@ -167,19 +176,33 @@ impl<D: Device> Engine<D> {
         }
     }
 
+    /// Hands the device what it takes now.
+    #[inline]
+    fn hand_over(&mut self) -> usize {
+        let packets = self.internet.output(self.now, &mut self.transmit_queue);
+        self.device.transmit(self.now, packets)
+    }
+
     /// When the engine wants to be polled although no packet arrives: now, if something waits already; `None` when nothing will happen.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.transport.tcp.has_pending_output() || !self.transmit_queue.is_empty() {
+        if self.transport.tcp.has_pending_output() || self.has_refused() || self.internet.has_pending() {
             return Some(self.now);
         }
         self.next_timer()
     }
 
+    /// Whether packets are left that the device did not take.
+    fn has_refused(&self) -> bool {
+        !self.transmit_queue.is_empty() || self.internet.has_frames()
+    }
+
     fn next_timer(&self) -> Option<Instant> {
-        [self.transport.next_deadline(), self.device.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let layers = [
+            self.transport.next_deadline(),
+            self.internet.next_deadline(),
+            self.device.next_deadline(),
+        ];
+        layers.into_iter().flatten().min()
     }
 
     /// Sleeps until a packet arrives, a [`Waker`](crate::link::wait::Waker) calls, or the engine wants to be polled; not at all while the last
@@ -196,7 +219,7 @@ impl<D: Device> Engine<D> {
         if !progress.is_idle() {
             waiter.note_work(now);
         }
-        let blocked = !self.transmit_queue.is_empty();
+        let blocked = self.has_refused();
         let deadline = if blocked {
             self.next_timer()
         } else {
@@ -273,6 +296,9 @@ impl<D: Device> Engine<D> {
                 .filter(|from| self.internet.is_local(from) && from.is_v4() == to.is_v4()),
             None => self.internet.source_for(&to),
         };
+        if !self.internet.has_route(&to) {
+            return Err(ConnectError::NoRoute);
+        }
         let from = from.ok_or(ConnectError::InvalidLocalAddress)?;
         self.transport
             .tcp
@@ -493,7 +519,7 @@ impl<D: Device> Engine<D> {
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), SendError> {
         if self.transmit_queue.room() == 0 {
-            self.device.transmit(self.now, &mut self.transmit_queue);
+            self.hand_over();
         }
         self.transport
             .udp
@@ -521,7 +547,7 @@ impl<D: Device> Engine<D> {
         payload: Payload,
     ) -> Result<(), SendError> {
         if self.transmit_queue.room() == 0 {
-            self.device.transmit(self.now, &mut self.transmit_queue);
+            self.hand_over();
         }
         self.transport
             .udp
@@ -554,6 +580,11 @@ impl<D: Device> Engine<D> {
         self.device
     }
 
+    /// The station that the engine is on its Ethernet; `None` over a device whose packets begin with IP headers.
+    pub fn hardware_address(&self) -> Option<MacAddress> {
+        self.internet.hardware_address()
+    }
+
     /// The pool that the engine's frames come from.
     pub fn pool(&self) -> &FramePool {
         &self.pool
@@ -564,6 +595,7 @@ impl<D: Device> Engine<D> {
         Counters {
             device: self.device.counters(),
             internet: *self.internet.counters(),
+            ethernet: self.internet.ethernet_counters(),
             tcp: *self.transport.tcp.counters(),
             udp: *self.transport.udp.counters(),
         }

@@ -13,10 +13,10 @@ use handfast::engine::Budget;
 use handfast::frame::{FramePool, PacketQueue, PoolConfig, Purpose, Size};
 use handfast::link::Device;
 use handfast::link::impair::{Impair, ImpairConfig};
-use handfast::link::memory::{LocalEnd, WireConfig, pair, threaded_pair};
+use handfast::link::memory::{LocalEnd, WireConfig, ethernet_pair, pair, threaded_pair};
 use handfast::link::socket::{SocketConfig, SocketDevice};
 use handfast::time::{Duration, Instant};
-use support::{Family, Pair, config};
+use support::{Family, Pair, STATIONS, config};
 
 /// Counts the allocations of each thread, so that tests beside each other do not disturb.
 struct Counting;
@@ -143,18 +143,17 @@ fn impaired() {
 type Engines = Pair<LocalEnd>;
 
 fn engines() -> Engines {
+    engines_over(pair(WireConfig::default()))
+}
+
+fn engines_over(wire: (LocalEnd, LocalEnd)) -> Engines {
     let family = Family::V4;
     let small = |secret, address| {
         let mut config = config(secret, address);
         config.tcp.time_wait = Duration::from_secs(1);
         config
     };
-    Pair::with_configs(
-        family,
-        pair(WireConfig::default()),
-        small(1, family.client()),
-        small(2, family.server()),
-    )
+    Pair::with_configs(family, wire, small(1, family.client()), small(2, family.server()))
 }
 
 /// Polls until nothing moves; events are read and forgotten.
@@ -273,5 +272,16 @@ fn datagrams() {
         for _ in 0..4 {
             engines.server.udp_receive(server).expect("a datagram");
         }
+    });
+}
+
+/// Frames around packets, and neighbours that are probed every now and then.
+#[test]
+fn requests_and_responses_over_ethernet() {
+    let mut engines = engines_over(ethernet_pair(WireConfig::default(), STATIONS));
+    let (client, server) = engines.connect();
+    assert_steady(engines, 1_000, 10_000, |engines| {
+        echo(engines, client, server);
+        engines.now += Duration::from_millis(100);
     });
 }

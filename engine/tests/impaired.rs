@@ -4,15 +4,19 @@
 
 mod support;
 
+use std::net::IpAddr;
+
 use handfast::application::{Read, StreamError, TcpHandle};
+use handfast::config::{Config, StaticNeighbour};
 use handfast::engine::Engine;
 use handfast::frame::{FramePool, PoolConfig, Size};
 use handfast::link::Device;
+use handfast::link::ethernet::MacAddress;
 use handfast::link::impair::{Impair, ImpairConfig};
-use handfast::link::memory::{LocalEnd, WireConfig, pair};
+use handfast::link::memory::{LocalEnd, WireConfig};
 use handfast::time::{Duration, Instant};
 use handfast::transport::tcp::state::State;
-use support::{Family, Pair, config};
+use support::{Family, Pair, STATIONS, config, wires};
 
 type Impaired = Pair<Impair<LocalEnd>>;
 
@@ -48,12 +52,14 @@ fn family_of(seed: u64) -> Family {
 
 /// Two engines whose packets are impaired in both directions, with checksums computed and segments of one packet.
 fn impaired(family: Family, impairment: ImpairConfig) -> Impaired {
-    let (near, far) = pair(WireConfig {
+    let [ip, ethernet] = wires(WireConfig {
         trusted: false,
         max_segment: 0,
         queue: 1024,
         ..WireConfig::default()
     });
+    let is_ip = (impairment.seed / 2).is_multiple_of(2);
+    let (near, far) = if is_ip { ip } else { ethernet };
     let wrap = |end, seed| {
         let pool = FramePool::new(PoolConfig::default());
         Impair::new(end, ImpairConfig { seed, ..impairment }, pool).expect("values in range")
@@ -62,9 +68,29 @@ fn impaired(family: Family, impairment: ImpairConfig) -> Impaired {
     Pair::with_configs(
         family,
         devices,
-        config(impairment.seed as u8, family.client()),
-        config(!impairment.seed as u8, family.server()),
+        acquainted(
+            impairment.seed as u8,
+            family.client(),
+            family.server(),
+            STATIONS[1],
+        ),
+        acquainted(
+            !impairment.seed as u8,
+            family.server(),
+            family.client(),
+            STATIONS[0],
+        ),
     )
+}
+
+/// An end that knows the other: over a wire that loses a third, three solicitations may all be in vain.
+fn acquainted(secret: u8, own: IpAddr, address: IpAddr, MacAddress(hardware_address): MacAddress) -> Config {
+    let mut config = config(secret, own);
+    config.link.static_neighbours.push(StaticNeighbour {
+        address,
+        hardware_address,
+    });
+    config
 }
 
 /// How bytes enter and leave the engine.

@@ -3,21 +3,22 @@
 mod support;
 
 use handfast::application::{ConnectionError, Read, Readiness, StreamError};
-use handfast::link::memory::{LocalEnd, WireConfig, pair};
+use handfast::link::memory::{LocalEnd, WireConfig};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
-use support::{Family, Pair, read_all};
+use support::{Family, Pair, read_all, wires};
 
+/// Over both families, over a wire of IP packets and over an Ethernet, with checksums and without.
 fn both(test: impl Fn(Pair<LocalEnd>)) {
-    for family in [Family::V4, Family::V6] {
+    for family in Family::BOTH {
         for trusted in [true, false] {
-            test(Pair::new(
-                family,
-                pair(WireConfig {
-                    trusted,
-                    ..WireConfig::default()
-                }),
-            ));
+            let config = WireConfig {
+                trusted,
+                ..WireConfig::default()
+            };
+            for ends in wires(config) {
+                test(Pair::new(family, ends));
+            }
         }
     }
 }

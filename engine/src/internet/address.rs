@@ -57,6 +57,11 @@ impl Address {
         self.is_v4() && self.v4_octets() == [255; 4]
     }
 
+    /// Whether this is an IPv6 link-local unicast address, fe80::/10 (RFC 4291 section 2.5.6).
+    pub fn is_link_local(&self) -> bool {
+        self.0[0] == 0xfe && self.0[1] & 0xc0 == 0x80
+    }
+
     /// Whether this is "any" of either family: `::` or 0.0.0.0.
     pub fn is_unspecified(&self) -> bool {
         self.0 == [0; 16] || (self.is_v4() && self.v4_octets() == [0; 4])

@@ -8,6 +8,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::internet) use receive::quoted;
 pub use receive::{echo_reply_in_place, parse_v4, parse_v6};
 pub use send::{ErrorToSend, MAX_ERROR_LEN, ParameterProblem, Refusal, error_into};
 
@@ -75,6 +76,9 @@ pub enum Reason {
     },
     /// Deprecated; a transport must ignore it (RFC 6633).
     SourceQuench,
+    /// No route leads to the destination, or the next hop on the link does not answer. No message says so: the internet layer has found it
+    /// out by itself, so it cannot be forged.
+    Undeliverable,
     /// An error of an unknown type or code, which still goes to the transport (RFC 4443 section 2.4(a)).
     Unknown,
 }

@@ -51,6 +51,20 @@ pub fn parse(bytes: &[u8], available: usize) -> Result<Parsed, Malformed> {
     })
 }
 
+/// Whether a datagram has a fragment header, be it that of an atomic fragment.
+pub(super) fn has_fragment_header(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk() else {
+        return false;
+    };
+    let mut cursor = extension::Cursor::new(header, bytes);
+    while let Ok(Some(extension)) = cursor.advance() {
+        if extension.kind == protocol::FRAGMENT {
+            return true;
+        }
+    }
+    false
+}
+
 /// What the sender of a datagram that [`parse`] refused is to be told, if anything.
 pub fn parameter_problem(bytes: &[u8]) -> Option<ParameterProblem> {
     let (header, datagram, _) = delimit(bytes, bytes.len()).ok()?;

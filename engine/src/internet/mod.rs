@@ -8,19 +8,27 @@ pub mod address;
 pub mod checksum;
 pub mod datagram;
 pub mod icmp;
+mod interface;
 pub mod ipv4;
 pub mod ipv6;
+mod neighbour;
 pub mod protocol;
 mod responder;
+mod route;
 
 use self::address::Address;
 use self::checksum::pseudo_header_sum;
 use self::datagram::{Ecn, Header, Malformed, Parsed};
+pub use self::interface::EthernetCounters;
+use self::interface::Interface;
+pub use self::neighbour::NeighbourCounters;
 use self::responder::Responder;
+use self::route::Routes;
 use crate::arch::checksum::Sum;
 use crate::config::{AddressBlock, Config};
 use crate::frame::{Checksum, FramePool, Packet, PacketQueue};
-use crate::link::Capabilities;
+use crate::link::ethernet::MacAddress;
+use crate::link::{Capabilities, Medium};
 use crate::time::Instant;
 
 /// A packet of a batch that is for a transport protocol: which, and between whom.
@@ -75,6 +83,9 @@ pub struct Internet {
     capabilities: Capabilities,
     counters: InternetCounters,
     responder: Responder,
+    routes: Routes,
+    /// What an Ethernet needs; `None` over a device whose packets begin with IP headers.
+    interface: Option<Box<Interface>>,
 }
 
 /// Where a layer above puts its packets, and the time at which it does.
@@ -89,15 +100,39 @@ pub struct Output<'a> {
 }
 
 impl Internet {
-    /// The layer above a device with these capabilities.
-    pub fn new(config: &Config, pool: FramePool, capabilities: Capabilities) -> Self {
-        Self {
+    /// The layer above a device with these capabilities, which on an Ethernet is the station `device`, if it knows.
+    pub fn new(
+        config: &Config,
+        pool: FramePool,
+        capabilities: Capabilities,
+        device: Option<MacAddress>,
+    ) -> Self {
+        let mut internet = Self {
             blocks: config.addresses.clone(),
             hop_limit: config.ttl,
             capabilities,
             counters: InternetCounters::default(),
             responder: Responder::new(pool, config.icmp_errors_per_second),
+            routes: Routes::new(config),
+            interface: None,
+        };
+        if capabilities.medium == Medium::Ethernet {
+            internet.attach(config, device);
         }
+        internet
+    }
+
+    /// Does what time has made due.
+    #[inline]
+    pub fn run_timers(&mut self, now: Instant) {
+        if self.interface.is_some() {
+            self.run_interface(now);
+        }
+    }
+
+    /// When [`Internet::run_timers`] has something to do without anything happening outside.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.interface_deadline()
     }
 
     /// What has happened so far.
@@ -123,12 +158,14 @@ impl Internet {
         self.blocks.iter().any(|block| block.contains(address))
     }
 
-    /// The address that we send from to `remote` when the application names none.
+    /// The address that we send from to `remote` when the application names none; `None` when there is none, or no route.
     pub fn source_for(&self, remote: &Address) -> Option<Address> {
-        self.blocks
-            .iter()
-            .map(AddressBlock::preferred)
-            .find(|address| address.is_v4() == remote.is_v4())
+        route::source_for(&self.routes, &self.blocks, remote)
+    }
+
+    /// Whether a route leads to `remote`.
+    pub fn has_route(&self, remote: &Address) -> bool {
+        self.routes.find(remote).is_some()
     }
 
     /// Parses and checks every packet of the batch and lists those for a transport protocol in `inbound`. Requests of this layer are answered
@@ -145,6 +182,9 @@ impl Internet {
             let Some(packet) = batch.get_mut(index) else { break };
             if self.capabilities.verifies_checksums {
                 packet.checksum = Checksum::Offloaded;
+            }
+            if self.interface.is_some() && !self.unframe(now, packet) {
+                continue;
             }
             match self.recognise(index as u16, packet) {
                 Some(item) => inbound.push(item),
@@ -216,7 +256,9 @@ impl Internet {
         queue: &mut PacketQueue,
     ) -> Option<Inbound> {
         if !self.is_local(&parsed.dst) {
-            self.counters.dropped_not_ours += 1;
+            if !self.on_group(now, &parsed, packet, queue) {
+                self.counters.dropped_not_ours += 1;
+            }
             return None;
         }
         if parsed.src.is_multicast() || parsed.src.is_limited_broadcast() || parsed.src.is_unspecified() {
@@ -231,7 +273,7 @@ impl Internet {
         match parsed.protocol {
             protocol::TCP | protocol::UDP => {}
             protocol::ICMP | protocol::ICMPV6 => {
-                self.on_icmp(&parsed, packet, queue);
+                self.on_icmp(now, &parsed, packet, queue);
                 return None;
             }
             protocol::NO_NEXT_HEADER => return None,

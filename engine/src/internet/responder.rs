@@ -46,13 +46,26 @@ impl Responder {
     }
 
     /// The bytes of a packet from `offset` on, in one piece.
-    fn linear(&self, packet: &Packet, offset: usize) -> Option<Frame> {
+    pub(super) fn linear(&self, packet: &Packet, offset: usize) -> Option<Frame> {
         let len = packet.len() - offset;
         let mut frame = self.frame_for(len)?;
         for part in packet.parts_from(offset) {
             frame.extend(part.len())?.copy_from_slice(part);
         }
         Some(frame)
+    }
+
+    /// Tells the transport layer of a packet of its own that it cannot be delivered.
+    pub(super) fn report(&mut self, reason: icmp::Reason, packet: &Packet) {
+        if let Some(quoted) = icmp::quoted(packet.contiguous())
+            && self.reported.len() < MAX_REPORTED
+        {
+            self.reported.push_back(icmp::Error { reason, quoted });
+        }
+    }
+
+    pub(super) fn has_reports(&self) -> bool {
+        !self.reported.is_empty()
     }
 
     fn frame_for(&self, len: usize) -> Option<Frame> {
@@ -72,7 +85,13 @@ impl Internet {
     }
 
     /// An ICMP message for us.
-    pub(super) fn on_icmp(&mut self, parsed: &Parsed, packet: &Packet, queue: &mut PacketQueue) {
+    pub(super) fn on_icmp(
+        &mut self,
+        now: Instant,
+        parsed: &Parsed,
+        packet: &Packet,
+        queue: &mut PacketQueue,
+    ) {
         let Some(mut message) = self.responder.linear(packet, parsed.header_len) else {
             self.counters.replies_lost += 1;
             return;
@@ -91,6 +110,7 @@ impl Internet {
             Ok(Message::Error(error)) if self.responder.reported.len() < MAX_REPORTED => {
                 self.responder.reported.push_back(error);
             }
+            Ok(Message::Other) if self.on_discovery(now, parsed, packet, &message, queue) => {}
             _ => self.counters.dropped_icmp += 1,
         }
     }
@@ -143,7 +163,8 @@ impl Internet {
 }
 
 /// Whom a packet is for.
-fn destination_of(packet: &[u8]) -> Option<Address> {
+#[inline]
+pub(super) fn destination_of(packet: &[u8]) -> Option<Address> {
     match packet.first()? >> 4 {
         4 => Some(Address::v4(*packet.get(16..20)?.first_chunk()?)),
         6 => Some(Address::v6(*packet.get(24..40)?.first_chunk()?)),

@@ -54,6 +54,11 @@ impl Transport {
         for flow in &self.flows {
             self.tcp.input(out, packet_of(batch, flow.packet), flow);
         }
+        self.take_errors(out);
+    }
+
+    /// Hears what the internet layer was told, or has found out, of packets that were not delivered.
+    fn take_errors(&mut self, out: &mut Output<'_>) {
         while let Some(error) = out.internet.pop_error() {
             self.on_icmp_error(&error, out.now);
         }
@@ -78,6 +83,7 @@ impl Transport {
 
     /// Runs timers, then sends what became due.
     pub(crate) fn run(&mut self, out: &mut Output<'_>) {
+        self.take_errors(out);
         self.tcp.run_timers(out);
         self.tcp.output(out);
     }

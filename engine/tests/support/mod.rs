@@ -4,6 +4,7 @@
 pub(crate) mod kernel;
 pub(crate) mod namespace;
 pub(crate) mod peer;
+pub(crate) mod station;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,6 +13,8 @@ use handfast::config::{AddressBlock, Config};
 use handfast::engine::{Budget, Engine};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
+use handfast::link::ethernet::MacAddress;
+use handfast::link::memory::{LocalEnd, WireConfig, ethernet_pair, pair};
 use handfast::time::{Duration, Instant};
 
 pub(crate) const PORT: u16 = 7;
@@ -51,7 +54,18 @@ impl Family {
 
 /// The configuration of one end, which a test may change before it makes the pair.
 pub(crate) fn config(secret: u8, address: IpAddr) -> Config {
-    Config::new([secret; 32], [AddressBlock::single(address)])
+    let mut config = Config::new([secret; 32], [AddressBlock::single(address)]);
+    // An address is ours at once; tests of the detection itself switch it on.
+    config.link.duplicate_address_detection = 0;
+    config
+}
+
+/// The two stations of a test's Ethernet.
+pub(crate) const STATIONS: [MacAddress; 2] = [MacAddress([2, 0, 0, 0, 0, 1]), MacAddress([2, 0, 0, 0, 0, 2])];
+
+/// The same wire in both of its forms: one that carries IP packets, and an Ethernet.
+pub(crate) fn wires(config: WireConfig) -> [(LocalEnd, LocalEnd); 2] {
+    [pair(config), ethernet_pair(config, STATIONS)]
 }
 
 /// A client, a server, and the time.

@@ -133,7 +133,8 @@ fn error(reason: Reason, message: &[u8]) -> Result<Message, Malformed> {
     Ok(Message::Error(Error { reason, quoted }))
 }
 
-fn quoted(datagram: &[u8]) -> Option<Quoted> {
+/// Whose datagram it is, as far as its first bytes tell. `None` for a fragment other than the first.
+pub(in crate::internet) fn quoted(datagram: &[u8]) -> Option<Quoted> {
     let outline = Outline::of(datagram)?;
     let payload = *datagram.get(outline.header_len..)?.first_chunk()?;
     let Outline {

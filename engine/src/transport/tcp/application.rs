@@ -44,6 +44,9 @@ pub enum ConnectError {
     /// The local address is not one of the engine's, or is of another family than the remote one.
     #[error("the local address is not the engine's own, or of another family than the remote one")]
     InvalidLocalAddress,
+    /// No route leads to the remote address; `Config::add_route` adds one.
+    #[error("no route leads to the remote address; add one with Config::add_route")]
+    NoRoute,
     /// The remote address is unspecified, multicast or broadcast, or the port is 0 (RFC 9293 MUST-46).
     #[error("the remote address or port cannot be connected to")]
     InvalidRemoteAddress,

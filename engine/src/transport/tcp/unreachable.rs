@@ -31,7 +31,9 @@ impl Tcp {
                 self.fail(index, ConnectionError::Refused);
             }
             Reason::PacketTooBig { mtu } if !is_opening => self.on_packet_too_big(index, mtu, now),
-            Reason::Prohibited if is_opening => self.fail(index, ConnectionError::Unreachable),
+            Reason::Prohibited | Reason::Undeliverable if is_opening => {
+                self.fail(index, ConnectionError::Unreachable);
+            }
             _ => self.counters.icmp_errors_ignored += 1,
         }
     }

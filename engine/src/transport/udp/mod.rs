@@ -286,9 +286,10 @@ impl Udp {
     pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error) {
         let error = match error.reason {
             Reason::PortUnreachable | Reason::ProtocolUnreachable => ConnectionError::Refused,
-            Reason::NetworkUnreachable | Reason::HostUnreachable | Reason::Prohibited => {
-                ConnectionError::Unreachable
-            }
+            Reason::NetworkUnreachable
+            | Reason::HostUnreachable
+            | Reason::Undeliverable
+            | Reason::Prohibited => ConnectionError::Unreachable,
             _ => return,
         };
         let Some(index) = self.sockets.find(&key.local, key.local_port) else {

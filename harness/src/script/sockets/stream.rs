@@ -117,6 +117,7 @@ fn start(
     let handle = match world.engine().tcp_connect(Some(local), remote) {
         Ok(handle) => handle,
         Err(ConnectError::InvalidRemoteAddress) => return Ok(failed("EINVAL")),
+        Err(ConnectError::NoRoute) => return Ok(failed("ENETUNREACH")),
         Err(ConnectError::InvalidLocalAddress | ConnectError::PortsExhausted) => {
             return Ok(failed("EADDRNOTAVAIL"));
         }

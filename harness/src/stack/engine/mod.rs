@@ -183,6 +183,7 @@ impl<D: Device> Stack for Engine<D> {
             .map_err(|refusal| match refusal {
                 Refusal::PortsExhausted | Refusal::TooManyDestinations => ConnectError::PortsExhausted,
                 Refusal::TooManyConnections => ConnectError::TooManyConnections,
+                Refusal::NoRoute => ConnectError::Other(std::io::ErrorKind::NetworkUnreachable),
                 Refusal::InvalidLocalAddress | Refusal::InvalidRemoteAddress => {
                     ConnectError::Other(std::io::ErrorKind::InvalidInput)
                 }

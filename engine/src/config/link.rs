@@ -1,0 +1,43 @@
+//! The knobs of an Ethernet: who we are on it, and what we remember of others.
+
+use std::net::IpAddr;
+
+/// A neighbour whose hardware address is known ahead: it is neither asked for nor ever forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StaticNeighbour {
+    /// Its address; on the link.
+    pub address: IpAddr,
+    /// Its hardware address.
+    pub hardware_address: [u8; 6],
+}
+
+/// What matters on an Ethernet alone; a device whose packets begin with IP headers ignores it.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// Our hardware address. `None`: the device's; if it has none either, a locally administered one made from [`Config::secret`](super::Config::secret).
+    pub hardware_address: Option<[u8; 6]>,
+    /// Neighbours that are remembered at a time. 1,024, Linux's choice (`gc_thresh3`).
+    pub neighbours: u32,
+    /// Neighbours known ahead, which do not count towards `neighbours`.
+    pub static_neighbours: Vec<StaticNeighbour>,
+    /// Packets that wait for the hardware address of one neighbour; the oldest makes way (RFC 4861 section 7.2.2). 16.
+    pub pending_per_neighbour: u32,
+    /// Packets that wait for hardware addresses in all; the oldest makes way. 256.
+    pub pending: u32,
+    /// How often the link is asked whether somebody has an IPv6 address of ours before we use it (`DupAddrDetectTransmits` of RFC 4862
+    /// section 5.1). 1: an address can be used a second after the first poll. 0 skips the question.
+    pub duplicate_address_detection: u8,
+}
+
+impl Default for LinkConfig {
+    fn default() -> Self {
+        Self {
+            hardware_address: None,
+            neighbours: 1024,
+            static_neighbours: Vec::new(),
+            pending_per_neighbour: 16,
+            pending: 256,
+            duplicate_address_detection: 1,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What an Ethernet needs between the internet layer and the device: frames, neighbours, and packets that wait for them.
+//!
+//! Transports build IP packets as for any other device. [`Internet::output`] puts a frame around each: the station that it goes to is found
+//! in one step for a destination that was in use lately, and by route and neighbour cache for others. Over a device whose packets begin with
+//! IP headers none of this exists.
+
+mod cache;
+mod conversation;
+mod discovery;
+mod duplicate;
+mod parked;
+mod transmit;
+
+use self::cache::Destinations;
+use self::duplicate::Tentative;
+use self::parked::Parked;
+use super::address::Address;
+use super::neighbour::{Action, NeighbourCounters, Neighbours};
+use super::responder::Responder;
+use super::route::Routes;
+use super::{Internet, neighbour};
+use crate::config::{AddressBlock, Config};
+use crate::frame::{Packet, PacketQueue};
+use crate::link::ethernet::{self, MacAddress, Refused};
+use crate::time::Instant;
+
+/// What the engine counts of its Ethernet. All zero over a device whose packets begin with IP headers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct EthernetCounters {
+    /// Frames that were dropped; indexed by [`Refused`].
+    pub dropped_frames: [u64; Refused::COUNT],
+    /// ARP packets that were dropped because they are of another kind or contradict themselves.
+    pub dropped_arp: u64,
+    /// Messages of Neighbor Discovery that RFC 4861 demands to discard, or that this host does not act upon (redirects).
+    pub dropped_discovery: u64,
+    /// Solicitations sent: ARP requests and neighbor solicitations.
+    pub solicitations_sent: u64,
+    /// Solicitations of our addresses that were answered.
+    pub solicitations_answered: u64,
+    /// Packets that were dropped because too many wait for hardware addresses.
+    pub dropped_waiting: u64,
+    /// Packets that were dropped because their next hop did not answer; the transport was told.
+    pub dropped_unreachable: u64,
+    /// Packets that were dropped because no route leads to their destination; the transport was told.
+    pub dropped_no_route: u64,
+    /// Times that another station claimed an address of ours.
+    pub address_conflicts: u64,
+    /// What the neighbour cache counts.
+    pub neighbours: NeighbourCounters,
+}
+
+/// An Ethernet, as one of its stations.
+#[derive(Debug)]
+pub(super) struct Interface {
+    us: MacAddress,
+    neighbours: Neighbours,
+    destinations: Destinations,
+    parked: Parked,
+    /// Packets for parked neighbours can go.
+    has_released: bool,
+    /// What the device takes next.
+    framed: PacketQueue,
+    tentative: Vec<Tentative>,
+    detect_transmits: u8,
+    actions: Vec<Action>,
+    counters: EthernetCounters,
+}
+
+/// What of the internet layer an interface looks at and reports to.
+struct Surroundings<'a> {
+    blocks: &'a [AddressBlock],
+    routes: &'a Routes,
+    responder: &'a mut Responder,
+}
+
+impl Interface {
+    pub(super) fn new(config: &Config, device: Option<MacAddress>) -> Self {
+        let link = &config.link;
+        let configured = link.hardware_address.map(MacAddress);
+        let fixed: Vec<_> = link
+            .static_neighbours
+            .iter()
+            .map(|fixed| (fixed.address.into(), MacAddress(fixed.hardware_address)))
+            .collect();
+        Self {
+            us: configured
+                .or(device)
+                .unwrap_or_else(|| administered(&config.secret)),
+            neighbours: Neighbours::new(config.secret, link.neighbours, &fixed),
+            destinations: Destinations::new(config.secret),
+            parked: Parked::new(link.pending as usize, link.pending_per_neighbour as usize),
+            has_released: false,
+            framed: PacketQueue::with_capacity(config.transmit_queue),
+            tentative: Vec::new(),
+            detect_transmits: link.duplicate_address_detection,
+            actions: Vec::new(),
+            counters: EthernetCounters::default(),
+        }
+    }
+
+    /// Our link-local address (RFC 4291 appendix A, RFC 2464 section 5).
+    pub(super) fn link_local(&self) -> Address {
+        let [a, b, c, d, e, f] = self.us.0;
+        Address::v6([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+    }
+
+    fn counters(&self) -> EthernetCounters {
+        EthernetCounters {
+            neighbours: self.neighbours.counters,
+            ..self.counters
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let tentative = self.tentative.iter().map(|tentative| tentative.due);
+        tentative.chain(self.neighbours.next_deadline()).min()
+    }
+
+    /// Takes the frame off a packet. `false` when what is left is no IP packet for this host.
+    fn unframe(&mut self, packet: &mut Packet) -> Result<ethernet::Header, Refused> {
+        let header = ethernet::Header::parse(packet.contiguous(), self.us)?;
+        packet.pull_header(ethernet::HEADER_LEN);
+        let version = packet.contiguous().first().map(|first| first >> 4);
+        let is_named_right = match header.ether_type {
+            ethernet::IPV4 => version == Some(4),
+            ethernet::IPV6 => version == Some(6),
+            _ => return Ok(header),
+        };
+        if !is_named_right {
+            return Err(Refused::EtherType);
+        }
+        let destination = super::responder::destination_of(packet.contiguous());
+        let is_for_many = |address: &Address| address.is_multicast() || address.is_limited_broadcast();
+        if header.destination.is_group() && !destination.as_ref().is_some_and(is_for_many) {
+            return Err(Refused::Amplified);
+        }
+        Ok(header)
+    }
+}
+
+impl Internet {
+    /// The interface over an Ethernet, and the addresses that it may use at once.
+    pub(super) fn attach(&mut self, config: &Config, device: Option<MacAddress>) {
+        let mut interface = Interface::new(config, device);
+        let has_v6 = self.blocks.iter().any(|block| !block.preferred().is_v4());
+        let has_link_local = self.blocks.iter().any(|block| block.preferred().is_link_local());
+        if has_v6 && !has_link_local {
+            self.blocks
+                .push(AddressBlock::single(interface.link_local().into()));
+        }
+        if interface.detect_transmits > 0 {
+            let (sure, unsure) = self.blocks.iter().partition(|block| block.preferred().is_v4());
+            self.blocks = sure;
+            interface.begin_detection(unsure);
+        }
+        self.interface = Some(Box::new(interface));
+    }
+
+    /// What has happened on the Ethernet so far.
+    pub fn ethernet_counters(&self) -> EthernetCounters {
+        self.interface
+            .as_ref()
+            .map(|interface| interface.counters())
+            .unwrap_or_default()
+    }
+
+    /// Our address on the Ethernet; `None` over a device whose packets begin with IP headers.
+    pub fn hardware_address(&self) -> Option<MacAddress> {
+        self.interface.as_ref().map(|interface| interface.us)
+    }
+
+    /// Takes the frame off a packet, and handles what is not IP. `false` when the packet is dealt with.
+    pub(super) fn unframe(&mut self, now: Instant, packet: &mut Packet) -> bool {
+        let Some((interface, mut around)) = self.split() else {
+            return true;
+        };
+        match interface.unframe(packet) {
+            Ok(header) if header.ether_type == ethernet::ARP => {
+                interface.on_arp(now, packet.contiguous(), &mut around);
+                false
+            }
+            Ok(_) => true,
+            Err(reason) => {
+                interface.counters.dropped_frames[reason as usize] += 1;
+                false
+            }
+        }
+    }
+
+    /// What the device is to send next: `queue`, or over an Ethernet the frames made of it. What has to wait for a neighbour is kept here.
+    #[inline]
+    pub fn output<'a>(&'a mut self, now: Instant, queue: &'a mut PacketQueue) -> &'a mut PacketQueue {
+        if self.interface.is_none() {
+            return queue;
+        }
+        self.output_frames(now, queue)
+    }
+
+    fn output_frames<'a>(&'a mut self, now: Instant, queue: &'a mut PacketQueue) -> &'a mut PacketQueue {
+        let Some((interface, mut around)) = self.split() else {
+            return queue;
+        };
+        interface.transmit(now, queue, &mut around);
+        // Asked for again, because the borrow above cannot outlive the one of the surroundings.
+        &mut self.interface.as_mut().expect("it was there a line above").framed
+    }
+
+    pub(super) fn run_interface(&mut self, now: Instant) {
+        let Some((interface, mut around)) = self.split() else {
+            return;
+        };
+        interface.neighbours.run_timers(now, &mut interface.actions);
+        interface.act(&mut around);
+        let mut assigned = Vec::new();
+        interface.run_detection(now, &mut assigned);
+        self.blocks.append(&mut assigned);
+    }
+
+    pub(super) fn interface_deadline(&self) -> Option<Instant> {
+        let interface = self.interface.as_ref()?;
+        interface.next_deadline()
+    }
+
+    /// Whether frames wait for the device.
+    pub fn has_frames(&self) -> bool {
+        self.interface
+            .as_ref()
+            .is_some_and(|interface| !interface.framed.is_empty())
+    }
+
+    /// Whether packets have become deliverable, or turned out not to be, since they were looked at last.
+    pub fn has_pending(&self) -> bool {
+        self.interface
+            .as_ref()
+            .is_some_and(|interface| interface.has_released || self.responder.has_reports())
+    }
+
+    fn split(&mut self) -> Option<(&mut Interface, Surroundings<'_>)> {
+        let interface = self.interface.as_mut()?;
+        let around = Surroundings {
+            blocks: &self.blocks,
+            routes: &self.routes,
+            responder: &mut self.responder,
+        };
+        Some((interface, around))
+    }
+}
+
+/// A locally administered address for a device that has none.
+fn administered(secret: &[u8; 32]) -> MacAddress {
+    let hash = crate::arch::tuple_hash::TupleHasher::portable(*secret).hash_v4(*b"ethernet\0\0\0\0");
+    let [a, b, c, d, e, f, ..] = hash.to_be_bytes();
+    MacAddress([a & 0xfc | 2, b, c, d, e, f])
+}
