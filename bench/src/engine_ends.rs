@@ -39,6 +39,7 @@ fn engine(address: Ipv4Addr, prefix: u8, connections: usize, device: LocalEnd) -
     let block = AddressBlock::new(address.into(), prefix).expect("IPv4 has 32 bits");
     let mut config = Config::new([address.octets()[1]; 32], [block]);
     config.tcp.connections = (connections + 1024) as u32;
+    config.tcp.orphans = config.tcp.connections;
     config.tcp.no_delay = true;
     let pool = FramePool::new(PoolConfig::default());
     pool.prefault();

@@ -180,6 +180,15 @@ pub struct TcpConfig {
     /// The largest segment that is announced and sent, options not counted, where the link would take a larger one: what others call
     /// `TCP_MAXSEG`. 65,535: what the link takes.
     pub max_segment: u16,
+    /// How long an attempt to connect may take; `None` until [`TcpConfig::syn_retries`] brought nothing. `None`; also settable on a
+    /// connection.
+    pub connect_timeout: Option<Duration>,
+    /// Closed connections that may still be getting rid of their data; beyond, closing resets. 65,536, Linux's choice for a machine of
+    /// this size.
+    pub orphans: u32,
+    /// Retransmissions, or probes of a closed window, answered or not, before a closed connection is given up. 8, Linux's choice: some
+    /// 100 s.
+    pub orphan_retries: u8,
     /// Offer and use timestamps (RFC 7323). True.
     pub timestamps: bool,
     /// Offer and use window scaling (RFC 7323). True.
@@ -255,6 +264,9 @@ impl Default for TcpConfig {
             retries: 15,
             fin_wait_2: Duration::from_secs(60),
             max_segment: u16::MAX,
+            connect_timeout: None,
+            orphans: 65_536,
+            orphan_retries: 8,
             timestamps: true,
             window_scaling: true,
             sack: true,

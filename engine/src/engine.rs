@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::application::{
     BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
-    StreamError, TcpHandle, TcpInfo, UdpHandle,
+    SoftError, StreamError, TcpHandle, TcpInfo, UdpHandle,
 };
 use crate::config::{Config, KeepAlive, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
@@ -16,7 +16,7 @@ use crate::link::ethernet::MacAddress;
 #[cfg(target_os = "linux")]
 use crate::link::wait::{Waiter, Wakeup, Watch};
 use crate::link::{Device, DeviceCounters};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::Transport;
 use crate::transport::tcp::{TcpCounters, TcpMemory, TimeWaitStatus, Violation, state::State};
 use crate::transport::udp::UdpCounters;
@@ -468,6 +468,78 @@ impl<D: Device> Engine<D> {
         timeout: UserTimeout,
     ) -> Result<(), StreamError> {
         self.transport.tcp.set_user_timeout(connection.0, timeout)
+    }
+
+    /// Sends bytes as [`Engine::tcp_send`] does and tells the peer that they are urgent (RFC 9293 section 3.8.5): his application hears of
+    /// it before it reads them. They travel in line with all others. New protocols should do without (RFC 6093 section 5).
+    ///
+    /// # Errors
+    /// As [`Engine::tcp_send`].
+    pub fn tcp_send_urgent(&mut self, connection: TcpHandle, bytes: &[u8]) -> Result<usize, StreamError> {
+        let taken = self.tcp_send(connection, bytes)?;
+        if taken > 0 {
+            self.transport.tcp.mark_urgent(connection.0)?;
+        }
+        Ok(taken)
+    }
+
+    /// How many octets there are to be read up to the last urgent one, arrived or not; `None` when no urgent data is pending.
+    /// [`Readiness::URGENT`](crate::application::Readiness::URGENT) tells when there is some, or more. A reader who asks for no more than
+    /// so many octets stops right behind the urgent data.
+    pub fn tcp_urgent_mark(&mut self, connection: TcpHandle) -> Option<u32> {
+        self.transport.tcp.urgent_mark(connection.0)
+    }
+
+    /// Says what [`Engine::tcp_close`] does with what is queued: `None`, the default, delivers it for as long as
+    /// [`TcpConfig::orphan_retries`](crate::config::TcpConfig::orphan_retries) allows; a time bounds that, and the connection is reset when it
+    /// is over; zero makes it an abort, of which no event tells.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_linger(
+        &mut self,
+        connection: TcpHandle,
+        limit: Option<Duration>,
+    ) -> Result<(), StreamError> {
+        self.transport.tcp.set_linger(connection.0, limit)
+    }
+
+    /// Gives an attempt to connect so much time, from now on or from its first SYN; then it fails as timed out. Without effect on a connection that is open.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_connect_timeout(
+        &mut self,
+        connection: TcpHandle,
+        limit: Duration,
+    ) -> Result<(), StreamError> {
+        self.transport
+            .tcp
+            .set_connect_timeout(connection.0, limit, self.now)
+    }
+
+    /// Sets how many bytes the connection queues for sending, 1 to 2³⁰, instead of
+    /// [`TcpConfig::send_buffer`](crate::config::TcpConfig::send_buffer). What is queued already stays.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_send_buffer(&mut self, connection: TcpHandle, bytes: u32) -> Result<(), StreamError> {
+        self.transport.tcp.set_send_buffer(connection.0, bytes)
+    }
+
+    /// Sets how many bytes the connection queues for the application, 1 to 2³⁰, and so the largest window it offers, as far as the window
+    /// scale can tell, which was chosen with the SYN. A window that was offered is not taken back.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_receive_buffer(&mut self, connection: TcpHandle, bytes: u32) -> Result<(), StreamError> {
+        self.transport.tcp.set_receive_buffer(connection.0, bytes)
+    }
+
+    /// What the trouble is that [`Readiness::TROUBLE`](crate::application::Readiness::TROUBLE) told of last, once. The connection goes on
+    /// (RFC 9293 sections 3.8.3 and 3.9.1.8).
+    pub fn tcp_take_trouble(&mut self, connection: TcpHandle) -> Option<SoftError> {
+        self.transport.tcp.take_trouble(connection.0)
     }
 
     /// The state of a connection; `None` when the handle is stale.

@@ -3,7 +3,7 @@
 mod support;
 
 use etherparse::PacketBuilder;
-use handfast::application::{ConnectError, ConnectionError, TcpHandle};
+use handfast::application::{ConnectError, ConnectionError, SoftError, TcpHandle};
 use handfast::config::{KeepAlive, UserTimeout};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
@@ -66,10 +66,20 @@ fn a_syn_for_or_from_a_group_is_dropped() {
     assert_eq!(script.engine.tcp_memory().half_open, 0);
 }
 
-/// MUST-56: unreachable and exceeded time may pass; a synchronized connection outlives them.
+/// MUST-47, MUST-56, SHLD-25: unreachable and exceeded time may pass; a synchronized connection outlives them, and the application can ask.
 #[test]
 fn a_soft_error_does_not_end_a_connection() {
-    for (kind, code) in [(3, 0), (3, 1), (3, 5), (11, 0), (11, 1), (12, 0)] {
+    for (kind, code, trouble) in [
+        (3, 0, SoftError::NetworkUnreachable),
+        (3, 1, SoftError::HostUnreachable),
+        (3, 2, SoftError::PortUnreachable),
+        (3, 3, SoftError::PortUnreachable),
+        (3, 5, SoftError::NetworkUnreachable),
+        (3, 13, SoftError::Prohibited),
+        (11, 0, SoftError::TimeExceeded),
+        (11, 1, SoftError::TimeExceeded),
+        (12, 0, SoftError::ParameterProblem),
+    ] {
         let mut script = plain();
         let (connection, _) = established(&mut script);
         script.engine.tcp_send(connection, b"lost").unwrap();
@@ -86,6 +96,7 @@ fn a_soft_error_does_not_end_a_connection() {
             "type {kind} code {code}"
         );
         assert_eq!(script.engine.tcp_error(connection), None);
+        assert_eq!(script.engine.tcp_take_trouble(connection), Some(trouble));
     }
 }
 

@@ -207,12 +207,12 @@ fn a_connection_that_ends_leaves_no_deadline() {
         let packets = sender.send(usize::from(MSS));
         sender.complain(&packets[0], 1300);
         sender.script.engine.tcp_abort(sender.connection);
-        sender.script.pass(Duration::from_secs(1));
+        sender.script.pass(Duration::from_secs(100));
         assert_eq!(sender.script.engine.next_deadline(), None);
     });
 }
 
-/// Attack class 30: a path that swallows full segments without a word. After three timeouts smaller ones are tried, and pass.
+/// Attack class 30: a path that swallows full segments without a word. When three retransmissions have not been answered, smaller ones are tried, and pass.
 #[test]
 fn a_black_hole_is_walked_around() {
     both(|mut sender| {
@@ -246,6 +246,34 @@ fn a_black_hole_is_walked_around() {
         assert!(counters.path_mtu_suspicions >= 1);
         assert!(counters.timeouts < 10, "{}", counters.timeouts);
     });
+}
+
+/// After ten minutes full segments are tried again; on a path that still swallows them, one timeout tells.
+#[test]
+fn a_black_hole_is_looked_at_again() {
+    for swallows in [true, false] {
+        let mut sender = Sender::new(Family::V4);
+        sender.send(usize::from(MSS));
+        sender.script.pass(Duration::from_secs(16));
+        sender.acknowledge(u32::from(MSS));
+        assert_eq!(sender.mss(), 700);
+        sender.script.pass(Duration::from_secs(600));
+        assert_eq!(sender.mss(), u32::from(MSS));
+        sender.send(2 * usize::from(MSS));
+        if !swallows {
+            sender.acknowledge(2 * u32::from(MSS));
+            sender.send(2 * usize::from(MSS));
+        }
+        let before = sender.script.engine.counters().tcp.timeouts;
+        while sender.script.engine.counters().tcp.timeouts == before {
+            sender.script.pass(Duration::from_millis(100));
+        }
+        let expected = if swallows { 700 } else { u32::from(MSS) };
+        assert_eq!(sender.mss(), expected);
+        sender.script.engine.tcp_abort(sender.connection);
+        sender.script.pass(Duration::from_secs(100));
+        assert_eq!(sender.script.engine.next_deadline(), None);
+    }
 }
 
 /// A peer who is gone for good looks the same, but a segment that is small already says nothing of the path.

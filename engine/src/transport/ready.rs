@@ -12,8 +12,8 @@ impl Ready {
     pub const NONE: Self = Self(0);
     /// An outgoing connection is established.
     pub const CONNECTED: Self = Self(1);
-    /// A listener has a connection to accept.
-    pub const ACCEPTABLE: Self = Self(1 << 1);
+    /// Delivery is in trouble, but the connection goes on; the application can ask what is the matter.
+    pub const TROUBLE: Self = Self(1 << 1);
     /// Data, or the end of the peer's stream, can be read.
     pub const READABLE: Self = Self(1 << 2);
     /// The send queue has room again after it refused some.
@@ -24,6 +24,8 @@ impl Ready {
     pub const CLOSED: Self = Self(1 << 5);
     /// The connection failed; the application can ask why, and must close it.
     pub const FAILED: Self = Self(1 << 6);
+    /// The peer has announced urgent data, or more of it; the application can ask where it ends.
+    pub const URGENT: Self = Self(1 << 7);
 
     /// Whether all of `flags` are set.
     #[inline]
@@ -58,12 +60,13 @@ impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             "connected",
-            "acceptable",
+            "trouble",
             "readable",
             "writable",
             "peer-closed",
             "closed",
             "failed",
+            "urgent",
         ];
         let set = names
             .iter()

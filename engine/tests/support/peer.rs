@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) window: u16,
+    /// The urgent pointer.
+    pub(crate) urgent: u16,
     pub(crate) mss: Option<u16>,
     pub(crate) window_scale: Option<u8>,
     /// TSval and TSecr.
@@ -112,6 +114,7 @@ impl Segment {
         let mut header = TcpHeader::new(self.from, self.to, self.seq, self.window);
         header.acknowledgment_number = self.ack;
         header.set_options_raw(&options).expect("at most 40 bytes");
+        header.urgent_pointer = self.urgent;
         let flag = |flag| self.flags & flag != 0;
         (header.fin, header.syn, header.rst, header.psh) = (flag(FIN), flag(SYN), flag(RST), flag(PSH));
         (header.ack, header.urg, header.ece, header.cwr) = (flag(ACK), flag(URG), flag(ECE), flag(CWR));
@@ -153,6 +156,7 @@ impl Segment {
             seq: tcp.sequence_number(),
             ack: tcp.acknowledgment_number(),
             window: tcp.window_size(),
+            urgent: tcp.urgent_pointer(),
             flags: packet[header_len + 13],
             text: tcp.payload().to_vec(),
             ..Self::default()

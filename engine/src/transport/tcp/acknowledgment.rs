@@ -101,7 +101,9 @@ impl Tcp {
         if empty {
             self.queues.send.detach(&mut connection.send);
         }
-        if connection.flags.has(Has::WANTS_ROOM) && len <= self.config.send_buffer / 2 {
+        let wants_room = connection.flags.has(Has::WANTS_ROOM);
+        if wants_room && len <= self.send_limit(index).bytes / 2 {
+            let connection = self.connections.get_mut(index);
             connection.flags.clear(Has::WANTS_ROOM);
             self.notices.add(index, connection, Ready::WRITABLE);
         }
@@ -119,7 +121,7 @@ impl Tcp {
         let (window_before, wl) = (connection.snd_wnd, ack == connection.snd_una);
         if wl {
             connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
-            if connection.flags.has(Has::PROBING) {
+            if connection.flags.has(Has::PROBING) && !connection.flags.has(Has::ORPHAN) {
                 // A peer that answers probes is alive, however long its window stays closed (MUST-37).
                 connection.retries = 0;
             }
@@ -165,9 +167,7 @@ impl Tcp {
         match connection.state {
             State::FinWait2 => {
                 if connection.flags.has(Has::ORPHAN) {
-                    let deadline = out.now + self.config.fin_wait_2;
-                    connection.quiet_at = Deadline::at(deadline);
-                    self.arm(index, deadline);
+                    self.await_fin(index, out.now);
                 }
                 true
             }

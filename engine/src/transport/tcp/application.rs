@@ -3,16 +3,15 @@
 use std::net::SocketAddr;
 
 use super::Tcp;
-use super::connection::{Connection, ConnectionError, Deadline, Flags as Has};
+use super::connection::{Connection, ConnectionError, Flags as Has};
 use super::events::Notice;
 use super::listen::InUse;
-use super::send_queue::{Limit, Refused};
+use super::send_queue::Refused;
 use super::state::State;
-use crate::config::TcpConfig;
 use crate::frame::{Payload, Purpose, RxChunk, Size};
 use crate::internet::Output;
 use crate::internet::address::Address;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 use crate::transport::ports::DestinationId;
@@ -205,7 +204,10 @@ impl Tcp {
             return Ok(self.after_write(id, length, Err(Refused::NoFrame)));
         }
         let mut fill = fill;
-        let taken = queue.gather(length, &mut self.memory, &send_limit(&self.config), &mut fill);
+        let limit = self.send_limit(index);
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.send.attach(&mut connection.send);
+        let taken = queue.gather(length, &mut self.memory, &limit, &mut fill);
         Ok(self.after_write(id, length, taken))
     }
 
@@ -250,9 +252,10 @@ impl Tcp {
     /// Queues a payload without copying it; gives it back when there is no room.
     pub(crate) fn send_payload(&mut self, id: Id, payload: Payload) -> Result<Option<Payload>, StreamError> {
         let index = self.sendable(id)?;
+        let limit = self.send_limit(index);
         let connection = self.connections.get_mut(index);
         let queue = self.queues.send.attach(&mut connection.send);
-        let refused = queue.push(payload, &send_limit(&self.config)).err();
+        let refused = queue.push(payload, &limit).err();
         if queue.is_empty() {
             self.queues.send.detach(&mut connection.send);
         }
@@ -264,7 +267,8 @@ impl Tcp {
         Ok(refused)
     }
 
-    fn sendable(&mut self, id: Id) -> Result<u32, StreamError> {
+    #[inline]
+    pub(super) fn sendable(&mut self, id: Id) -> Result<u32, StreamError> {
         let connection = self
             .connections
             .lookup(id.index, id.generation)
@@ -339,7 +343,7 @@ impl Tcp {
         if total == 0 {
             return nothing_to_read(connection);
         }
-        if connection.give_credit(total as u32, self.config.receive_buffer) {
+        if connection.give_credit(total as u32) {
             self.dirty.mark(id.index, connection);
         }
         Ok(Read::Data(total))
@@ -362,7 +366,7 @@ impl Tcp {
         let Some(connection) = self.connections.lookup(id.index, id.generation) else {
             return;
         };
-        if connection.give_credit(bytes, self.config.receive_buffer) {
+        if connection.give_credit(bytes) {
             self.dirty.mark(id.index, connection);
         }
     }
@@ -397,19 +401,22 @@ impl Tcp {
             .receive
             .get(connection.receive)
             .is_some_and(|queue| !queue.is_empty());
-        connection.flags.set(Has::ORPHAN);
+        if self.lingers(id.index) == Some(Duration::ZERO) {
+            return self.abort(out, id);
+        }
+        if !self.orphan(id.index, out.now) {
+            self.send_reset(out, id.index);
+            return self.finish(id.index);
+        }
         if unread {
             self.counters.aborted_with_data += 1;
             self.send_reset(out, id.index);
             return self.finish(id.index);
         }
-        if connection.state == State::SynSent {
-            return self.finish(id.index);
-        }
-        if connection.state == State::FinWait2 {
-            let deadline = out.now + self.config.fin_wait_2;
-            connection.quiet_at = Deadline::at(deadline);
-            self.arm(id.index, deadline);
+        match self.connections.get(id.index).state {
+            State::SynSent => return self.finish(id.index),
+            State::FinWait2 => self.await_fin(id.index, out.now),
+            _ => {}
         }
         let _ = self.shutdown(id);
     }
@@ -501,13 +508,6 @@ impl Tcp {
 
 /// Ports that are tried before the destination counts as exhausted. Each failure means that a peer's connection has just that tuple.
 const PORT_ATTEMPTS: usize = 64;
-
-pub(super) fn send_limit(config: &TcpConfig) -> Limit {
-    Limit {
-        bytes: config.send_buffer,
-        pieces: config.queue_pieces as usize,
-    }
-}
 
 /// What a reader is told when nothing is queued.
 fn nothing_to_read<T>(connection: &Connection) -> Result<Read<T>, StreamError> {

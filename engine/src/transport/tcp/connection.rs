@@ -83,6 +83,11 @@ impl Flags {
     /// Both ends agreed on selective acknowledgments (RFC 2018).
     pub(crate) const SACK: u32 = 1 << 22;
 
+    /// Urgent data is on its way to the peer, or waits for it.
+    pub(crate) const SENDS_URGENT: u32 = 1 << 24;
+    /// The peer has announced urgent data that may not be read yet.
+    pub(crate) const HEARS_URGENT: u32 = 1 << 25;
+
     /// Acknowledgments report what is held beyond a gap, or what came twice.
     pub(crate) const SACK_DUE: u32 = 1 << 23;
 
@@ -166,6 +171,8 @@ pub(crate) struct Connection {
     pub(crate) rcv_scale: u8,
     pub(crate) ready: Ready,
     pub(crate) generation: u32,
+    /// How many octets the connection queues for the application, and so the largest window it offers.
+    pub(crate) rcv_limit: u32,
     pub(crate) hash: u64,
     pub(crate) ts_offset: u32,
     /// Payload bytes of a full segment, options taken off.
@@ -193,7 +200,7 @@ pub(crate) struct Connection {
     /// When the retransmission (or probe, or handshake) timer runs out; never when nothing is outstanding.
     pub(crate) retransmit_at: Deadline,
     pub(crate) ack_at: Deadline,
-    /// When the peer has been quiet for too long: FIN-WAIT-2 of a connection that was given up ends, or a keep-alive is due.
+    /// When there has been quiet for too long: a keep-alive is due, or an attempt to connect, lingering, or an orphan's FIN-WAIT-2 is over.
     pub(crate) quiet_at: Deadline,
     pub(crate) rtt: RttEstimator,
     pub(crate) link: Link,
@@ -279,8 +286,8 @@ impl Connection {
     /// The window field for the next segment, and the edge that it promises: never left of what was promised before, and right of it
     /// only by a worthwhile step (RFC 9293 section 3.8.6.2.2).
     #[inline]
-    pub(crate) fn window_to_offer(&mut self, receive_limit: u32) -> u16 {
-        let promised = self.rcv_wnd();
+    pub(crate) fn window_to_offer(&mut self) -> u16 {
+        let (promised, receive_limit) = (self.rcv_wnd(), self.rcv_limit);
         let free = receive_limit.saturating_sub(self.rcv_buffered);
         let worthwhile = (receive_limit / 2).min(u32::from(self.mss));
         let scale = u32::from(self.rcv_scale);
@@ -306,10 +313,10 @@ impl Connection {
 
     /// Takes back `bytes` that the application has read. Tells whether the window opens by so much that the peer must hear of it.
     #[inline]
-    pub(crate) fn give_credit(&mut self, bytes: u32, receive_limit: u32) -> bool {
+    pub(crate) fn give_credit(&mut self, bytes: u32) -> bool {
         self.rcv_buffered = self.rcv_buffered.saturating_sub(bytes);
         let receives = self.state.may_receive_data() && !self.flags.has(Flags::DETACHED);
-        let must_tell = receives && self.owes_window_update(receive_limit);
+        let must_tell = receives && self.owes_window_update();
         if must_tell {
             self.flags.set(Flags::ACK_NOW);
         }
@@ -317,7 +324,8 @@ impl Connection {
     }
 
     /// Whether the window can be opened by a step that is worth a packet of its own.
-    pub(crate) fn owes_window_update(&self, receive_limit: u32) -> bool {
+    pub(crate) fn owes_window_update(&self) -> bool {
+        let receive_limit = self.rcv_limit;
         // A peer that does not scale cannot be told of more.
         let largest = receive_limit.min(u32::from(u16::MAX) << self.rcv_scale);
         let free = receive_limit.saturating_sub(self.rcv_buffered).min(largest);

@@ -77,11 +77,15 @@ pub struct TcpCounters {
     pub aborted_with_data: u64,
     /// Connections given up because the peer's FIN did not come.
     pub fin_wait_2_timeouts: u64,
+    /// Connections reset at their close because there were too many orphans.
+    pub orphans_refused: u64,
+    /// Connections reset because they did not get rid of their data in the time they were given to linger.
+    pub linger_timeouts: u64,
     /// `connect` found no free port towards the destination.
     pub ports_exhausted: u64,
     /// Times that the flow table got a new key because of too long a probe.
     pub flow_table_rebuilds: u64,
-    /// ICMP errors that changed nothing: forged, soft, or about a connection that is established.
+    /// ICMP errors that changed nothing: forged, or only told to the application because it is a connection that is established.
     pub icmp_errors_ignored: u64,
     /// Times that a router's message made the segments of a connection smaller (RFC 1191, RFC 8201).
     pub path_mtu_reductions: u64,

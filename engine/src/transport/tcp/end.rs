@@ -77,6 +77,7 @@ impl Tcp {
             queue.clear();
         }
         self.queues.send.detach(&mut connection.send);
+        self.orphans -= u32::from(connection.flags.has(Has::ORPHAN));
         self.forget_keep_alive(index);
         self.forget_rare(index);
         let connection = self.connections.get_mut(index);

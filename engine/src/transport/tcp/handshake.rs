@@ -55,6 +55,7 @@ impl Tcp {
             rcv_scale: 0,
             ready: Ready::NONE,
             generation: 0,
+            rcv_limit: self.config.receive_buffer,
             hash,
             ts_offset,
             mss: DEFAULT_MSS_V4,
@@ -142,7 +143,9 @@ impl Tcp {
             connection.flags.set(Has::RTT_RUNNING);
             connection.rtt_seq = iss + 1;
             connection.rtt_started = out.now;
+            self.begin_attempt(index, out.now);
         }
+        let connection = self.connections.get_mut(index);
         connection.snd_nxt = iss + 1;
         connection.snd_max = connection.snd_nxt;
         connection.rcv_edge = connection.rcv_nxt + u32::from(window);
@@ -287,6 +290,7 @@ impl Tcp {
             connection.rtt.on_handshake_with_lost_syn();
             connection.congestion.on_lost_syn();
         }
+        let has_deadline = connection.quiet_at.is_set() || connection.flags.has(Has::KEEPS_ALIVE);
         self.notices
             .add(index, connection, Ready::CONNECTED | Ready::WRITABLE);
         if connection.send != NO_QUEUE || connection.flags.has(Has::FIN_QUEUED) {
@@ -294,6 +298,9 @@ impl Tcp {
         }
         if arrival.header.flags.contains(Flags::SYN) {
             self.acknowledge_soon(index);
+        }
+        if has_deadline {
+            self.end_attempt(index, out.now);
         }
     }
 

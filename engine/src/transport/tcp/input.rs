@@ -30,7 +30,12 @@ impl Tcp {
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
-        if self.connections.get(index).flags.has(Has::KEEPS_ALIVE) {
+        if self
+            .connections
+            .get(index)
+            .flags
+            .has(Has::KEEPS_ALIVE | Has::HEARS_URGENT)
+        {
             self.note_heard(index, out.now);
         }
         match self.connections.get(index).state {
@@ -81,6 +86,9 @@ impl Tcp {
         }
         if !self.on_acknowledgment(out, index, arrival) {
             return;
+        }
+        if flags.contains(Flags::URG) {
+            self.on_urgent(index, arrival);
         }
         if arrival.text_len > 0 {
             self.on_text(out, index, arrival, packet);
@@ -134,7 +142,7 @@ impl Tcp {
         acceptable
     }
 
-    /// The acknowledgment in a segment that is a duplicate in full, or that a closed window has no room for, still counts (RFC 9293 MUST-66
+    /// The acknowledgment and the urgent pointer of a segment that is a duplicate in full, or that a closed window has no room for, still count (RFC 9293 MUST-66
     /// and appendix A.2): or two ends that probe each other would wait for ever.
     /// False when the connection is over with it, or the segment was answered.
     fn process_ack_of_unacceptable(
@@ -151,7 +159,11 @@ impl Tcp {
             && !flags.contains(Flags::SYN)
             && connection.state != State::SynReceived;
         if counts && (is_old_duplicate || meets_closed_window) {
-            self.on_acknowledgment(out, index, arrival)
+            let goes_on = self.on_acknowledgment(out, index, arrival);
+            if goes_on && flags.contains(Flags::URG) {
+                self.on_urgent(index, arrival);
+            }
+            goes_on
         } else {
             true
         }

@@ -36,7 +36,9 @@ impl Tcp {
         }
         let Some(rule) = rule else {
             if connection.flags.take(Has::KEEPS_ALIVE) {
-                connection.quiet_at = Deadline::NEVER;
+                if connection.state.is_synchronized() {
+                    connection.quiet_at = Deadline::NEVER;
+                }
                 self.watches.remove(&id.index);
             }
             return Ok(());
@@ -47,14 +49,30 @@ impl Tcp {
             heard_at: now,
             unanswered: 0,
         };
+        let is_open = connection.state.is_synchronized();
         self.watches.insert(id.index, watch);
-        self.look_again(id.index, now + rule.idle);
+        // Until the connection is open, the deadline is that of the attempt.
+        if is_open {
+            self.look_again(id.index, now + rule.idle);
+        }
         Ok(())
     }
 
-    /// A segment has arrived for a connection that is kept alive.
+    /// The connection is open: from now on quiet counts, if it is kept alive.
+    pub(super) fn begin_watch(&mut self, index: u32, now: Instant) {
+        if let Some(watch) = self.watches.get_mut(&index) {
+            watch.heard_at = now;
+            let idle = watch.rule.idle;
+            self.look_again(index, now + idle);
+        }
+    }
+
+    /// A segment has arrived for a connection that is kept alive, or to which urgent data was announced.
     #[cold]
     pub(super) fn note_heard(&mut self, index: u32, now: Instant) {
+        if self.connections.get(index).flags.has(Has::HEARS_URGENT) {
+            self.forget_urgent_if_read(index);
+        }
         if let Some(watch) = self.watches.get_mut(&index) {
             watch.heard_at = now;
             watch.unanswered = 0;

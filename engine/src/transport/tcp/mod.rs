@@ -6,6 +6,7 @@
 mod acknowledgment;
 mod application;
 mod arrival;
+mod buffers;
 mod compact_key;
 pub mod congestion;
 mod connection;
@@ -26,6 +27,7 @@ mod listen;
 mod loss;
 mod milliseconds;
 pub mod options;
+mod orphan;
 mod output;
 mod path;
 mod pieces;
@@ -45,7 +47,9 @@ mod syn_received;
 mod text;
 mod time_wait;
 mod timeout;
+mod trouble;
 mod unreachable;
+mod urgent;
 mod user_timeout;
 mod waiting;
 
@@ -58,6 +62,7 @@ pub use families::TimeWaitStatus;
 pub use info::TcpInfo;
 pub use invariants::Violation;
 pub(in crate::transport) use invariants::{Checked, ensure};
+pub use trouble::SoftError;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -70,7 +75,7 @@ use self::keep_alive::Watch;
 use self::listen::Listeners;
 use self::options::{SackBlock, SackBlocks};
 use self::rare::Rare;
-use self::send_queue::{Limit, Memory};
+use self::send_queue::Memory;
 use super::fifo::Fifo;
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
@@ -115,6 +120,8 @@ pub(crate) struct Tcp {
     watches: BTreeMap<u32, Watch>,
     /// What few connections have.
     rare: BTreeMap<u32, Rare>,
+    /// Connections that the application has given up and that are not over.
+    orphans: u32,
     /// When connections try full segments again.
     narrowed: BTreeSet<(Instant, u32)>,
     memory: Memory,
@@ -159,6 +166,7 @@ impl Tcp {
             due: Vec::with_capacity(timeout::TIMER_BATCH),
             watches: BTreeMap::new(),
             rare: BTreeMap::new(),
+            orphans: 0,
             narrowed: BTreeSet::new(),
             config: tcp.clone(),
             memory: Memory::new(pool),
@@ -208,12 +216,4 @@ fn derived_keys(secret: &[u8; 32]) -> ([u8; 16], u64) {
     std::hash::Hasher::write(&mut ports, left);
     std::hash::Hasher::write(&mut ports, b"ports");
     (isn.finish128().as_bytes(), ports.finish128().h1)
-}
-
-/// How much a receive queue holds. Its bytes are bounded by the window that was offered.
-fn receive_limit(config: &TcpConfig) -> Limit {
-    Limit {
-        bytes: config.receive_buffer,
-        pieces: config.queue_pieces as usize,
-    }
 }

@@ -93,7 +93,7 @@ impl Tcp {
     /// New data, as much as both windows allow.
     #[inline]
     fn output_text(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let max_segment = out.internet.max_segment();
+        let max_segment = self.largest_segment(out, index);
         loop {
             let connection = self.connections.get_mut(index);
             let Some(queue) = self.queues.send.get(connection.send) else {
@@ -128,6 +128,16 @@ impl Tcp {
                 note_limit(self.connections.get_mut(index));
                 return Ok(());
             }
+        }
+    }
+
+    /// Octets of the largest virtual segment; a header with an urgent pointer must not be cut into several.
+    #[inline]
+    pub(super) fn largest_segment(&self, out: &Output<'_>, index: u32) -> u32 {
+        if self.connections.get(index).flags.has(Has::SENDS_URGENT) {
+            0
+        } else {
+            out.internet.max_segment()
         }
     }
 
@@ -214,16 +224,21 @@ impl Tcp {
             packet.segment_size = connection.mss;
         }
         let timestamps = timestamps_of(connection, out.now);
-        let header = EmitHeader {
+        let mut header = EmitHeader {
             seq,
             ack: connection.rcv_nxt,
             source_port: connection.key.local_port,
             destination_port: connection.key.remote_port,
-            window: connection.window_to_offer(self.config.receive_buffer),
+            window: connection.window_to_offer(),
             urgent: 0,
             flags,
         };
-        if connection.flags.has(Has::SACK_DUE) {
+        connection.rcv_acked = connection.rcv_nxt;
+        connection.ack_at = Deadline::NEVER;
+        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
+        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            self.point_at_urgent(index, &mut header);
+            let connection = self.connections.get_mut(index);
             let sack = report::due(index, connection, &mut self.queues, &mut self.duplicate, sent);
             report::write_headers(out.internet, packet, connection, &header, timestamps, &sack);
         } else {
@@ -236,9 +251,6 @@ impl Tcp {
                 timestamps,
             );
         }
-        connection.rcv_acked = connection.rcv_nxt;
-        connection.ack_at = Deadline::NEVER;
-        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
         self.counters.segments_sent += 1;
         Some(sent)
     }
@@ -335,8 +347,12 @@ pub(super) fn sendable(connection: &Connection, usable: u32, unsent: u32, max_se
     (usable > 0 && (all || half_of_largest_window)).then_some(usable)
 }
 
-/// Nagle: a small segment waits while anything is outstanding, unless the application switched that off or nothing will follow it.
+/// Nagle: a small segment waits while anything is outstanding, unless the application switched that off, or has written urgent data, or
+/// nothing will follow it.
 #[inline]
 fn may_send_small(connection: &Connection, in_flight: u32) -> bool {
-    in_flight == 0 || connection.flags.has(Has::NO_DELAY | Has::FIN_QUEUED)
+    in_flight == 0
+        || connection
+            .flags
+            .has(Has::NO_DELAY | Has::FIN_QUEUED | Has::SENDS_URGENT)
 }

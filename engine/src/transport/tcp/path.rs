@@ -9,6 +9,7 @@ use super::connection::{Connection, Flags as Has};
 use super::options;
 use super::rare::Rare;
 use super::segment::HEADER_LEN;
+use super::seq::SeqNumber;
 use crate::internet::{ipv4, ipv6};
 use crate::time::{Duration, Instant};
 
@@ -23,8 +24,6 @@ const PLATEAUS: [u32; 9] = [32_000, 17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 5
 /// How long a message is believed (RFC 1191 section 6.3 and RFC 8201 section 4 recommend 10 minutes).
 const BELIEVED: Duration = Duration::from_secs(600);
 
-/// Timeouts in a row of full segments after which the path may have swallowed them for their size: Linux's choice.
-pub(super) const SUSPICIOUS_TIMEOUTS: u8 = 3;
 /// Text that passes nearly everywhere: the first step down; Linux's choice.
 const CAUTIOUS: u16 = 1024;
 /// No suspicion makes the text of a segment smaller than this.
@@ -35,8 +34,19 @@ const LEAST_CAUTIOUS: u16 = 512;
 pub(super) struct Narrowed {
     /// What they agreed on.
     full: u16,
-    /// When a full segment is tried again; `None` when silence has made them smaller: there would be silence again.
+    why: Why,
+    /// When a full segment is tried again; `None` while one is.
     widens_at: Option<Instant>,
+}
+
+/// Why segments are smaller.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    /// A router has said so. It would say so again.
+    Told,
+    /// Full segments were not answered. While they are tried again, `passed` is what the peer acknowledges once the first of them is
+    /// through.
+    Suspected { smaller: u16, passed: SeqNumber },
 }
 
 impl Tcp {
@@ -54,7 +64,7 @@ impl Tcp {
         }
         self.counters.path_mtu_reductions += 1;
         let mss = (mtu - connection.headers_len()) as u16;
-        self.narrow(index, mss, Some(now + BELIEVED));
+        self.narrow(index, mss, Why::Told, now);
         let connection = self.connections.get(index);
         if connection.snd_max - connection.snd_una > u32::from(mss) {
             self.resend_everything(index, now);
@@ -64,7 +74,7 @@ impl Tcp {
     /// The retransmission timer has run out again and again. Full segments may be too large for a path that does not say so; smaller ones
     /// are tried then.
     #[cold]
-    pub(super) fn suspect_black_hole(&mut self, index: u32) {
+    pub(super) fn suspect_black_hole(&mut self, index: u32, now: Instant) {
         let connection = self.connections.get(index);
         let least = if connection.local().is_v4() {
             LEAST_CAUTIOUS
@@ -75,39 +85,71 @@ impl Tcp {
         let is_full = connection.snd_max - connection.snd_una >= u32::from(connection.mss);
         if is_full && smaller < connection.mss {
             self.counters.path_mtu_suspicions += 1;
-            self.narrow(index, smaller, None);
+            self.suspect(index, smaller, now);
         }
     }
 
-    fn narrow(&mut self, index: u32, mss: u16, widens_at: Option<Instant>) {
+    fn suspect(&mut self, index: u32, smaller: u16, now: Instant) {
+        let passed = self.connections.get(index).snd_una;
+        self.narrow(index, smaller, Why::Suspected { smaller, passed }, now);
+    }
+
+    /// The retransmission timer has run out once. When full segments were being tried again on a path that had swallowed them before, the
+    /// answer is clear; once one is through, the trial is over.
+    pub(super) fn judge_trial(&mut self, index: u32, now: Instant) {
+        let Some(Narrowed {
+            why: Why::Suspected { smaller, passed },
+            widens_at: None,
+            ..
+        }) = self.rare(index).and_then(|rare| rare.narrowed)
+        else {
+            return;
+        };
+        if self.connections.get(index).snd_una.lt(passed) {
+            self.suspect(index, smaller, now);
+        } else if let Some(rare) = self.rare(index) {
+            rare.narrowed = None;
+        }
+    }
+
+    fn narrow(&mut self, index: u32, mss: u16, why: Why, now: Instant) {
+        let widens_at = now + BELIEVED;
         let connection = self.connections.get_mut(index);
         let before = std::mem::replace(&mut connection.mss, mss);
         connection.congestion.set_smss(mss);
         let rare = self.rare_or_new(index);
         let earlier = rare.narrowed.replace(Narrowed {
             full: rare.narrowed.map_or(before, |narrowed| narrowed.full),
-            widens_at,
+            why,
+            widens_at: Some(widens_at),
         });
         if let Some(at) = earlier.and_then(|narrowed| narrowed.widens_at) {
             self.narrowed.remove(&(at, index));
         }
-        if let Some(at) = widens_at {
-            self.narrowed.insert((at, index));
-        }
+        self.narrowed.insert((widens_at, index));
     }
 
-    /// Lets connections whose message is too old to be believed send full segments again.
+    /// Lets connections send full segments again whose reason not to is too old.
     pub(super) fn widen_paths(&mut self, now: Instant) {
         while let Some(&(at, index)) = self.narrowed.first()
             && at <= now
         {
             self.narrowed.pop_first();
-            let narrowed = self.rare(index).and_then(|rare| rare.narrowed.take());
-            if let Some(narrowed) = narrowed {
-                let connection = self.connections.get_mut(index);
-                connection.mss = narrowed.full;
-                connection.congestion.set_smss(narrowed.full);
-            }
+            self.widen(index);
+        }
+    }
+
+    fn widen(&mut self, index: u32) {
+        let Some(mut narrowed) = self.rare(index).and_then(|rare| rare.narrowed.take()) else {
+            return;
+        };
+        let connection = self.connections.get_mut(index);
+        connection.mss = narrowed.full;
+        connection.congestion.set_smss(narrowed.full);
+        if let Why::Suspected { passed, .. } = &mut narrowed.why {
+            *passed = connection.snd_max + u32::from(narrowed.full);
+            narrowed.widens_at = None;
+            self.rare_or_new(index).narrowed = Some(narrowed);
         }
     }
 

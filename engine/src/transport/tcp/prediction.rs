@@ -18,6 +18,7 @@ use crate::transport::flow::FlowKey;
 const UNUSUAL: u32 = Has::LOSS
     | Has::TAIL_PROBED
     | Has::KEEPS_ALIVE
+    | Has::HEARS_URGENT
     | Has::FIN_SENT
     | Has::EARLY_FIN
     | Has::PROBING

@@ -3,7 +3,10 @@
 use super::Tcp;
 use super::connection::Flags as Has;
 use super::path::Narrowed;
+use super::trouble::SoftError;
+use super::urgent::Urgent;
 use super::user_timeout::Patience;
+use crate::time::Duration;
 
 /// All that is kept of one connection beside the connection itself.
 #[derive(Debug, Default)]
@@ -12,6 +15,18 @@ pub(super) struct Rare {
     pub(super) patience: Option<Patience>,
     /// Segments are smaller than both ends agreed on, because the path is narrower.
     pub(super) narrowed: Option<Narrowed>,
+    /// Where urgent data ends.
+    pub(super) urgent: Urgent,
+    /// What the application was told of last.
+    pub(super) trouble: Option<SoftError>,
+    /// How long the attempt to connect may take once it begins.
+    pub(super) connect_timeout: Option<Duration>,
+    /// How long closing may take.
+    pub(super) linger: Option<Duration>,
+    /// The largest receive queue that the connection had.
+    pub(super) largest_receive_buffer: u32,
+    /// How many octets the send queue holds, if not as many as configured.
+    pub(super) send_buffer: Option<u32>,
 }
 
 impl Tcp {

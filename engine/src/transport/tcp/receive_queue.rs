@@ -2,13 +2,12 @@
 
 use super::pieces::Pieces;
 use super::reassembly::Reassembly;
-use super::send_queue::Limit;
 use crate::frame::{FramePool, Payload, Purpose, Size};
 
 /// From this many pieces on, small payloads are copied together, so that a reader who is slow cannot pin a slot with each byte.
 const COPYBREAK_PIECES: usize = 16;
 /// Payloads up to this size are worth copying.
-const COPYBREAK_BYTES: usize = 512;
+pub(super) const COPYBREAK_BYTES: usize = 512;
 
 /// Bytes in order for the application, and those that arrived before their turn.
 #[derive(Debug, Default)]
@@ -30,13 +29,13 @@ impl ReceiveQueue {
         self.pieces.push_back(payload);
     }
 
-    /// Queues bytes in order. Returns how many were copied, or the payload when there are too many pieces.
-    pub(crate) fn push(&mut self, payload: Payload, limit: &Limit, pool: &FramePool) -> Result<u32, Payload> {
+    /// Queues bytes in order. Returns how many were copied, or the payload when there are `most` pieces.
+    pub(crate) fn push(&mut self, payload: Payload, most: usize, pool: &FramePool) -> Result<u32, Payload> {
         let copies = self.pieces.len() >= COPYBREAK_PIECES && payload.len() <= COPYBREAK_BYTES;
         if copies && let Some(copied) = self.copy(&payload, pool) {
             return Ok(copied);
         }
-        if self.pieces.len() >= limit.pieces {
+        if self.pieces.len() >= most {
             return Err(payload);
         }
         self.pieces.push_back(payload);

@@ -69,11 +69,11 @@ impl Tcp {
     fn on_more_text(&mut self, out: &mut Output<'_>, index: u32, packet: &mut Packet) {
         let connection = self.connections.get_mut(index);
         let queue = self.queues.receive.attach(&mut connection.receive);
-        let limit = super::receive_limit(&self.config);
+        let most = connection.receive_pieces(self.config.queue_pieces);
         let mut received = 0;
         for piece in packet.take_body() {
             let bytes = piece.len() as u32;
-            match queue.push(piece, &limit, &self.memory.pool) {
+            match queue.push(piece, most, &self.memory.pool) {
                 Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
                 Err(_) => {
                     self.counters.dropped_queue_full += 1;
@@ -109,10 +109,10 @@ impl Tcp {
     fn deliver_early(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
         let queue = self.queues.receive.attach(&mut connection.receive);
-        let limit = super::receive_limit(&self.config);
+        let most = connection.receive_pieces(self.config.queue_pieces);
         while let Some(piece) = queue.early.pop_due(connection.rcv_nxt) {
             let bytes = piece.len() as u32;
-            match queue.push(piece, &limit, &self.memory.pool) {
+            match queue.push(piece, most, &self.memory.pool) {
                 Ok(copied) => self.counters.copybreak_bytes += u64::from(copied),
                 Err(_) => {
                     // What is reported as held must be held.

@@ -4,9 +4,9 @@
 use super::Tcp;
 use super::connection::{ConnectionError, Deadline, Flags as Has, NO_QUEUE};
 use super::output::Text;
-use super::path::SUSPICIOUS_TIMEOUTS;
 use super::segment::Flags;
 use super::state::State;
+use super::trouble::{R1, SoftError};
 use crate::internet::Output;
 use crate::time::{Duration, Instant};
 
@@ -65,12 +65,8 @@ impl Tcp {
             connection.flags.set(Has::ACK_NOW);
             self.dirty.mark(index, connection);
         }
-        if connection.quiet_at.is_due(out.now) {
-            if connection.state == State::FinWait2 && connection.flags.has(Has::ORPHAN) {
-                self.counters.fin_wait_2_timeouts += 1;
-                return self.finish(index);
-            }
-            self.on_quiet(out, index);
+        if connection.quiet_at.is_due(out.now) && self.on_quiet_deadline(out, index) {
+            return;
         }
         let connection = self.connections.get_mut(index);
         if let Some(due) = connection.retransmit_at.instant().filter(|due| *due <= out.now) {
@@ -96,7 +92,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let limit = match connection.state {
             State::SynSent | State::SynReceived => self.config.syn_retries,
-            _ => self.config.retries,
+            _ => self.most_retries(index),
         };
         if self.is_out_of_patience(index, limit, out.now) {
             return self.fail(index, ConnectionError::TimedOut);
@@ -117,10 +113,25 @@ impl Tcp {
             connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
             return;
         }
-        if connection.retries >= SUSPICIOUS_TIMEOUTS {
-            self.suspect_black_hole(index);
+        let retries = connection.retries;
+        if retries == R1 {
+            self.note_trouble(index, SoftError::Unanswered);
+        }
+        if retries >= R1 {
+            self.suspect_black_hole(index, out.now);
+        } else if first {
+            self.judge_trial(index, out.now);
         }
         self.lose_everything(index, !first, out.now);
+    }
+
+    /// How often a connection sends what nobody acknowledges. Nobody waits for an orphan.
+    fn most_retries(&self, index: u32) -> u8 {
+        if self.connections.get(index).flags.has(Has::ORPHAN) {
+            self.config.orphan_retries.min(self.config.retries)
+        } else {
+            self.config.retries
+        }
     }
 
     /// The peer's window is zero and nothing is outstanding that would make it answer.
@@ -137,14 +148,15 @@ impl Tcp {
     }
 
     /// Sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given
-    /// up (MUST-37); one that does not is, after as many probes as retransmissions.
+    /// up (MUST-37); one that does not is, after as many probes as retransmissions. An orphan is given up although the peer answers: with
+    /// nobody to say that it is enough, closed windows would cost the peer nothing and us connections.
     fn probe_window(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.send == NO_QUEUE && !connection.flags.has(Has::FIN_QUEUED) {
             connection.flags.clear(Has::PROBING);
             return;
         }
-        if self.is_out_of_patience(index, self.config.retries, out.now) {
+        if self.is_out_of_patience(index, self.most_retries(index), out.now) {
             return self.fail(index, ConnectionError::TimedOut);
         }
         let connection = self.connections.get_mut(index);

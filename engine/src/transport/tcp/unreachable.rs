@@ -4,14 +4,15 @@ use super::Tcp;
 use super::connection::ConnectionError;
 use super::seq::SeqNumber;
 use super::state::State;
+use super::trouble::SoftError;
 use crate::internet::icmp::{self, Reason};
 use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 
 impl Tcp {
-    /// An ICMP error about a segment of ours. It ends an attempt to connect; a connection that is established takes it as a hint only, since
-    /// anybody can forge it (RFC 5927 section 5).
+    /// An ICMP error about a segment of ours. It ends an attempt to connect; a connection that is established only tells the
+    /// application of it, since anybody can forge it (RFC 5927 section 5).
     pub(crate) fn on_icmp_error(&mut self, key: &FlowKey, error: &icmp::Error, now: Instant) {
         let hash = key.hash(&self.flow_hasher);
         let Some(Flow::Connection(index)) = self.find(key, hash) else {
@@ -34,7 +35,12 @@ impl Tcp {
             Reason::Prohibited | Reason::Undeliverable if is_opening => {
                 self.fail(index, ConnectionError::Unreachable);
             }
-            _ => self.counters.icmp_errors_ignored += 1,
+            reason => {
+                self.counters.icmp_errors_ignored += 1;
+                if let Some(trouble) = SoftError::of(reason) {
+                    self.note_trouble(index, trouble);
+                }
+            }
         }
     }
 }

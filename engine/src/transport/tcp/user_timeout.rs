@@ -48,6 +48,9 @@ impl Tcp {
     pub(super) fn is_out_of_patience(&mut self, index: u32, most: u8, now: Instant) -> bool {
         let connection = self.connections.get(index);
         let (retries, rto) = (connection.retries, connection.rtt.rto());
+        if connection.flags.has(Has::ORPHAN) && retries >= most {
+            return true;
+        }
         let Some(patience) = self.own_patience(index) else {
             return retries >= most;
         };

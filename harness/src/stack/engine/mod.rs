@@ -42,6 +42,8 @@ impl Options {
         }
         let connections = u64::from(run.connections) * 4 + run.idle + 1024;
         config.tcp.connections = u32::try_from(connections).unwrap_or(u32::MAX).max(65_536);
+        // All of them may be closed at a time.
+        config.tcp.orphans = config.tcp.connections;
         config.tcp.half_open = run.connections.saturating_mul(2).max(4096);
         config.tcp.no_delay = run.scenario != ScenarioKind::Stream;
         config.tcp.time_wait_entries = TIME_WAIT_ENTRIES;

@@ -29,7 +29,7 @@ impl Tcp {
         );
         check_sequence_numbers(connection)?;
         self.check_send_queue(connection)?;
-        self.check_receive_queue(connection)?;
+        self.check_receive_queue(index, connection)?;
         self.check_loss(connection)?;
         self.check_timers(connection)?;
         self.check_lists(index, connection)
@@ -58,10 +58,10 @@ impl Tcp {
         Ok(())
     }
 
-    fn check_receive_queue(&self, connection: &Connection) -> Checked {
+    fn check_receive_queue(&self, index: u32, connection: &Connection) -> Checked {
         // A promise is kept up to a segment and what rounding adds beyond the buffer; see `window_to_offer`.
         let excess = u32::from(connection.mss) + (1 << connection.rcv_scale);
-        let limit = self.config.receive_buffer;
+        let limit = self.largest_receive_buffer(index, connection);
         let promised = connection.rcv_wnd().saturating_add(connection.rcv_buffered);
         ensure!(
             promised <= limit.saturating_add(excess),

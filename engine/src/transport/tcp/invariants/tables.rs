@@ -19,6 +19,19 @@ impl Tcp {
             "{passive} connections were opened by peers, {} are counted",
             self.passive
         );
+        let orphans = count(&living, |connection| connection.flags.has(Has::ORPHAN));
+        ensure!(
+            orphans == self.orphans as usize,
+            "{orphans} connections are orphans, {} are counted",
+            self.orphans
+        );
+        let rare = count(&living, |connection| connection.flags.has(Has::RARE));
+        ensure!(
+            rare == self.rare.len() && self.narrowed.len() <= rare,
+            "{rare} connections have something rare, {} are kept, {} of them to be widened",
+            self.rare.len(),
+            self.narrowed.len()
+        );
         let linked = count(&living, |connection| connection.link.is_linked());
         self.wheel.check(&self.connections, linked)?;
         self.half_open.check(|key, flow| {

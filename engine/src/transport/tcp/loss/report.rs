@@ -68,6 +68,9 @@ pub(in crate::transport::tcp) fn due(
     duplicate: &mut Option<(u32, SackBlock)>,
     text_len: u32,
 ) -> SackBlocks {
+    if !connection.flags.has(Has::SACK_DUE) {
+        return SackBlocks::default();
+    }
     let limit = options::max_sack_blocks(connection.flags.has(Has::TIMESTAMPS));
     let longest = options::segment_len(false, limit) as u32;
     if text_len > 0 && text_len + longest > u32::from(connection.mss) {

@@ -31,6 +31,7 @@ impl Tcp {
 
     /// What is lost and may be sent: a segment, or several that are cut later.
     fn next_to_resend(&mut self, out: &Output<'_>, index: u32) -> Option<(SeqNumber, u32)> {
+        let max_segment = self.largest_segment(out, index);
         let (connection, loss) = self.loss_of(index, out.now);
         let (start, end) = loss.scoreboard.next_lost()?;
         let mss = u32::from(connection.mss);
@@ -45,7 +46,7 @@ impl Tcp {
         if lost == 0 || allowance < lost.min(mss) || !loss.scoreboard.has_room() {
             return None;
         }
-        let largest = allowance.min(lost).min(out.internet.max_segment().max(mss));
+        let largest = allowance.min(lost).min(max_segment.max(mss));
         let whole = if largest > mss {
             largest - largest % mss
         } else {
@@ -104,7 +105,7 @@ impl Tcp {
 
     /// Sends what was never sent, by limited transmit (RFC 3042) or as fast recovery allows.
     fn output_new(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let max_segment = out.internet.max_segment();
+        let max_segment = self.largest_segment(out, index);
         loop {
             let unsent = self.unsent(index);
             let (connection, loss) = self.loss_of(index, out.now);

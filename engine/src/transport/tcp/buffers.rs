@@ -1,0 +1,60 @@
+//! How much a connection queues, in each direction.
+
+use super::Tcp;
+use super::application::{Id, StreamError};
+use super::connection::Connection;
+use super::send_queue::Limit;
+
+/// What a receive queue holds at most, whatever is asked for: the largest window that there is, and a piece.
+const LARGEST: u32 = 1 << 30;
+
+impl Tcp {
+    /// Sets how many octets the connection queues for sending. What is queued already stays.
+    pub(crate) fn set_send_buffer(&mut self, id: Id, octets: u32) -> Result<(), StreamError> {
+        self.open_connection(id)?;
+        self.rare_or_new(id.index).send_buffer = Some(octets.clamp(1, LARGEST));
+        Ok(())
+    }
+
+    /// Sets how many octets the connection queues for the application, and so how large a window it offers, and tunes neither by itself
+    /// any more. A window that was offered is not taken back; it shrinks as the peer uses it.
+    pub(crate) fn set_receive_buffer(&mut self, id: Id, octets: u32) -> Result<(), StreamError> {
+        self.open_connection(id)?;
+        let before = self.connections.get(id.index).rcv_limit;
+        let rare = self.rare_or_new(id.index);
+        rare.largest_receive_buffer = rare.largest_receive_buffer.max(before);
+        let connection = self.connections.get_mut(id.index);
+        connection.rcv_limit = octets.clamp(1, LARGEST);
+        // Nothing comes back when no more was taken; it tells whether the peer must hear of a window that opened.
+        if connection.state.is_synchronized() && connection.give_credit(0) {
+            self.dirty.mark(id.index, connection);
+        }
+        Ok(())
+    }
+
+    /// What the window was measured by when it was largest.
+    pub(super) fn largest_receive_buffer(&self, index: u32, connection: &Connection) -> u32 {
+        let rare = self.rare.get(&index);
+        let before = rare.map_or(0, |rare| rare.largest_receive_buffer);
+        before.max(connection.rcv_limit).max(self.config.receive_buffer)
+    }
+
+    /// How much the send queue of a connection holds.
+    #[inline]
+    pub(super) fn send_limit(&mut self, index: u32) -> Limit {
+        let own = self.rare(index).and_then(|rare| rare.send_buffer);
+        Limit {
+            bytes: own.unwrap_or(self.config.send_buffer),
+            pieces: self.config.queue_pieces as usize,
+        }
+    }
+}
+
+impl Connection {
+    /// How many pieces a receive queue holds: as many as configured, but in a larger queue enough for all that the window invites, since
+    /// the pieces of a long queue are not small.
+    #[inline]
+    pub(super) fn receive_pieces(&self, configured: u32) -> usize {
+        configured.max(self.rcv_limit / super::receive_queue::COPYBREAK_BYTES as u32) as usize
+    }
+}
