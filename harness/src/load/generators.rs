@@ -10,11 +10,12 @@ use super::addresses::AddressPlan;
 use super::conductor::{Conductor, Control};
 use super::end::{End, EndOutcome};
 use super::fill::{Acceptor, Fill, Filled, Opener};
+use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome};
 use super::placement::Cores;
 use super::{Actor, Ends, Next, Phase, Script};
 use crate::config::{Placement, RunConfig, ScenarioKind, StackKind};
-use crate::measure::{allocations, cpu};
+use crate::measure::cpu;
 use crate::path::namespace;
 use crate::stack::{self, MakeEnd, Stack, Unsupported};
 
@@ -182,7 +183,7 @@ impl<S: Script> Worker<'_, S> {
             Ok(GeneratorOutcome {
                 client: client.end,
                 server: server.end,
-                allocations: client.allocations + server.allocations,
+                metered: client.metered.and(server.metered),
             })
         })
     }
@@ -271,7 +272,7 @@ where
     S: Actor,
 {
     let first = 2 * generator as usize;
-    let mut meter = AllocationMeter::new();
+    let mut meter = Meter::new();
     loop {
         let phase = control.phase.get();
         meter.before(phase);
@@ -294,14 +295,14 @@ where
     GeneratorOutcome {
         client: client.into_outcome(),
         server: server.into_outcome(),
-        allocations: meter.counted,
+        metered: meter.metered,
     }
 }
 
 /// What a thread with one end has done in the window.
 struct ThreadOutcome<T> {
     end: EndOutcome<T>,
-    allocations: u64,
+    metered: Metered,
 }
 
 /// One end on a thread of its own, which sleeps where the stack can.
@@ -310,7 +311,7 @@ where
     F: Actor<Tally = Filled>,
     A: Actor,
 {
-    let mut meter = AllocationMeter::new();
+    let mut meter = Meter::new();
     loop {
         let phase = control.phase.get();
         meter.before(phase);
@@ -331,38 +332,6 @@ where
     }
     ThreadOutcome {
         end: end.into_outcome(),
-        allocations: meter.counted,
-    }
-}
-
-/// Counts this thread's heap allocations between the first and the last step of the window.
-struct AllocationMeter {
-    phase: Phase,
-    start: u64,
-    counted: u64,
-}
-
-impl AllocationMeter {
-    fn new() -> Self {
-        Self {
-            phase: Phase::OpenIdle,
-            start: 0,
-            counted: 0,
-        }
-    }
-
-    /// A step of `phase` is about to run.
-    fn before(&mut self, phase: Phase) {
-        if self.phase == Phase::Measure && phase != Phase::Measure {
-            self.counted = allocations::on_this_thread() - self.start;
-        }
-    }
-
-    /// A step of `phase` has run; what it allocated to begin the window is not counted.
-    fn after(&mut self, phase: Phase) {
-        if phase == Phase::Measure && self.phase != Phase::Measure {
-            self.start = allocations::on_this_thread();
-        }
-        self.phase = phase;
+        metered: meter.metered,
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod flows;
 pub(crate) mod generators;
 pub(crate) mod holdback;
 pub(crate) mod in_flight;
+mod meter;
 pub(crate) mod outcome;
 pub(crate) mod pattern;
 pub(crate) mod phase;

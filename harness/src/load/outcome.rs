@@ -1,6 +1,7 @@
 //! What all generators have done in the window, and sums over them.
 
 use super::end::EndOutcome;
+use super::meter::Metered;
 use crate::stack::{Nanos, StackCounters};
 
 /// What one generator has done in the window.
@@ -8,8 +9,8 @@ use crate::stack::{Nanos, StackCounters};
 pub(crate) struct GeneratorOutcome<C, S> {
     pub(crate) client: EndOutcome<C>,
     pub(crate) server: EndOutcome<S>,
-    /// Heap allocations of its threads in the window.
-    pub(crate) allocations: u64,
+    /// Of its threads in the window.
+    pub(crate) metered: Metered,
 }
 
 /// What all generators have done in the window.
@@ -65,7 +66,14 @@ impl<C, S> Outcome<C, S> {
     }
 
     pub(crate) fn allocations(&self) -> u64 {
-        self.generators.iter().map(|one| one.allocations).sum()
+        self.generators.iter().map(|one| one.metered.allocations).sum()
+    }
+
+    /// The part of the window for which the generators could have run and had no core, 0 to 1: somebody else had it.
+    pub(crate) fn core_wait_ratio(&self) -> Option<f64> {
+        let waited: Option<u64> = self.generators.iter().map(|one| one.metered.waited_ns).sum();
+        let spans: Nanos = self.generators.iter().map(|one| one.client.span).sum();
+        (spans > 0).then(|| Some(waited? as f64 / spans as f64)).flatten()
     }
 
     /// The shortest window of all ends, in nanoseconds.
@@ -110,17 +118,24 @@ mod tests {
         }
     }
 
+    fn metered(allocations: u64, waited_ns: u64) -> Metered {
+        Metered {
+            allocations,
+            waited_ns: Some(waited_ns),
+        }
+    }
+
     fn outcome() -> Outcome<u64, u64> {
         let generators = vec![
             GeneratorOutcome {
                 client: end(1000, 1_000_000_000, Some((5, 8))),
                 server: end(0, 1_000_000_000, None),
-                allocations: 2,
+                metered: metered(2, 100_000_000),
             },
             GeneratorOutcome {
                 client: end(500, 250_000_000, Some((1, 2))),
                 server: end(0, 260_000_000, None),
-                allocations: 3,
+                metered: metered(3, 25_000_000),
             },
         ];
         Outcome {
@@ -136,6 +151,7 @@ mod tests {
         assert!((rate - 3000.0).abs() < 1e-6, "{rate}");
         assert_eq!(outcome().shortest_span(), 250_000_000);
         assert_eq!(outcome().allocations(), 5);
+        assert_eq!(outcome().core_wait_ratio(), Some(0.1));
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub(crate) fn process_ns() -> u64 {
     read(ClockId::ProcessCPUTime)
 }
 
+/// Nanoseconds for which the calling thread could have run since it started and had to wait for a core; `None` where the kernel does
+/// not tell.
+pub(crate) fn waited_on_this_thread_ns() -> Option<u64> {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    statistics.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 fn read(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     // These clocks start at zero and never go below it.
@@ -39,6 +46,15 @@ mod tests {
             let sum = (0..10_000_u64).fold(0, |sum, n| std::hint::black_box(sum + n));
             assert!(clock() >= before, "after summing to {sum}");
         }
+    }
+
+    #[test]
+    fn waiting_for_a_core_only_ever_adds_up() {
+        let Some(before) = waited_on_this_thread_ns() else {
+            eprintln!("SKIPPED: the kernel does not tell how long a thread waits for a core");
+            return;
+        };
+        assert!(waited_on_this_thread_ns().is_some_and(|after| after >= before));
     }
 
     #[test]

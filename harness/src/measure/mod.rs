@@ -7,3 +7,6 @@ pub(crate) mod environment;
 pub(crate) mod recorder;
 pub(crate) mod reordering;
 pub(crate) mod statistics;
+
+/// The metric that tells for which part of the window the load generators waited for a core, 0 to 1.
+pub(crate) const CORE_WAIT_RATIO: &str = "core_wait_ratio";

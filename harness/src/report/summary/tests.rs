@@ -35,6 +35,27 @@ fn what_the_contract_names_is_there_even_when_nobody_could_tell() {
 }
 
 #[test]
+fn a_run_whose_cores_others_had_is_invalid() {
+    let document = |waited: f64| {
+        let mut done = plan(&[StackKind::Engine], 1);
+        fill(&mut done.subjects[0], |_| {
+            let mut one = measured(1000.0, 9_999, 1000);
+            one.metrics.insert("core_wait_ratio".to_owned(), Some(waited));
+            one
+        });
+        document_of(&done)
+    };
+    assert!(document(0.09).valid);
+    let disturbed = document(0.11);
+    assert!(!disturbed.valid);
+    assert!(
+        disturbed.invalid_reasons[0].contains("disturbed"),
+        "{:?}",
+        disturbed.invalid_reasons
+    );
+}
+
+#[test]
 fn a_percentile_needs_ten_samples_beyond_it() {
     let mut done = plan(&[StackKind::Engine], 1);
     fill(&mut done.subjects[0], |_| measured(1000.0, 9_999, 1000));

@@ -1,9 +1,13 @@
 //! Whether figures count. A run that does not is invalid, not slow.
 
+use crate::measure::CORE_WAIT_RATIO;
 use crate::report::document::{Run, StackResult};
 use crate::run::Measured;
 
-/// Reasons of a run: what the scenario found wrong, and whether it was cut short.
+/// The part of the window that generators may wait for a core; beyond it the figures are as much those of whoever had it.
+const MOST_CORE_WAIT: f64 = 0.1;
+
+/// Reasons of a run: what the scenario found wrong, whether others were at work on its cores, and whether it was cut short.
 pub(super) fn of_run(measured: &Measured) -> Vec<String> {
     let cut_short = measured
         .cut_short
@@ -12,8 +16,17 @@ pub(super) fn of_run(measured: &Measured) -> Vec<String> {
         .invalid_reasons
         .iter()
         .cloned()
+        .chain(disturbance(measured))
         .chain(cut_short)
         .collect()
+}
+
+fn disturbance(measured: &Measured) -> Option<String> {
+    let waited = measured.metrics.get(CORE_WAIT_RATIO).copied().flatten()?;
+    (waited > MOST_CORE_WAIT).then(|| {
+        "disturbed: other programs had the load generators' cores for more than a tenth of the window; run it on a quiet machine"
+            .to_owned()
+    })
 }
 
 /// Reasons of a result: those of its runs, each once.
