@@ -15,7 +15,7 @@ use super::seq::SeqNumber;
 use super::state::State;
 use crate::config::{self, TcpConfig};
 use crate::frame::Packet;
-use crate::internet::{Output, protocol};
+use crate::internet::{Internet, Output, protocol};
 use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
@@ -164,22 +164,7 @@ impl Tcp {
             sack_permitted: syn.sack_permitted,
             timestamps: syn.timestamps,
         };
-        let mut options = [0; options::MAX_LEN];
-        let options_len = options::emit_syn(&syn_options, &mut options);
-        let packet = out.queue.push()?;
-        let header = out.internet.begin(
-            packet,
-            &key.local,
-            &key.remote,
-            protocol::TCP,
-            syn.traffic_class,
-            HEADER_LEN + options_len,
-        );
-        let (fixed, rest) = header
-            .split_first_chunk_mut::<HEADER_LEN>()
-            .expect("as long as asked for");
-        rest.copy_from_slice(&options[..options_len]);
-        EmitHeader {
+        let header = EmitHeader {
             seq: syn.seq,
             ack: syn.ack,
             source_port: key.local_port,
@@ -187,8 +172,33 @@ impl Tcp {
             window: initial_window(&self.config),
             urgent: 0,
             flags: syn.flags,
+        };
+        let packet = out.queue.push()?;
+        match syn_options.full() {
+            Some(all) => out
+                .internet
+                .begin_array::<{ HEADER_LEN + options::FULL_SYN_LEN }>(
+                    packet,
+                    &key.local,
+                    &key.remote,
+                    protocol::TCP,
+                    syn.traffic_class,
+                    |bytes| {
+                        let (fixed, rest) =
+                            bytes.split_first_chunk_mut().expect("longer than a fixed header");
+                        header.emit(options::FULL_SYN_LEN, fixed);
+                        rest.copy_from_slice(&all);
+                    },
+                ),
+            None => begin_partial_syn(
+                out.internet,
+                packet,
+                key,
+                syn.traffic_class,
+                &header,
+                &syn_options,
+            ),
         }
-        .emit(options_len, fixed);
         out.internet
             .complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
         self.counters.segments_sent += 1;
@@ -339,9 +349,8 @@ impl Tcp {
         true
     }
 
-    pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, flow: Flow) {
-        let entry = self.half_open.get(flow);
-        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
+    /// Answers the SYN of a half-open connection, for the first time or again.
+    pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, entry: &HalfOpen<FlowKey>, ts_offset: u32) {
         let syn = Syn {
             flags: Flags::SYN | Flags::ACK,
             seq: entry.iss,
@@ -360,6 +369,11 @@ impl Tcp {
         if self.emit_syn(out, &entry.key, syn).is_none() {
             self.counters.replies_lost += 1;
         }
+    }
+
+    pub(super) fn send_syn_ack_again(&mut self, out: &mut Output<'_>, entry: &HalfOpen<FlowKey>) {
+        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
+        self.send_syn_ack(out, entry, ts_offset);
     }
 
     /// A segment for a connection that is not born yet (SYN-RECEIVED by a listener, RFC 9293 section 3.10.7.4).
@@ -462,7 +476,8 @@ impl Tcp {
         while let Some(flow) = self.half_open.due(out.now) {
             if self.half_open.rearm(flow, out.now) {
                 self.counters.segments_retransmitted += 1;
-                self.send_syn_ack(out, flow);
+                let entry = self.half_open.get(flow);
+                self.send_syn_ack_again(out, &entry);
             } else {
                 let hash = self.half_open.get(flow).key.hash(&self.flow_hasher);
                 self.forget_half_open(flow, hash);
@@ -508,6 +523,31 @@ pub(super) fn default_mss(is_v4: bool) -> u16 {
     if is_v4 { DEFAULT_MSS_V4 } else { DEFAULT_MSS_V6 }
 }
 
+/// The headers of a SYN that does not offer all there is.
+fn begin_partial_syn(
+    internet: &mut Internet,
+    packet: &mut Packet,
+    key: &FlowKey,
+    traffic_class: u8,
+    header: &EmitHeader,
+    syn_options: &SynOptions,
+) {
+    let options_len = syn_options.wire_len();
+    let bytes = internet.begin(
+        packet,
+        &key.local,
+        &key.remote,
+        protocol::TCP,
+        traffic_class,
+        HEADER_LEN + options_len,
+    );
+    let (fixed, rest) = bytes
+        .split_first_chunk_mut::<HEADER_LEN>()
+        .expect("as long as asked for");
+    header.emit(options_len, fixed);
+    options::emit_syn(syn_options, rest);
+}
+
 /// The window in a SYN: never scaled.
 pub(super) fn initial_window(config: &TcpConfig) -> u16 {
     config.receive_buffer.min(u32::from(u16::MAX)) as u16
@@ -515,9 +555,8 @@ pub(super) fn initial_window(config: &TcpConfig) -> u16 {
 
 /// The shift that lets 16 bits tell of the whole receive buffer.
 pub(super) fn window_scale(config: &TcpConfig) -> u8 {
-    (0..options::MAX_WINDOW_SCALE)
-        .find(|&shift| config.receive_buffer >> shift <= u32::from(u16::MAX))
-        .unwrap_or(options::MAX_WINDOW_SCALE)
+    let bits = u32::BITS - config.receive_buffer.leading_zeros();
+    (bits.saturating_sub(u16::BITS) as u8).min(options::MAX_WINDOW_SCALE)
 }
 
 /// What a SYN says.
@@ -537,4 +576,31 @@ fn own_mss(config: &TcpConfig, out: &Output<'_>, is_v4: bool) -> u16 {
     let headers = HEADER_LEN as u32 + if is_v4 { 20 } else { 40 };
     let most = u32::from(config.max_segment);
     out.internet.mtu().saturating_sub(headers).min(most) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_scale;
+    use crate::config::TcpConfig;
+
+    /// RFC 7323 section 2.3.
+    #[test]
+    fn the_window_scale_is_the_least_that_tells_of_the_whole_buffer() {
+        let cases = [
+            (0, 0),
+            (65_535, 0),
+            (65_536, 1),
+            (131_071, 1),
+            (131_072, 2),
+            ((1 << 30) - 1, 14),
+            (u32::MAX, 14),
+        ];
+        for (receive_buffer, shift) in cases {
+            let config = TcpConfig {
+                receive_buffer,
+                ..TcpConfig::default()
+            };
+            assert_eq!(window_scale(&config), shift, "{receive_buffer} bytes");
+        }
+    }
 }

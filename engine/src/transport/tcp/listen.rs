@@ -209,7 +209,8 @@ impl Tcp {
         previous: Option<SeqNumber>,
     ) {
         let options = &arrival.header.options;
-        let initial = self.isn.origin(arrival.key).initial(out.now);
+        let origin = self.isn.origin(arrival.key);
+        let initial = origin.initial(out.now);
         let iss = match previous {
             Some(last) if initial.le(last) => last + INCARNATION_GAP,
             _ => initial,
@@ -242,6 +243,6 @@ impl Tcp {
             self.half_open.remove(flow);
             return self.answer_with_cookie(out, &entry);
         }
-        self.send_syn_ack(out, flow);
+        self.send_syn_ack(out, &entry, origin.timestamp_offset());
     }
 }

@@ -8,7 +8,7 @@ use super::seq::SeqNumber;
 mod emit;
 mod parse;
 
-pub(super) use emit::{TIMESTAMPS_LEN, aligned_timestamps};
+pub(super) use emit::{FULL_SYN_LEN, TIMESTAMPS_LEN, aligned_timestamps};
 pub use emit::{emit_segment, emit_syn, max_sack_blocks, segment_len};
 pub use parse::{IllegalLength, parse, sack_blocks};
 pub(super) use parse::{parse_aligned_timestamps, parse_any, parse_common};

@@ -20,12 +20,17 @@ impl Tcp {
     }
 
     /// Puts a flow in the table; when its probe would get too long, the table gets a new key first. False when there is no room.
+    #[inline]
     pub(super) fn insert_flow(&mut self, key: &FlowKey, hash: u64, flow: Flow) -> bool {
         match self.flows.insert(hash, flow) {
             Ok(()) => true,
-            Err(Full::Capacity) => false,
-            Err(Full::ProbeLimit) => self.rekey() && self.find(key, self.flow_hash(key)) == Some(flow),
+            Err(full) => self.make_room(key, flow, full),
         }
+    }
+
+    #[cold]
+    fn make_room(&mut self, key: &FlowKey, flow: Flow, full: Full) -> bool {
+        full == Full::ProbeLimit && self.rekey() && self.find(key, self.flow_hash(key)) == Some(flow)
     }
 
     /// Draws a new key and fills the table anew. O(connections). Half-open entries are dropped; their peers' SYNs come again.

@@ -39,7 +39,7 @@ impl Tcp {
         if flags.contains(Flags::SYN) {
             if header.seq == entry.irs && !flags.contains(Flags::ACK) {
                 self.counters.segments_retransmitted += 1;
-                self.send_syn_ack(out, flow);
+                self.send_syn_ack_again(out, &entry);
             } else {
                 self.challenge_half_open(out, flow);
             }

@@ -10,7 +10,25 @@ const MSS_LEN: usize = 4;
 const WINDOW_SCALE_LEN: usize = 4;
 const SACK_PERMITTED_LEN: usize = 4;
 
+/// The number of octets of a SYN that offers all there is, as nearly every SYN does.
+pub(in crate::transport::tcp) const FULL_SYN_LEN: usize = MSS_LEN + TIMESTAMPS_LEN + WINDOW_SCALE_LEN;
+
 impl SynOptions {
+    /// What [`emit_syn`] writes of a SYN that offers all there is; `None` for another.
+    #[inline]
+    pub(in crate::transport::tcp) fn full(&self) -> Option<[u8; FULL_SYN_LEN]> {
+        let (Some(timestamps), Some(shift), true) = (self.timestamps, self.window_scale, self.sack_permitted)
+        else {
+            return None;
+        };
+        let [high, low] = self.mss.to_be_bytes();
+        let mut all = [0; FULL_SYN_LEN];
+        all[..4].copy_from_slice(&[kind::MSS, 4, high, low]);
+        all[4..16].copy_from_slice(&timestamps_after([kind::SACK_PERMITTED, 2], timestamps));
+        all[16..].copy_from_slice(&[kind::NO_OPERATION, kind::WINDOW_SCALE, 3, shift]);
+        Some(all)
+    }
+
     /// The number of octets that [`emit_syn`] writes, 4 to 20, a multiple of 4.
     #[inline]
     pub const fn wire_len(&self) -> usize {

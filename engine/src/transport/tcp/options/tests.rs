@@ -25,6 +25,9 @@ fn syn_bytes(options: &SynOptions) -> Vec<u8> {
         out[len..].iter().all(|byte| *byte == 0xaa),
         "nothing is written past the length"
     );
+    if let Some(all) = options.full() {
+        assert_eq!(out[..len], all);
+    }
     out[..len].to_vec()
 }
 
