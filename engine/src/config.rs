@@ -195,6 +195,8 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer and use selective acknowledgments (RFC 2018), and with them RACK-TLP (RFC 8985). True.
     pub sack: bool,
+    /// Use explicit congestion notification (RFC 3168). When a peer asks, Linux's choice.
+    pub ecn: Ecn,
     /// The congestion control. CUBIC, Linux's choice.
     pub congestion: Congestion,
 }
@@ -231,6 +233,18 @@ impl Default for KeepAlive {
             probes: 9,
         }
     }
+}
+
+/// Which connections use explicit congestion notification (RFC 3168).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Ecn {
+    /// None.
+    Off,
+    /// Those that a peer opens who asks for it.
+    #[default]
+    WhenAsked,
+    /// Those too that we open, if the peer grants it. A SYN that gets no answer is sent again without asking.
+    Always,
 }
 
 /// How a connection decides how much may be in flight.
@@ -270,6 +284,7 @@ impl Default for TcpConfig {
             timestamps: true,
             window_scaling: true,
             sack: true,
+            ecn: Ecn::WhenAsked,
             congestion: Congestion::Cubic,
         }
     }

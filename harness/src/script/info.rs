@@ -76,7 +76,10 @@ pub(super) fn field(name: &str, link: Link, of: &TcpInfo) -> Option<i64> {
         "tcpi_ca_state" => congestion_state(of),
         "tcpi_retransmits" | "tcpi_backoff" => i64::from(of.retransmits),
         "tcpi_options" => {
-            i64::from(of.timestamps) | i64::from(of.sack) << 1 | i64::from(of.snd_wscale.is_some()) << 2
+            i64::from(of.timestamps)
+                | i64::from(of.sack) << 1
+                | i64::from(of.snd_wscale.is_some()) << 2
+                | i64::from(of.ecn) << 3
         }
         "tcpi_snd_wscale" => i64::from(of.snd_wscale.unwrap_or_default()),
         "tcpi_rcv_wscale" => i64::from(of.rcv_wscale.unwrap_or_default()),

@@ -6,6 +6,7 @@ use super::segment::Header;
 use crate::arch::checksum::Sum;
 use crate::frame::{Checksum, Packet};
 use crate::internet::checksum::pseudo_header_sum;
+use crate::internet::datagram::Ecn;
 use crate::internet::{Inbound, Output, protocol};
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
@@ -18,6 +19,8 @@ pub(super) struct Arrival<'a> {
     pub(super) text_len: u32,
     pub(super) key: &'a FlowKey,
     pub(super) hash: u64,
+    /// A router met congestion (RFC 3168).
+    pub(super) congested: bool,
 }
 
 /// What is known of a segment before its turn comes.
@@ -31,6 +34,8 @@ pub(crate) struct Prospect {
     rebuilds: u32,
     /// The segment's place in the batch.
     pub(crate) packet: u16,
+    /// A router met congestion (RFC 3168).
+    pub(super) congested: bool,
 }
 
 pub(super) const NO_CONNECTION: u32 = u32::MAX;
@@ -66,6 +71,7 @@ impl Tcp {
             hash,
             rebuilds: self.counters.flow_table_rebuilds as u32,
             packet: inbound.packet,
+            congested: inbound.ecn == Ecn::CongestionExperienced,
         }
     }
 
@@ -113,6 +119,7 @@ impl Tcp {
             text_len: packet.body_len() as u32,
             key: &flow.key,
             hash: self.current_hash(flow),
+            congested: flow.congested,
         };
         if self.confirm(flow) {
             self.on_segment(out, flow.connection, &arrival, packet);

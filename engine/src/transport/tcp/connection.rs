@@ -91,6 +91,13 @@ impl Flags {
     /// Acknowledgments report what is held beyond a gap, or what came twice.
     pub(crate) const SACK_DUE: u32 = 1 << 23;
 
+    /// Both ends agreed on explicit congestion notification (RFC 3168).
+    pub(crate) const ECN: u32 = 1 << 27;
+    /// A router met congestion on the way here; acknowledgments say so until the peer has slowed down.
+    pub(crate) const ECN_ECHO: u32 = 1 << 28;
+    /// The congestion window was reduced; the next new text says so.
+    pub(crate) const ECN_REDUCED: u32 = 1 << 29;
+
     #[inline]
     pub(crate) fn has(self, flags: u32) -> bool {
         self.0 & flags != 0

@@ -3,7 +3,7 @@
 //! When the half-open table is full, what it would keep goes into the SYN-ACK, and comes back with the acknowledgment. The initial sequence
 //! number is the parity of an epoch of 64 s, three bits for the segment size, and 28 bits of a keyed hash over all of it, the four-tuple,
 //! the peer's initial sequence number and the epoch. Whoever wants to forge one has to guess 28 bits for a tuple of his own choice, and
-//! what he gains is what a SYN would have brought him. The window shift and whether the peer takes SACK lie in the five low bits of the
+//! what he gains is what a SYN would have brought him. The window shift, and whether the peer takes SACK and ECN, lie in the six low bits of the
 //! timestamp, when the SYN had one; else they are lost, and not agreed on.
 
 use core::fmt;
@@ -27,12 +27,13 @@ const SEGMENT_SIZES: [u16; 8] = [48, 256, 536, 1220, 1360, 1440, 1460, 8940];
 const HASH_BITS: u32 = 28;
 const HASH_MASK: u32 = (1 << HASH_BITS) - 1;
 
-/// The bits of a timestamp that tell of options: a shift, [`NO_SHIFT`] for none, and [`SACK`].
-const OPTION_BITS: u32 = 5;
+/// The bits of a timestamp that tell of options: a shift, [`NO_SHIFT`] for none, [`SACK`] and [`ECN`].
+const OPTION_BITS: u32 = 6;
 const OPTION_MASK: u32 = (1 << OPTION_BITS) - 1;
 const SHIFT_MASK: u32 = 0b1111;
 const NO_SHIFT: u32 = 15;
 const SACK: u32 = 1 << 4;
+const ECN: u32 = 1 << 5;
 
 /// What a cookie tells of the SYN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,12 +67,8 @@ impl Told {
         } else {
             NO_SHIFT
         };
-        let sack = if self.offered.contains(Offered::SACK) {
-            SACK
-        } else {
-            0
-        };
-        shift | sack
+        let bit = |option, bit| if self.offered.contains(option) { bit } else { 0 };
+        shift | bit(Offered::SACK, SACK) | bit(Offered::ECN, ECN)
     }
 
     /// What an echoed timestamp tells.
@@ -84,7 +81,8 @@ impl Told {
             window_shift: if shift == NO_SHIFT { 0 } else { shift as u8 },
             offered: flag(echo.is_some(), Offered::TIMESTAMPS)
                 .with(flag(shift != NO_SHIFT, Offered::WINDOW_SCALE))
-                .with(flag(bits & SACK != 0, Offered::SACK)),
+                .with(flag(bits & SACK != 0, Offered::SACK))
+                .with(flag(bits & ECN != 0, Offered::ECN)),
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct TcpCounters {
     pub dropped_malformed: u64,
     /// Dropped: the checksum was wrong.
     pub dropped_checksum: u64,
+    /// Segments with text that arrived with the mark of congestion, on connections that use ECN (RFC 3168).
+    pub ecn_marks_received: u64,
+    /// Times that a peer's echo of congestion reduced the congestion window.
+    pub ecn_reductions: u64,
     /// SYNs that found the half-open table full and were answered with a SYN cookie (RFC 4987).
     pub syn_cookies_sent: u64,
     /// Connections that a SYN cookie opened; they are among `passive_opens`.

@@ -30,6 +30,9 @@ impl Offered {
     /// Selective acknowledgments (RFC 2018 section 2).
     pub(super) const SACK: Self = Self(1 << 2);
 
+    /// Explicit congestion notification (RFC 3168 section 6.1.1).
+    pub(super) const ECN: Self = Self(1 << 3);
+
     /// These and the others.
     pub(super) const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)

@@ -4,6 +4,7 @@ use super::Tcp;
 use super::arrival::Arrival;
 use super::congestion::{Algorithm, Congestion};
 use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
+use super::ecn;
 use super::half_open::{HalfOpen, Offered};
 use super::input::timestamp_clock;
 use super::loss::Reordering;
@@ -34,6 +35,7 @@ struct Agreed {
     peer_scale: Option<u8>,
     timestamps: bool,
     sack: bool,
+    ecn: bool,
     ts_recent: u32,
 }
 
@@ -122,10 +124,11 @@ impl Tcp {
             });
         let scales = self.config.window_scaling && (!answers || connection.flags.has(Has::SCALES));
         let syn = Syn {
-            flags: if answers {
-                Flags::SYN | Flags::ACK
-            } else {
-                Flags::SYN
+            flags: match (answers, connection.flags.has(Has::ECN)) {
+                (true, true) => Flags::SYN | Flags::ACK | Flags::ECE,
+                (true, false) => Flags::SYN | Flags::ACK,
+                (false, _) if self.asks_for_ecn(connection) => Flags::SYN | ecn::SETUP,
+                (false, _) => Flags::SYN,
             },
             seq: iss,
             ack: rcv_nxt,
@@ -267,6 +270,7 @@ impl Tcp {
             peer_scale: options.window_scale.filter(|_| self.config.window_scaling),
             timestamps: options.timestamps.is_some() && self.config.timestamps,
             sack: options.sack_permitted && self.config.sack,
+            ecn: self.agrees_on_ecn(self.connections.get(index), arrival.header.flags),
             ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
         };
         let connection = self.connections.get_mut(index);
@@ -352,7 +356,7 @@ impl Tcp {
     /// Answers the SYN of a half-open connection, for the first time or again.
     pub(super) fn send_syn_ack(&mut self, out: &mut Output<'_>, entry: &HalfOpen<FlowKey>, ts_offset: u32) {
         let syn = Syn {
-            flags: Flags::SYN | Flags::ACK,
+            flags: syn_ack_flags(entry.offered),
             seq: entry.iss,
             ack: entry.irs + 1,
             window_scale: entry
@@ -435,6 +439,7 @@ impl Tcp {
                 .then_some(entry.window_shift),
             timestamps: entry.offered.contains(Offered::TIMESTAMPS),
             sack: entry.offered.contains(Offered::SACK),
+            ecn: entry.offered.contains(Offered::ECN),
             ts_recent: entry.ts_recent,
         };
         agree(&self.config, out, &mut connection, agreed);
@@ -506,6 +511,9 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
     if agreed.sack {
         connection.flags.set(Has::SACK);
     }
+    if agreed.ecn {
+        connection.flags.set(Has::ECN);
+    }
     if agreed.timestamps {
         connection.flags.set(Has::TIMESTAMPS);
         connection.ts_recent = agreed.ts_recent;
@@ -516,6 +524,15 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
         config::Congestion::Fixed(bytes) => Algorithm::Fixed(bytes),
     };
     connection.congestion = Congestion::new(algorithm, connection.mss);
+}
+
+/// ECE alone grants what the SYN asked for (RFC 3168 section 6.1.1).
+pub(super) fn syn_ack_flags(offered: Offered) -> Flags {
+    if offered.contains(Offered::ECN) {
+        Flags::SYN | Flags::ACK | Flags::ECE
+    } else {
+        Flags::SYN | Flags::ACK
+    }
 }
 
 /// What a peer takes that announces no MSS.

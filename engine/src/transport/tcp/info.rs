@@ -16,6 +16,8 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// Both ends use selective acknowledgments (RFC 2018).
     pub sack: bool,
+    /// Both ends use explicit congestion notification (RFC 3168).
+    pub ecn: bool,
     /// The shift of the peer's windows; `None` without window scaling.
     pub snd_wscale: Option<u8>,
     /// The shift of our windows; `None` without window scaling.
@@ -92,6 +94,7 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         state: connection.state,
         timestamps: connection.flags.has(Has::TIMESTAMPS),
         sack: connection.flags.has(Has::SACK),
+        ecn: connection.flags.has(Has::ECN),
         snd_wscale: scales.then_some(connection.snd_scale),
         rcv_wscale: scales.then_some(connection.rcv_scale),
         snd_mss: u32::from(connection.mss),

@@ -81,6 +81,10 @@ impl Tcp {
         {
             remember_timestamp(connection, arrival.header.seq, tsval, out.now);
         }
+        if connection.flags.has(Has::ECN) {
+            self.on_ecn(index, arrival);
+        }
+        let connection = self.connections.get_mut(index);
         if connection.state == State::SynReceived && !self.on_syn_received_ack(out, index, arrival) {
             return;
         }

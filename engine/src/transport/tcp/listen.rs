@@ -225,6 +225,9 @@ impl Tcp {
         if self.config.sack && options.sack_permitted {
             offered = offered.with(Offered::SACK);
         }
+        if self.grants_ecn(arrival.header.flags) {
+            offered = offered.with(Offered::ECN);
+        }
         let entry = HalfOpen {
             key: *arrival.key,
             irs: arrival.header.seq,

@@ -13,6 +13,7 @@ mod connection;
 mod connections;
 mod cookie;
 mod counters;
+mod ecn;
 mod end;
 mod events;
 mod families;

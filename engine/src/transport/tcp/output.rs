@@ -2,6 +2,7 @@
 
 use super::Tcp;
 use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
+use super::ecn;
 use super::input::timestamp_clock;
 use super::loss::report;
 use super::options::{self, Timestamps};
@@ -223,6 +224,11 @@ impl Tcp {
         if sent > u32::from(connection.mss) {
             packet.segment_size = connection.mss;
         }
+        let (flags, traffic_class) = if connection.flags.has(Has::ECN) {
+            ecn::mark(connection, flags, text, sent)
+        } else {
+            (flags, connection.traffic_class)
+        };
         let timestamps = timestamps_of(connection, out.now);
         let mut header = EmitHeader {
             seq,
@@ -240,13 +246,22 @@ impl Tcp {
             self.point_at_urgent(index, &mut header);
             let connection = self.connections.get_mut(index);
             let sack = report::due(index, connection, &mut self.queues, &mut self.duplicate, sent);
-            report::write_headers(out.internet, packet, connection, &header, timestamps, &sack);
+            let key = &connection.key;
+            report::write_headers(
+                out.internet,
+                packet,
+                key,
+                traffic_class,
+                &header,
+                timestamps,
+                &sack,
+            );
         } else {
             write_headers(
                 out.internet,
                 packet,
                 &connection.key,
-                connection.traffic_class,
+                traffic_class,
                 &header,
                 timestamps,
             );

@@ -34,7 +34,7 @@ impl Tcp {
         packet: &mut Packet,
         flow: &Prospect,
     ) -> bool {
-        if flow.connection == NO_CONNECTION {
+        if flow.connection == NO_CONNECTION || flow.congested {
             return false;
         }
         let offset = usize::from(packet.transport_offset);

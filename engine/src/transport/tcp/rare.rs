@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::connection::Flags as Has;
 use super::path::Narrowed;
+use super::seq::SeqNumber;
 use super::trouble::SoftError;
 use super::urgent::Urgent;
 use super::user_timeout::Patience;
@@ -27,6 +28,8 @@ pub(super) struct Rare {
     pub(super) largest_receive_buffer: u32,
     /// How many octets the send queue holds, if not as many as configured.
     pub(super) send_buffer: Option<u32>,
+    /// SND.MAX when an echo of congestion reduced the window last.
+    pub(super) reduced: Option<SeqNumber>,
 }
 
 impl Tcp {

@@ -4,7 +4,7 @@ use super::Tcp;
 use super::arrival::Arrival;
 use super::cookie::Told;
 use super::half_open::{HalfOpen, Offered};
-use super::handshake::{Syn, default_mss, window_scale};
+use super::handshake::{Syn, default_mss, syn_ack_flags, window_scale};
 use super::input::timestamp_clock;
 use super::options::Timestamps;
 use super::segment::Flags;
@@ -32,7 +32,7 @@ impl Tcp {
         let offers = |option| cookie.told.offered.contains(option);
         let tsval = timestamp_clock(out.now).wrapping_add(self.isn.origin(&entry.key).timestamp_offset());
         let syn = Syn {
-            flags: Flags::SYN | Flags::ACK,
+            flags: syn_ack_flags(cookie.told.offered),
             seq: cookie.iss,
             ack: entry.irs + 1,
             window_scale: offers(Offered::WINDOW_SCALE).then(|| window_scale(&self.config)),

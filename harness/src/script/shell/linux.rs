@@ -1,6 +1,6 @@
 //! Linux's settings.
 
-use handfast::config::Config;
+use handfast::config::{Config, Ecn};
 use handfast::time::Duration;
 
 /// Sets what is called `name` under `net.ipv4` or `net.core`. `None` when the engine has nothing of the kind, or not with that value.
@@ -19,6 +19,14 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "tcp_timestamps" => tcp.timestamps = last != 0,
         "tcp_window_scaling" => tcp.window_scaling = last != 0,
         "tcp_sack" => tcp.sack = last != 0,
+        "tcp_ecn" => {
+            tcp.ecn = match last {
+                0 => Ecn::Off,
+                1 => Ecn::Always,
+                2 => Ecn::WhenAsked,
+                _ => return None,
+            };
+        }
         "tcp_syn_retries" => tcp.syn_retries = u8::try_from(last).ok()?,
         "tcp_synack_retries" => tcp.syn_ack_retries = u8::try_from(last).ok()?,
         "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
@@ -57,8 +65,6 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         | "rmem_max"
         | "wmem_max"
         | "netdev_max_backlog" => true,
-        // Off, or on demand: what arrives in such a script tells whether that is enough.
-        "tcp_ecn" => value == 0 || value == 2,
         // DSACK, RACK, tail loss probes, undo and the three duplicates are always there.
         "tcp_dsack" | "tcp_recovery" => value == 1,
         "tcp_early_retrans" => value == 3 || value == 4,

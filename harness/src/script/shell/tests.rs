@@ -29,7 +29,7 @@ fn nothing_is_passed_over_in_silence() {
     for command in [
         "ip route add x",
         "sysctl -q net.ipv4.tcp_made_up=1",
-        "sysctl -q net.ipv4.tcp_ecn=1",
+        "sysctl -q net.ipv4.tcp_ecn=5",
         "sysctl -q tcp_ecn",
         "sysctl net.inet.tcp.made_up=1",
         "sysctl net.inet.tcp.syncookies=1",

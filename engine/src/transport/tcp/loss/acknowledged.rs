@@ -287,6 +287,7 @@ impl Loss {
     fn begin_reduction(&mut self, connection: &mut Connection, delivered: &Delivered) {
         let flight = connection.snd_max - connection.snd_una;
         connection.congestion.on_congestion(flight);
+        connection.flags.set(Has::ECN_REDUCED);
         let newly = delivered.sacked + delivered.acknowledged;
         let recover_fs = (flight + newly).saturating_sub(self.scoreboard.sacked());
         self.prr = Prr::new(recover_fs, connection.congestion.ssthresh());

@@ -2,6 +2,7 @@
 
 use crate::frame::Packet;
 use crate::internet::{Internet, protocol};
+use crate::transport::flow::FlowKey;
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
@@ -93,19 +94,19 @@ pub(in crate::transport::tcp) fn due(
 pub(in crate::transport::tcp) fn write_headers(
     internet: &mut Internet,
     packet: &mut Packet,
-    connection: &Connection,
+    key: &FlowKey,
+    traffic_class: u8,
     header: &EmitHeader,
     timestamps: Option<Timestamps>,
     sack: &SackBlocks,
 ) {
-    let key = &connection.key;
     let options_len = options::segment_len(timestamps.is_some(), sack.as_slice().len());
     let bytes = internet.begin(
         packet,
         &key.local,
         &key.remote,
         protocol::TCP,
-        connection.traffic_class,
+        traffic_class,
         HEADER_LEN + options_len,
     );
     let (fixed, rest) = bytes.split_first_chunk_mut().expect("as long as asked for");

@@ -59,6 +59,7 @@ impl Tcp {
         }
         let flight = connection.snd_max - connection.snd_una;
         connection.congestion.on_retransmission_timeout(flight, again);
+        connection.flags.set(Has::ECN_REDUCED);
         loss.phase = Phase::Timeout;
         loss.give_up_on_all(connection, again);
         loss.rto_at = Some(rto_at);
