@@ -4,7 +4,8 @@
 //!   application   handles, readiness events, streams            (layer 4)
 //!   transport     flow table, ports, timers; udp, tcp           (layer 3)
 //!   internet      IPv4, IPv6, ICMP                              (layer 2)
-//!   link          Device: memory, socket, tun; Impair, Capture  (layer 1)
+//!   link          Ethernet; Device: memory, socket, tun,        (layer 1)
+//!                 packet, xdp; around them Impair, Capture
 //!   ─────────────────────────────────────────────────────────────────────
 //!   frame         memory that the layers hand to each other     (common ground)
 //!   arch          what needs the processor                      (common ground)

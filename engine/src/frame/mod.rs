@@ -14,6 +14,7 @@
 
 mod carver;
 mod chunk;
+mod ledger;
 mod loan;
 mod mapping;
 mod packet;
@@ -26,6 +27,7 @@ mod unique;
 
 pub use carver::Carver;
 pub use chunk::{Credit, CreditList, RxChunk};
+pub use ledger::Ledger;
 pub use loan::Loan;
 pub use packet::{Checksum, HEADER_CAPACITY, MAX_PIECES, Packet};
 pub use payload::Payload;

@@ -53,6 +53,11 @@ impl Payload {
         }
     }
 
+    /// The pool and the slot that hold the bytes; `None` for `'static` ones.
+    pub(super) fn place(&self) -> Option<(&Rc<PoolInner>, u32)> {
+        self.pool.as_ref().map(|pool| (pool, self.slot))
+    }
+
     pub(super) fn borrowed(pool: Rc<PoolInner>, slot: u32, loan: &Loan) -> Self {
         Self {
             first: NonNull::from(&**loan).cast(),

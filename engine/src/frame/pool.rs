@@ -252,6 +252,22 @@ impl PoolInner {
         self.classes[0].slots + self.classes[1].slots
     }
 
+    /// Small slots and large ones.
+    pub(super) fn slot_counts(&self) -> (u32, u32) {
+        (self.classes[0].slots, self.classes[1].slots)
+    }
+
+    /// The slot that the byte at `offset` of the mapping belongs to.
+    pub(super) fn slot_at(&self, offset: u64) -> Option<u32> {
+        let (small, large) = self.slot_counts();
+        let first_large = u64::from(small) * SMALL_SLOT as u64;
+        let slot = match offset.checked_sub(first_large) {
+            None => offset / SMALL_SLOT as u64,
+            Some(behind) => u64::from(small) + behind / LARGE_SLOT as u64,
+        };
+        u32::try_from(slot).ok().filter(|&slot| slot < small + large)
+    }
+
     fn size_of(&self, slot: u32) -> Size {
         if slot < self.classes[1].first {
             Size::Small

@@ -38,6 +38,8 @@ pub mod tun;
 mod virtio;
 #[cfg(target_os = "linux")]
 pub mod wait;
+#[cfg(target_os = "linux")]
+pub mod xdp;
 
 /// Payload bytes of the largest virtual segment for devices of the kernel: with all headers within the 65,535 bytes of an IP packet.
 #[cfg(target_os = "linux")]

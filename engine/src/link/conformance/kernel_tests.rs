@@ -5,6 +5,7 @@ use crate::link::Medium;
 use crate::link::namespace::{isolated, open, set_up, veth, without_ipv6};
 use crate::link::packet::{Delivery, PacketConfig, PacketDevice};
 use crate::link::tun::{TunConfig, TunDevice};
+use crate::link::xdp::{Attachment, XdpConfig, XdpDevice};
 
 /// As [`Ends::new`] where the system lets us.
 fn ends(connect: fn(&[FramePool; 2]) -> Option<Connected>) -> Option<Ends> {
@@ -75,8 +76,8 @@ fn boxed(ends: (impl Device + 'static, impl Device + 'static)) -> Connected {
     (Box::new(ends.0), Box::new(ends.1))
 }
 
-fn reversed((near, far): (TunDevice, PacketDevice)) -> Connected {
-    (Box::new(far), Box::new(near))
+fn reversed(ends: (impl Device + 'static, impl Device + 'static)) -> Connected {
+    (Box::new(ends.1), Box::new(ends.0))
 }
 
 conforms_in_the_kernel!(tun_sends, |pools| tunnel(pools, Medium::Ip, true).map(boxed));
@@ -104,6 +105,29 @@ conforms_in_the_kernel!(packet_socket_without_offloads, |pools| {
         ..PacketConfig::new("")
     };
     cable(pools, &config)
+});
+
+/// An AF_XDP device and a packet socket on the two ends of a cable.
+fn steered(pools: &[FramePool; 2], attachment: Attachment) -> Option<(XdpDevice, PacketDevice)> {
+    veth("near", "far", MTU);
+    let config = XdpConfig {
+        attachment,
+        ..XdpConfig::new("near")
+    };
+    let near = open(XdpDevice::new(&config, pools[0].clone()))?;
+    let far = open(PacketDevice::new(&PacketConfig::new("far"), pools[1].clone()))?;
+    Some((near, far))
+}
+
+conforms_in_the_kernel!(xdp_sends, |pools| steered(pools, Attachment::Generic).map(boxed));
+conforms_in_the_kernel!(xdp_sends_native, |pools| {
+    steered(pools, Attachment::Native).map(boxed)
+});
+conforms_in_the_kernel!(xdp_receives, |pools| {
+    steered(pools, Attachment::Generic).map(reversed)
+});
+conforms_in_the_kernel!(xdp_receives_native, |pools| {
+    steered(pools, Attachment::Native).map(reversed)
 });
 
 #[test]

@@ -23,6 +23,17 @@ pub(in crate::link) struct Interface {
     name: InterfaceName,
 }
 
+/// What an interface does to packets that are sent through it (`<linux/ethtool.h>`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::link) enum Feature {
+    /// Computes checksums.
+    SendChecksums = 0x17,
+    /// Cuts runs of TCP segments.
+    TcpSegmentation = 0x1f,
+    /// Takes runs of segments from the stack, whoever cuts them.
+    Segmentation = 0x24,
+}
+
 /// A name as the kernel takes it: at most 15 bytes and a zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::link) struct InterfaceName([u8; libc::IFNAMSIZ]);
@@ -77,7 +88,8 @@ impl Interface {
     }
 
     fn ask(&self, code: c_ulong, request: &mut ifreq, step: &'static str) -> Result<(), OpenError> {
-        // SAFETY: `code` is one of the SIOCGIF and SIOCSIF calls below, each of which reads and writes one `ifreq`, which is alive.
+        // SAFETY: `code` is one of the calls below, each of which reads and writes one `ifreq` and, for SIOCETHTOOL, the two words that it
+        // points to, all of which are alive.
         let result = unsafe { libc::ioctl(self.socket.as_raw_fd(), code as _, &raw mut *request) };
         if result >= 0 {
             return Ok(());
@@ -170,6 +182,18 @@ impl Interface {
             libc::SIOCSIFFLAGS as c_ulong,
             &mut request,
             "bringing the interface up",
+        )
+    }
+
+    /// Leaves a feature to those who send.
+    pub(in crate::link) fn switch_off(&self, feature: Feature) -> Result<(), OpenError> {
+        let mut command = [feature as u32, 0];
+        let mut request = self.name.request();
+        request.ifr_ifru.ifru_data = command.as_mut_ptr().cast();
+        self.ask(
+            libc::SIOCETHTOOL as c_ulong,
+            &mut request,
+            "changing what the interface does to packets",
         )
     }
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 use core::slice;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -41,6 +41,24 @@ impl Mapped {
         })
     }
 
+    /// A mapping of nothing, for tests of what is done with one.
+    #[cfg(test)]
+    pub(super) fn anonymous(len: usize) -> io::Result<Self> {
+        // SAFETY: the kernel chooses the address, so nothing else is mapped over.
+        let base = unsafe {
+            rustix::mm::mmap_anonymous(
+                ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        }?;
+        Ok(Self {
+            base: NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?,
+            len,
+        })
+    }
+
     /// The 32-bit word at `offset`.
     ///
     /// # Panics
@@ -50,6 +68,17 @@ impl Mapped {
         assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
         // SAFETY: the word is inside the mapping, aligned as the mapping is to pages, and is only ever used as an atomic by us.
         unsafe { AtomicU32::from_ptr(self.base.add(offset).cast().as_ptr()) }
+    }
+
+    /// The 64-bit word at `offset`.
+    ///
+    /// # Panics
+    /// As [`Mapped::word`].
+    #[inline]
+    pub(in crate::link) fn double_word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
+        // SAFETY: as for `word`.
+        unsafe { AtomicU64::from_ptr(self.base.add(offset).cast().as_ptr()) }
     }
 
     /// Bytes that are ours to read until we give them back; `None` when they do not lie in the mapping.

@@ -24,7 +24,17 @@ pub(in crate::link) enum SocketOption {
     PacketIgnoreOutgoing,
     /// Whether packets go past the interface's queues (`packet(7)`).
     PacketBypassQueues,
+    /// Whether the kernel leaves an interface's interrupts off while the application polls (`socket(7)`).
+    PreferBusyPoll,
+    /// For how many microseconds a call polls the interface (`socket(7)`).
+    BusyPoll,
+    /// How many packets one poll of the interface handles.
+    BusyPollBudget,
 }
+
+/// Options of `<asm-generic/socket.h>` that the crate for such constants lacks.
+const SO_PREFER_BUSY_POLL: i32 = 69;
+const SO_BUSY_POLL_BUDGET: i32 = 70;
 
 /// Sets an option.
 ///
@@ -41,6 +51,9 @@ pub(in crate::link) fn set(socket: BorrowedFd<'_>, option: SocketOption, value: 
         SocketOption::PacketVirtioHeader => (libc::SOL_PACKET, libc::PACKET_VNET_HDR),
         SocketOption::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
         SocketOption::PacketBypassQueues => (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS),
+        SocketOption::PreferBusyPoll => (libc::SOL_SOCKET, SO_PREFER_BUSY_POLL),
+        SocketOption::BusyPoll => (libc::SOL_SOCKET, libc::SO_BUSY_POLL),
+        SocketOption::BusyPollBudget => (libc::SOL_SOCKET, SO_BUSY_POLL_BUDGET),
     };
     let value: libc::c_int = value;
     // SAFETY: the address and the length are those of a live integer, which the call only reads.
