@@ -91,6 +91,7 @@ impl<D: Device> Host<D> {
             result
         });
         while !other.is_finished() {
+            assert!(self.start.elapsed() < PATIENCE, "{:#?}", self.engine.counters());
             let now = Instant::ZERO + self.start.elapsed().into();
             let progress = self.engine.poll(now, Budget::default());
             while self.engine.poll_event().is_some() {}

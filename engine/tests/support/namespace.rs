@@ -7,7 +7,8 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
 use std::{fs, panic, thread};
 
 use handfast::link::error::OpenError;
@@ -79,6 +80,18 @@ pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
     for end in [near, far] {
         set_up(end, true);
     }
+    for end in [near, far] {
+        await_queue(end);
+    }
+}
+
+/// An interface sends nothing of the kernel's before the kernel has noticed, in its own time, that the other end is up as well.
+fn await_queue(interface: &str) {
+    let request = Message::interface(index(interface), 0);
+    let sends_nothing = |link: &[u8]| link.windows(5).any(|name| name == b"noop\0");
+    while sends_nothing(&request.exchange(libc::RTM_GETLINK, 0)) {
+        thread::yield_now();
+    }
 }
 
 /// Takes an interface up or down.
@@ -99,6 +112,27 @@ pub(crate) fn add_address(interface: &str, address: IpAddr, prefix: u8) {
         .attribute(libc::IFA_LOCAL, &octets)
         .attribute(libc::IFA_ADDRESS, &octets)
         .send(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+    if address.is_ipv6() {
+        await_local_route(&octets);
+    }
+}
+
+/// An IPv6 address is an address to packets that arrive only when the kernel has noticed, in its own time, that the interface is up.
+fn await_local_route(octets: &[u8]) {
+    let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    let route = format!("{digits} 80 ");
+    let routes = || fs::read_to_string("/proc/thread-self/net/ipv6_route").expect("the kernel's routes");
+    while !routes().lines().any(|line| line.starts_with(&route)) {
+        thread::yield_now();
+    }
+}
+
+/// A socket that fails a test rather than letting it wait for ever.
+pub(crate) fn udp_socket(address: IpAddr, port: u16) -> UdpSocket {
+    let socket = UdpSocket::bind((address, port)).expect("the address is the kernel's");
+    let patience = Some(Duration::from_secs(20));
+    socket.set_read_timeout(patience).expect("a time limit");
+    socket
 }
 
 pub(crate) fn index(interface: &str) -> u32 {
@@ -139,8 +173,16 @@ impl Message {
 
     /// Sends the message and expects that the kernel agrees.
     fn send(&self, kind: u16, flags: i32) {
+        let answer = self.exchange(kind, flags | libc::NLM_F_ACK);
+        let code = answer.first_chunk().expect("an answer has a code");
+        let code = i32::from_ne_bytes(*code);
+        assert_eq!(code, 0, "{}", io::Error::from_raw_os_error(-code));
+    }
+
+    /// Sends the message and gives what stands behind the header of the answer.
+    fn exchange(&self, kind: u16, flags: i32) -> Vec<u8> {
         const HEADER: usize = 16;
-        let flags = (flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
+        let flags = (flags | libc::NLM_F_REQUEST) as u16;
         let mut bytes = ((HEADER + self.0.len()) as u32).to_ne_bytes().to_vec();
         bytes.extend_from_slice(&kind.to_ne_bytes());
         bytes.extend_from_slice(&flags.to_ne_bytes());
@@ -150,10 +192,8 @@ impl Message {
         let socket =
             Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol)).expect("a socket");
         socket.send(&bytes).expect("the kernel listens");
-        let mut answer = [0; 4096];
+        let mut answer = vec![0; 16 << 10];
         let len = io::Read::read(&mut &socket, &mut answer).expect("the kernel answers");
-        let code = answer[HEADER..len].first_chunk().expect("an answer has a code");
-        let code = i32::from_ne_bytes(*code);
-        assert_eq!(code, 0, "{}", io::Error::from_raw_os_error(-code));
+        answer[HEADER..len].to_vec()
     }
 }

@@ -1,8 +1,8 @@
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 
 use super::*;
 use crate::frame::PoolConfig;
-use crate::link::namespace::{add_address, isolated, open, set_up, veth, without_ipv6};
+use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, veth, without_ipv6};
 use crate::time::Duration;
 
 const NOW: Instant = Instant::ZERO;
@@ -173,7 +173,7 @@ fn checksums_that_the_kernel_left_unfinished_are_vouched_for_with_and_without_of
             let Some(mut far) = open(PacketDevice::new(&config, pool)) else {
                 return;
             };
-            let sender = UdpSocket::bind("10.0.0.1:0").unwrap();
+            let sender = udp_socket([10, 0, 0, 1].into(), 0);
             sender.set_broadcast(true).unwrap();
             sender.send_to(b"unfinished", "10.0.0.255:9").unwrap();
             let mut batch = PacketQueue::with_capacity(4);

@@ -1,10 +1,10 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
 use crate::frame::{PoolConfig, Purpose};
-use crate::link::namespace::{add_address, isolated, open, set_up, without_ipv6};
+use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, without_ipv6};
 use crate::link::sys::option::{self, SocketOption};
 
 const NOW: Instant = Instant::ZERO;
@@ -84,7 +84,7 @@ fn datagrams_that_arrive_as_one_are_taken_apart() {
             (IpAddr::from(OURS), IpAddr::from(THEIRS)),
             (OURS_V6.into(), THEIRS_V6.into()),
         ] {
-            let sender = UdpSocket::bind((theirs, 0)).unwrap();
+            let sender = udp_socket(theirs, 0);
             option::set(sender.as_fd(), SocketOption::UdpSegment, 1000).unwrap();
             let sent = pattern(10_500);
             sender.send_to(&sent, (ours, 9)).unwrap();
@@ -106,7 +106,7 @@ fn a_virtual_segment_leaves_as_datagrams_with_their_checksums() {
             return;
         };
         for (theirs, v6) in [(IpAddr::from(THEIRS), false), (THEIRS_V6.into(), true)] {
-            let receiver = UdpSocket::bind((theirs, 6)).unwrap();
+            let receiver = udp_socket(theirs, 6);
             let mut batch = PacketQueue::with_capacity(4);
             let sent = pattern(40_300);
             build(batch.push().unwrap(), &pool, v6, &sent, 1400);
@@ -152,7 +152,7 @@ fn an_interface_that_goes_down_loses_packets_and_comes_back() {
             return;
         };
         add_address(&device.name(), THEIRS.into(), 24);
-        let receiver = UdpSocket::bind((THEIRS, 6)).unwrap();
+        let receiver = udp_socket(THEIRS.into(), 6);
         let mut batch = PacketQueue::with_capacity(4);
         set_up(&device.name(), false);
         build(batch.push().unwrap(), &pool, false, b"lost", 0);
@@ -203,7 +203,7 @@ fn a_pool_without_frames_leaves_packets_in_the_kernel() {
         };
         let held: Vec<_> =
             std::iter::from_fn(|| pool.allocate(Purpose::Control, crate::frame::Size::Small)).collect();
-        let sender = UdpSocket::bind((THEIRS, 0)).unwrap();
+        let sender = udp_socket(THEIRS.into(), 0);
         sender.send_to(b"patience", (OURS, 9)).unwrap();
         let mut batch = PacketQueue::with_capacity(4);
         assert_eq!(device.receive(NOW, &mut batch), 0);

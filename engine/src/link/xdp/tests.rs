@@ -1,10 +1,10 @@
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
 use crate::frame::PoolConfig;
-use crate::link::namespace::{add_address, isolated, open, set_up, veth, without_ipv6};
+use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, veth, without_ipv6};
 use crate::link::packet::{PacketConfig, PacketDevice};
 
 const NOW: Instant = Instant::ZERO;
@@ -306,7 +306,7 @@ fn the_kernel_can_be_told_to_finish_its_checksums() {
             return;
         };
         add_address("far", Ipv4Addr::new(10, 0, 0, 1).into(), 24);
-        let sender = UdpSocket::bind("10.0.0.1:0").unwrap();
+        let sender = udp_socket([10, 0, 0, 1].into(), 0);
         sender.set_broadcast(true).unwrap();
         let mut arrives_finished = || {
             sender.send_to(b"odd", "10.0.0.255:9").unwrap();
