@@ -189,6 +189,8 @@ pub struct TcpConfig {
     /// Retransmissions, or probes of a closed window, answered or not, before a closed connection is given up. 8, Linux's choice: some
     /// 100 s.
     pub orphan_retries: u8,
+    /// Send smaller segments when full ones bring nothing but timeouts, because a router may drop them and not say so (RFC 4821). True.
+    pub black_hole_detection: bool,
     /// Offer and use timestamps (RFC 7323). True.
     pub timestamps: bool,
     /// Offer and use window scaling (RFC 7323). True.
@@ -281,6 +283,7 @@ impl Default for TcpConfig {
             connect_timeout: None,
             orphans: 65_536,
             orphan_retries: 8,
+            black_hole_detection: true,
             timestamps: true,
             window_scaling: true,
             sack: true,

@@ -129,6 +129,8 @@ impl Settings {
         // The largest for which Linux's default, a shift of 8, still does.
         config.tcp.receive_buffer = 65_535 << 8;
         config.tcp.send_buffer = 4 << 20;
+        // As Linux has it unless tcp_mtu_probing is set.
+        config.tcp.black_hole_detection = false;
         if let Some((value, _)) = only_value(script, "SO_SNDBUF")? {
             config.tcp.send_buffer = doubled(value);
         }

@@ -43,7 +43,8 @@ use self::verdict::Failure;
 pub(crate) enum Profile {
     /// Every field, and times to a step of the engine's timers unless the script has a tolerance
     Exact,
-    /// Options in any order, windows of at least the expected size, PSH anywhere, times as packetdrill tolerates them
+    /// Options in any order, windows of at least the expected size, PSH anywhere, a FIN on the text or behind it, times as packetdrill
+    /// tolerates them
     Lenient,
 }
 

@@ -82,6 +82,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         if connection.all_acknowledged() {
             connection.retransmit_at = Deadline::NEVER;
+            connection.flags.clear(Has::SMALL_SENT);
         } else {
             let deadline = now + connection.first_timeout();
             connection.retransmit_at = Deadline::at(deadline);

@@ -75,6 +75,9 @@ impl Flags {
     /// The congestion window is what held the sender back when it sent last (RFC 7661).
     pub(crate) const WINDOW_LIMITED: u32 = 1 << 21;
 
+    /// A segment that was not full has been sent since everything was acknowledged.
+    pub(crate) const SMALL_SENT: u32 = 1 << 29;
+
     /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
     pub(crate) const KEEPS_ALIVE: u32 = 1 << 30;
     /// Something is kept of it beside the connection, in `Tcp::rare`.

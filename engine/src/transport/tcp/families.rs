@@ -285,6 +285,11 @@ impl HalfOpens {
         })
     }
 
+    /// How long the SYN-ACK has been on its way, where that is known.
+    pub(super) fn round_trip(&mut self, flow: Flow, now: Instant) -> Option<Duration> {
+        on_half_open!(self, flow, |table, id| table.round_trip(id, now))
+    }
+
     pub(super) fn remove(&mut self, flow: Flow) {
         on_half_open!(self, flow, |table, id| {
             table.remove(id);

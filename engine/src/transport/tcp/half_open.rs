@@ -198,6 +198,17 @@ impl<K: CompactKey> HalfOpenTable<K> {
         (slot.place != Place::Free).then_some(&slot.entry)
     }
 
+    /// How long the SYN-ACK of an entry has been on its way, rounded down to milliseconds. `None` when it was sent again, so that nobody
+    /// knows which one is answered (RFC 6298 section 3), and when it is less than one.
+    pub(super) fn round_trip(&mut self, id: u32, now: Instant) -> Option<Duration> {
+        self.clock.observe(now);
+        let slot = &self.slots[id as usize];
+        let first = self.levels.first()?.timeout;
+        let left = self.clock.remaining(slot.deadline, self.longest_timeout);
+        let passed = first.saturating_sub(left);
+        (slot.retransmissions == 0 && passed > 0).then(|| Duration::from_millis(u64::from(passed)))
+    }
+
     /// How often the SYN-ACK of an entry was sent again.
     #[cfg(test)]
     pub(super) fn retransmissions(&self, id: u32) -> u8 {

@@ -443,6 +443,11 @@ impl Tcp {
             ts_recent: entry.ts_recent,
         };
         agree(&self.config, out, &mut connection, agreed);
+        if let Some(flow) = flow
+            && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
+        {
+            connection.rtt.sample(round_trip);
+        }
         let (snd_nxt, rcv_nxt) = (entry.iss + 1, entry.irs + 1);
         connection.state = State::Established;
         connection.flags.set(Has::PASSIVE);

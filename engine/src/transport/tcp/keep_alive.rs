@@ -103,6 +103,8 @@ impl Tcp {
         }
         // One probe that is lost proves nothing (MUST-29).
         if watch.unanswered >= watch.rule.probes {
+            // Whoever is there after all learns of it, as Linux has it.
+            self.send_reset(out, index);
             return self.fail(index, ConnectionError::TimedOut);
         }
         watch.unanswered += 1;

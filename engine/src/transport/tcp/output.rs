@@ -126,7 +126,9 @@ impl Tcp {
                 .ok_or(QueueFull)?;
             self.book(out, index, sent);
             if sent == unsent {
-                note_limit(self.connections.get_mut(index));
+                let connection = self.connections.get_mut(index);
+                note_limit(connection);
+                note_small(connection, sent);
                 return Ok(());
             }
         }
@@ -362,12 +364,22 @@ pub(super) fn sendable(connection: &Connection, usable: u32, unsent: u32, max_se
     (usable > 0 && (all || half_of_largest_window)).then_some(usable)
 }
 
-/// Nagle: a small segment waits while anything is outstanding, unless the application switched that off, or has written urgent data, or
-/// nothing will follow it.
+/// Nagle: a small segment waits while another one is outstanding, unless the application switched that off, or has written urgent data, or
+/// nothing will follow it. One behind full segments only may go (RFC 9293 appendix A.3): the rest of a large write need not wait for a
+/// delayed acknowledgment.
 #[inline]
 fn may_send_small(connection: &Connection, in_flight: u32) -> bool {
+    let flags = connection.flags;
     in_flight == 0
-        || connection
-            .flags
-            .has(Has::NO_DELAY | Has::FIN_QUEUED | Has::SENDS_URGENT)
+        || !flags.has(Has::SMALL_SENT)
+        || flags.has(Has::NO_DELAY | Has::FIN_QUEUED | Has::SENDS_URGENT)
+}
+
+/// Remembers that the last of what was `sent` is no full segment.
+#[inline]
+pub(super) fn note_small(connection: &mut Connection, sent: u32) {
+    let mss = u32::from(connection.mss);
+    if sent < mss || !sent.is_multiple_of(mss) {
+        connection.flags.set(Has::SMALL_SENT);
+    }
 }

@@ -117,7 +117,7 @@ impl Tcp {
         if retries == R1 {
             self.note_trouble(index, SoftError::Unanswered);
         }
-        if retries >= R1 {
+        if retries >= R1 && self.config.black_hole_detection {
             self.suspect_black_hole(index, out.now);
         } else if first {
             self.judge_trial(index, out.now);

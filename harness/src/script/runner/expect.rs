@@ -131,7 +131,28 @@ impl Runner {
                 }
             }
         }
+        self.join_fin(&mut whole, wanted, limit)?;
         Ok(whole)
+    }
+
+    /// A FIN right behind the text counts as one on its last segment, unless every packet counts.
+    fn join_fin(&mut self, whole: &mut Seen, wanted: &Tcp, limit: Instant) -> Result<(), Stop> {
+        let Body::Tcp(tcp) = &mut whole.packet.body else {
+            return Ok(());
+        };
+        let lacks_fin = wanted.flags & !tcp.flags & FIN != 0 && wanted.len > 0 && tcp.len == wanted.len;
+        if !self.lenient || self.world.settings.strict_segments || !lacks_fin {
+            return Ok(());
+        }
+        let Some(next) = self.next_sent(limit)? else {
+            return Ok(());
+        };
+        let seen = self.seen(&next)?;
+        match &seen.packet.body {
+            Body::Tcp(part) if seen.ends == whole.ends && is_fin_behind(tcp, part) => join(tcp, part),
+            _ => self.world.host().sent().push_front(next),
+        }
+        Ok(())
     }
 
     fn learn(&mut self, flow: usize, expected: &Packet, live: &Seen) {
@@ -214,6 +235,16 @@ fn continues(whole: &Tcp, part: &Tcp) -> bool {
         && whole.flags & FIN == 0
         && part.ack == whole.ack
         && part.window == whole.window
+}
+
+/// Whether `part` is the FIN alone that follows `whole`.
+fn is_fin_behind(whole: &Tcp, part: &Tcp) -> bool {
+    let edge = !(PSH | FIN);
+    part.len == 0
+        && part.flags & FIN != 0
+        && part.seq == whole.seq.wrapping_add(whole.len)
+        && part.flags & edge == whole.flags & edge
+        && part.ack == whole.ack
 }
 
 fn join(whole: &mut Tcp, part: &Tcp) {

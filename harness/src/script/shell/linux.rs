@@ -31,6 +31,7 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "tcp_synack_retries" => tcp.syn_ack_retries = u8::try_from(last).ok()?,
         "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
         "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
+        "tcp_mtu_probing" if last <= 1 => tcp.black_hole_detection = last == 1,
         "tcp_rmem" => tcp.receive_buffer = last,
         "tcp_wmem" => tcp.send_buffer = last,
         "ip_default_ttl" => config.ttl = u8::try_from(last).ok()?,
@@ -72,7 +73,6 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         "tcp_reordering" => value == 3,
         "tcp_rfc1337" => value == 1,
         "tcp_fastopen"
-        | "tcp_mtu_probing"
         | "tcp_slow_start_after_idle"
         | "tcp_syncookies"
         | "tcp_abort_on_overflow"

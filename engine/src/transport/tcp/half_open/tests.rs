@@ -73,6 +73,22 @@ fn the_syn_ack_is_sent_again_after_each_timeout_and_then_no_more() {
 }
 
 #[test]
+fn the_answer_to_the_first_syn_ack_measures_the_path() {
+    let mut table = table(1);
+    let id = table.insert(entry(1), START).unwrap();
+    let after = |millis| START + Duration::from_millis(millis);
+    assert_eq!(table.round_trip(id, START), None, "less than the clock's step");
+    assert_eq!(table.round_trip(id, after(30)), Some(Duration::from_millis(30)));
+    assert_eq!(table.due(after(1000)), Some(id));
+    assert!(table.rearm(id, after(1000)));
+    assert_eq!(
+        table.round_trip(id, after(1030)),
+        None,
+        "of two, nobody knows which"
+    );
+}
+
+#[test]
 fn years_and_backward_steps_of_the_clock_do_no_harm() {
     let mut table = table(1);
     let id = table.insert(entry(1), START).unwrap();

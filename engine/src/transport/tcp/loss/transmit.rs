@@ -4,7 +4,7 @@ use super::Phase;
 use crate::internet::Output;
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
-use crate::transport::tcp::output::{QueueFull, Text, sendable, timestamps_of};
+use crate::transport::tcp::output::{QueueFull, Text, note_small, sendable, timestamps_of};
 use crate::transport::tcp::segment::Flags;
 use crate::transport::tcp::seq::SeqNumber;
 
@@ -132,6 +132,7 @@ impl Tcp {
         loss.prr.note_sent(sent);
         // Until the gap is closed, an acknowledgment says nothing of the round-trip time.
         connection.flags.clear(Has::RTT_RUNNING);
+        note_small(connection, sent);
         if loss.rto_at.is_none() {
             loss.rto_at = connection.retransmit_at.instant();
         }
