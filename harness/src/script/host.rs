@@ -27,8 +27,8 @@ pub(super) struct Restless;
 impl Host {
     pub(super) fn new(config: &Config, mtu: u32, now: Instant) -> Self {
         let pool = FramePool::new(PoolConfig {
-            small_slots: 4096,
-            large_slots: 64,
+            small_slots: 1024,
+            large_slots: 8,
             loans: 16,
             ..PoolConfig::default()
         });

@@ -24,6 +24,7 @@ mod parser;
 mod runner;
 mod shell;
 mod sockets;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,5 +1,6 @@
 //! The scripts of this project, and what the runner makes of scripts that are wrong.
 
+mod index;
 mod language;
 mod wrong;
 

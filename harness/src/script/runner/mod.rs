@@ -6,6 +6,7 @@ mod time;
 
 use std::collections::{HashMap, VecDeque};
 
+use handfast::application::TcpHandle;
 use handfast::time::Instant;
 
 use self::blocking::Blocked;
@@ -18,6 +19,7 @@ use super::info;
 use super::lexer::Position;
 use super::packet::{Body, Icmp, Packet, Quoted};
 use super::shell;
+use super::stopwatch::Stopwatch;
 use super::tree::{Event, Script, What};
 use super::verdict::{Failure, Stop, Verdict};
 use super::world::World;
@@ -37,6 +39,8 @@ pub(super) struct Runner {
     trace: VecDeque<String>,
     /// What was not as expected where it need not be.
     warnings: Vec<Failure>,
+    /// One for each connection; `None` when the script asks for no times.
+    stopwatches: Option<HashMap<TcpHandle, Stopwatch>>,
 }
 
 impl Runner {
@@ -82,6 +86,7 @@ impl Runner {
             variables: HashMap::new(),
             trace: VecDeque::new(),
             warnings: Vec::new(),
+            stopwatches: asks_for_times(script).then(HashMap::new),
         })
     }
 
@@ -129,6 +134,7 @@ impl Runner {
                 .map_err(|restless| (at, restless.into()))?;
         }
         self.look_again()?;
+        self.look_at_stopwatches();
         if self.world.is_running() {
             let audit = self.world.engine().pool().audit();
             audit.map_err(|broken| {
@@ -163,6 +169,7 @@ impl Runner {
             .step(limit_of_step)
             .map_err(|restless| (at, restless.into()))?;
         self.look_again()?;
+        self.look_at_stopwatches();
         Ok(self.world.now() < limit)
     }
 
@@ -234,11 +241,32 @@ impl Runner {
         )))
     }
 
+    /// Notes what the connections are doing.
+    fn look_at_stopwatches(&mut self) {
+        let Some(stopwatches) = &mut self.stopwatches else {
+            return;
+        };
+        let (now, blocked) = (self.world.now(), self.blocked.is_some());
+        let streams: Vec<TcpHandle> = self.world.sockets.streams().collect();
+        for handle in streams {
+            if let Some(snapshot) = self.world.engine().tcp_info(handle) {
+                let stopwatch = stopwatches.entry(handle).or_default();
+                stopwatch.look(&snapshot, blocked, now);
+            }
+        }
+    }
+
     fn assert(&mut self, code: &str) -> Result<(), Stop> {
-        let snapshot = self.connection_under_test();
+        self.look_at_stopwatches();
+        let handle = self.connection_under_test();
+        let snapshot = handle.and_then(|handle| self.world.engine().tcp_info(handle));
+        let stopwatches = self.stopwatches.as_ref();
+        let stopwatch = handle.and_then(|handle| stopwatches?.get(&handle)).copied();
         let link = self.world.link();
         let known = |name: &str| {
-            info::constant(name).or_else(|| snapshot.as_ref().and_then(|of| info::field(name, link, of)))
+            info::constant(name)
+                .or_else(|| snapshot.as_ref().and_then(|of| info::field(name, link, of)))
+                .or_else(|| stopwatch.and_then(|stopwatch| stopwatch.field(name)))
         };
         assertion::run(code, &known, &mut self.variables).map_err(|problem| match problem {
             Problem::False(why) => Stop::failed(why),
@@ -247,19 +275,16 @@ impl Runner {
     }
 
     /// The connection of the current flow, or the one that was made last.
-    fn connection_under_test(&mut self) -> Option<handfast::application::TcpInfo> {
+    fn connection_under_test(&mut self) -> Option<TcpHandle> {
         let ports = self.world.current_ports();
         let streams: Vec<_> = self.world.sockets.streams().collect();
         let engine = self.world.engine();
-        let chosen = streams
-            .iter()
-            .copied()
-            .find(|handle| {
-                let ends = engine.tcp_addresses(*handle);
-                ends.map(|(local, remote)| (local.port(), remote.port())) == ports
-            })
-            .or_else(|| streams.last().copied())?;
-        engine.tcp_info(chosen)
+        let is_current = |handle: &TcpHandle| {
+            let ends = engine.tcp_addresses(*handle);
+            ends.map(|(local, remote)| (local.port(), remote.port())) == ports
+        };
+        let chosen = streams.iter().copied().find(is_current);
+        chosen.or_else(|| streams.last().copied())
     }
 
     /// Nothing may be left over when the script ends.
@@ -268,6 +293,11 @@ impl Runner {
         self.check_silence("before the end of the script")
             .map_err(|stop| (end, stop))
     }
+}
+
+fn asks_for_times(script: &Script) -> bool {
+    let asks = |event: &Event| matches!(&event.what, What::Code(code) if code.contains("_time") || code.contains("_limited"));
+    script.events.iter().any(asks)
 }
 
 fn verdict(at: Position, stop: Stop, trace: VecDeque<String>) -> Verdict {
