@@ -1,5 +1,6 @@
 //! The ledger of requirements, `requirements.tsv`, held against the sources: what is called implemented is at the place named, and is tested.
 //!
+//! A test is the name of a function, or a packet script by its path in `scripts/`, such as `rto/karn.pkt`.
 //! The column `where` holds a file, or one of `deviates`, `not applicable` and `not yet`, each with its reason in `note`.
 
 use std::collections::HashSet;
@@ -54,23 +55,23 @@ fn requirement(line: &str) -> Requirement {
     }
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files(folder: &Path, wanted: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files(&path, wanted, found);
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             found.push(path);
         }
     }
 }
 
-/// The names of all functions that follow `#[test]`, in the crate and in its integration tests.
+/// The names of all functions that follow `#[test]`, in the crate and in its integration tests; and the packet scripts.
 fn test_names() -> HashSet<String> {
-    let mut files = Vec::new();
-    rust_files(&root().join("src"), &mut files);
-    rust_files(&root().join("tests"), &mut files);
-    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    let mut sources = Vec::new();
+    files(&root().join("src"), "rs", &mut sources);
+    files(&root().join("tests"), "rs", &mut sources);
+    let texts = sources.iter().map(|file| fs::read_to_string(file).unwrap());
     texts
         .flat_map(|text| {
             let functions = text.split("#[test]").skip(1).filter_map(|after| {
@@ -80,7 +81,16 @@ fn test_names() -> HashSet<String> {
             });
             functions.collect::<Vec<_>>()
         })
+        .chain(script_names())
         .collect()
+}
+
+fn script_names() -> Vec<String> {
+    let folder = root().join("tests/scripts");
+    let mut scripts = Vec::new();
+    files(&folder, "pkt", &mut scripts);
+    let name = |path: &PathBuf| path.strip_prefix(&folder).unwrap().display().to_string();
+    scripts.iter().map(name).collect()
 }
 
 fn assert_none(what: &str, breaches: &[String]) {
@@ -138,7 +148,10 @@ fn every_requirement_has_one_row() {
     let rows = ledger();
     let ids: HashSet<_> = rows.iter().map(|row| &row.id).collect();
     assert_eq!(ids.len(), rows.len());
-    let musts = (1..=69).map(|number| format!("MUST-{number}"));
-    let missing: Vec<_> = musts.filter(|id| !ids.contains(id)).collect();
+    // The numbers that RFC 9293 has given, in its appendix B.
+    let numbered = [("MUST", 69), ("SHLD", 31), ("MAY", 18), ("REC", 1)]
+        .into_iter()
+        .flat_map(|(level, last)| (1..=last).map(move |number| format!("{level}-{number}")));
+    let missing: Vec<_> = numbered.filter(|id| !ids.contains(id)).collect();
     assert_none("requirements without a row", &missing);
 }

@@ -3,7 +3,7 @@
 //!
 //! `matrix.tsv` has eleven states (SYN-RECEIVED twice: `CROSSED` is the one of a simultaneous open), eight segments and four sequence numbers.
 //! A cell is the reaction, and behind `>` the state that follows if it is another one. `deviations.tsv` says where the engine differs on
-//! purpose, and why. Both know RFC 5961, which the engine keeps, and RFC 9293's appendix A.2: the acknowledgment of an old duplicate counts.
+//! purpose, and why; `rfc793.tsv` has the cells that RFC 793 fills in another way, which the engine does not do. Both know RFC 5961, which the engine keeps, and RFC 9293's appendix A.2: the acknowledgment of an old duplicate counts.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -12,7 +12,7 @@ mod oracle;
 mod stage;
 mod table;
 
-use oracle::{expected, name_of};
+use oracle::{Reading, expected, name_of, read};
 use stage::{Stage, Theatre};
 use support::Family;
 use support::peer::{ACK, FIN, RST, SYN, say};
@@ -101,6 +101,36 @@ fn table_and_oracle_agree() {
         }
     }
     assert_eq!(cells, 12 * 8 * 4, "each of the states, segments and positions");
+}
+
+/// Both readings of the 352 cells, 704 in all: `rfc793.tsv` has those that RFC 5961 has changed, and no others.
+#[test]
+fn rfc_5961_changes_these_cells_and_no_others() {
+    let mut theatre = Theatre::new(Family::V4);
+    let changed = table::rfc793();
+    for row in table::matrix() {
+        let subject = theatre.enter(row.stage);
+        let own = changed
+            .iter()
+            .find(|(stage, flags, _)| (*stage, *flags) == (row.stage, row.flags));
+        for (column, position) in POSITIONS.into_iter().enumerate() {
+            let rule = read(Reading::Rfc793, &subject, row.flags, position.seq(&subject));
+            let known = own.and_then(|(_, _, cells)| cells[column]);
+            let event = name_of(row.flags);
+            assert_eq!(
+                rule,
+                known.unwrap_or(row.cells[column]),
+                "{} {event} {position:?}",
+                row.stage
+            );
+            assert_ne!(
+                known,
+                Some(row.cells[column]),
+                "{} {event} {position:?}",
+                row.stage
+            );
+        }
+    }
 }
 
 /// A deviation that the rules would have as well is none.

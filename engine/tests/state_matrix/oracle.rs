@@ -21,7 +21,22 @@ fn cell(reaction: Reaction, next: Stage) -> Cell {
     Cell { reaction, next }
 }
 
+/// Whose rules for segments that only an attacker would send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reading {
+    /// RFC 793's: a reset or a SYN anywhere in the window ends the connection.
+    Rfc793,
+    /// RFC 5961's, which RFC 9293 has taken over: only what is exact counts, anything else is challenged.
+    Rfc5961,
+}
+
+/// What is due.
 pub(crate) fn expected(subject: &Subject, flags: u8, seq: u32) -> Cell {
+    read(Reading::Rfc5961, subject, flags, seq)
+}
+
+/// What is due by one of both.
+pub(crate) fn read(reading: Reading, subject: &Subject, flags: u8, seq: u32) -> Cell {
     let stage = subject.stage;
     let has = |flag| flags & flag != 0;
     match stage {
@@ -34,7 +49,7 @@ pub(crate) fn expected(subject: &Subject, flags: u8, seq: u32) -> Cell {
         Stage::Listen if has(SYN) => cell(SynAck, Stage::SynReceived),
         Stage::Listen => cell(Drop, stage),
         Stage::SynSent => syn_sent(flags),
-        _ => otherwise(subject, flags, seq),
+        _ => otherwise(reading, subject, flags, seq),
     }
 }
 
@@ -52,7 +67,7 @@ fn syn_sent(flags: u8) -> Cell {
 }
 
 /// 3.10.7.4.
-fn otherwise(subject: &Subject, flags: u8, seq: u32) -> Cell {
+fn otherwise(reading: Reading, subject: &Subject, flags: u8, seq: u32) -> Cell {
     let stage = subject.stage;
     let has = |flag| flags & flag != 0;
     let is_newer = seq.wrapping_sub(subject.rcv_nxt) < 1 << 31;
@@ -64,11 +79,16 @@ fn otherwise(subject: &Subject, flags: u8, seq: u32) -> Cell {
         return unacceptable(subject, flags, seq);
     }
     if has(RST) {
-        return on_reset(stage, seq == subject.rcv_nxt);
+        return on_reset(stage, reading == Reading::Rfc793 || seq == subject.rcv_nxt);
     }
     // What lies before the window is trimmed, a SYN too.
-    if has(SYN) && (is_newer || stage != Stage::SynReceived) {
-        return on_syn(stage);
+    // RFC 5961 challenges it all the same.
+    let challenges = reading == Reading::Rfc5961 && stage != Stage::SynReceived;
+    if has(SYN) && (is_newer || challenges) {
+        return match reading {
+            Reading::Rfc793 => cell(if has(ACK) { Reset } else { ResetAck }, Stage::Closed),
+            Reading::Rfc5961 => on_syn(stage),
+        };
     }
     if !has(ACK) {
         return cell(Drop, stage);

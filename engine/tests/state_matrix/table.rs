@@ -153,6 +153,17 @@ pub(crate) fn matrix() -> Vec<Row> {
     include_str!("matrix.tsv").lines().skip(1).map(row).collect()
 }
 
+/// The rows of RFC 793's reading that have a cell of their own; `None` where it is the matrix's.
+pub(crate) fn rfc793() -> Vec<(Stage, u8, [Option<Cell>; 4])> {
+    let row = |line: &str| {
+        let [stage, event, cells @ ..] = columns::<6>(line);
+        let stage = Stage::parse(stage);
+        let cells = cells.map(|cell| (cell != "=").then(|| Cell::parse(cell, stage)));
+        (stage, flags(event), cells)
+    };
+    include_str!("rfc793.tsv").lines().skip(1).map(row).collect()
+}
+
 /// Where the engine differs from the RFC, on purpose. An event `RST*` is every one with that flag.
 #[derive(Debug)]
 pub(crate) struct Deviation {
