@@ -4,6 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledgments;
+mod blind;
+mod established;
 mod flood;
 mod listener;
+mod old_segments;
+mod time_wait;
 mod victim;
