@@ -5,7 +5,7 @@
 //!   transport     flow table, ports, timers; udp, tcp           (layer 3)
 //!   internet      IPv4, IPv6, ICMP                              (layer 2)
 //!   link          Ethernet; Device: memory, socket, tun,        (layer 1)
-//!                 packet, xdp; around them Impair, Capture
+//!                 packet, raw, xdp; around them Impair, Capture
 //!   ─────────────────────────────────────────────────────────────────────
 //!   frame         memory that the layers hand to each other     (common ground)
 //!   arch          what needs the processor                      (common ground)

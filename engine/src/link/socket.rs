@@ -243,7 +243,7 @@ fn drop_front(batch: &mut PacketQueue, packets: usize) {
 }
 
 /// As large as asked for with the privilege, else as large as the system's limit allows.
-fn enlarge_buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
+pub(super) fn enlarge_buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
     let value = i32::try_from(bytes).unwrap_or(i32::MAX);
     if option::set(socket.as_fd(), SocketOption::ReceiveBufferForce, value).is_err() {
         socket.set_recv_buffer_size(bytes)?;

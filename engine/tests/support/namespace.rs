@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::Duration;
 use std::{fs, panic, thread};
 
@@ -140,6 +140,119 @@ pub(crate) fn index(interface: &str) -> u32 {
     rustix::net::netdevice::name_to_index(&socket, interface).expect("the interface exists")
 }
 
+/// Keeps the kernel from resetting connections of `address` that it knows nothing of: drops its resets, which have no mark, on their way out.
+/// `false` when the kernel has no nftables.
+pub(crate) fn drop_resets_of(address: Ipv4Addr) -> bool {
+    const IS: u32 = 0;
+    const IS_NOT: u32 = 1;
+    const META_MARK: u32 = 3;
+    const META_PROTOCOL: u32 = 16;
+    const NETWORK_HEADER: u32 = 1;
+    const TRANSPORT_HEADER: u32 = 2;
+    const RESET: u8 = 4;
+    const TCP: u8 = 6;
+    let hook = Message::default().network_number(1, 3).network_number(2, 0);
+    let rule = [
+        expression(
+            "meta",
+            Message::default()
+                .network_number(1, 1)
+                .network_number(2, META_PROTOCOL),
+        ),
+        compare(IS, &[TCP]),
+        expression("payload", load(NETWORK_HEADER, 12, 4)),
+        compare(IS, &address.octets()),
+        expression("payload", load(TRANSPORT_HEADER, 13, 1)),
+        expression(
+            "bitwise",
+            Message::default()
+                .network_number(1, 1)
+                .network_number(2, 1)
+                .network_number(3, 1)
+                .nested(4, &Message::default().attribute(1, &[RESET]))
+                .nested(5, &Message::default().attribute(1, &[0])),
+        ),
+        compare(IS_NOT, &[0]),
+        expression(
+            "meta",
+            Message::default()
+                .network_number(1, 1)
+                .network_number(2, META_MARK),
+        ),
+        compare(IS, &[0; 4]),
+        expression(
+            "immediate",
+            Message::default().network_number(1, 0).nested(
+                2,
+                &Message::default().nested(2, &Message::default().network_number(1, 0)),
+            ),
+        ),
+    ];
+    let rule = rule
+        .iter()
+        .fold(Message::default(), |list, one| list.nested(1, one));
+    let messages = [
+        (0, Message::netfilter().text(1, "engine")),
+        (
+            3,
+            Message::netfilter()
+                .text(1, "engine")
+                .text(3, "out")
+                .nested(4, &hook)
+                .text(7, "filter"),
+        ),
+        (
+            6,
+            Message::netfilter()
+                .text(1, "engine")
+                .text(2, "out")
+                .nested(4, &rule),
+        ),
+    ];
+    send_to_netfilter(&messages)
+}
+
+fn expression(name: &str, data: Message) -> Message {
+    Message::default().text(1, name).nested(2, &data)
+}
+
+fn load(base: u32, offset: u32, len: u32) -> Message {
+    Message::default()
+        .network_number(1, 1)
+        .network_number(2, base)
+        .network_number(3, offset)
+        .network_number(4, len)
+}
+
+fn compare(operation: u32, value: &[u8]) -> Message {
+    let data = Message::default()
+        .network_number(1, 1)
+        .network_number(2, operation)
+        .nested(3, &Message::default().attribute(1, value));
+    expression("cmp", data)
+}
+
+/// Sends nftables messages as one transaction and says whether all of it was accepted.
+fn send_to_netfilter(messages: &[(u16, Message)]) -> bool {
+    const NFTABLES: u16 = 10;
+    const BEGIN: u16 = 0x10;
+    const END: u16 = 0x11;
+    let bracket = || Message(vec![0, 0, 0, NFTABLES as u8]);
+    let create = libc::NLM_F_CREATE;
+    let mut bytes = bracket().with_header(BEGIN, 0);
+    for (index, (kind, message)) in messages.iter().enumerate() {
+        let is_last = index + 1 == messages.len();
+        let acknowledged = if is_last { libc::NLM_F_ACK } else { 0 };
+        bytes.extend(message.with_header(NFTABLES << 8 | kind, create | acknowledged));
+    }
+    bytes.extend(bracket().with_header(END, 0));
+    let protocol = Protocol::from(libc::NETLINK_NETFILTER);
+    let Ok(socket) = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol)) else {
+        return false;
+    };
+    socket.send(&bytes).is_ok() && code_of(&read_answer(&socket)) == 0
+}
+
 /// The part of a netlink message behind its header.
 #[derive(Default)]
 struct Message(Vec<u8>);
@@ -149,6 +262,11 @@ impl Message {
     fn interface(index: u32, flags: u32) -> Self {
         let words = [0, index, flags, libc::IFF_UP as u32];
         Self(words.into_iter().flat_map(u32::to_ne_bytes).collect())
+    }
+
+    /// `struct nfgenmsg` for IPv4.
+    fn netfilter() -> Self {
+        Self(vec![libc::AF_INET as u8, 0, 0, 0])
     }
 
     fn attribute(mut self, kind: u16, value: &[u8]) -> Self {
@@ -167,33 +285,53 @@ impl Message {
         self.attribute(kind, &value.to_ne_bytes())
     }
 
+    /// As nftables has its numbers.
+    fn network_number(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_be_bytes())
+    }
+
     fn nested(self, kind: u16, value: &Self) -> Self {
         self.attribute(kind, &value.0)
     }
 
     /// Sends the message and expects that the kernel agrees.
     fn send(&self, kind: u16, flags: i32) {
-        let answer = self.exchange(kind, flags | libc::NLM_F_ACK);
-        let code = answer.first_chunk().expect("an answer has a code");
-        let code = i32::from_ne_bytes(*code);
+        let code = code_of(&self.exchange(kind, flags | libc::NLM_F_ACK));
         assert_eq!(code, 0, "{}", io::Error::from_raw_os_error(-code));
     }
 
     /// Sends the message and gives what stands behind the header of the answer.
     fn exchange(&self, kind: u16, flags: i32) -> Vec<u8> {
-        const HEADER: usize = 16;
+        let protocol = Protocol::from(libc::NETLINK_ROUTE);
+        let socket =
+            Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol)).expect("a socket");
+        let message = self.with_header(kind, flags);
+        socket.send(&message).expect("the kernel listens");
+        read_answer(&socket)
+    }
+
+    fn with_header(&self, kind: u16, flags: i32) -> Vec<u8> {
         let flags = (flags | libc::NLM_F_REQUEST) as u16;
         let mut bytes = ((HEADER + self.0.len()) as u32).to_ne_bytes().to_vec();
         bytes.extend_from_slice(&kind.to_ne_bytes());
         bytes.extend_from_slice(&flags.to_ne_bytes());
         bytes.extend_from_slice(&[0; 8]);
         bytes.extend_from_slice(&self.0);
-        let protocol = Protocol::from(libc::NETLINK_ROUTE);
-        let socket =
-            Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol)).expect("a socket");
-        socket.send(&bytes).expect("the kernel listens");
-        let mut answer = vec![0; 16 << 10];
-        let len = io::Read::read(&mut &socket, &mut answer).expect("the kernel answers");
-        answer[HEADER..len].to_vec()
+        bytes
     }
+}
+
+/// Bytes of `struct nlmsghdr`.
+const HEADER: usize = 16;
+
+/// What stands behind the header of the kernel's answer.
+fn read_answer(socket: &Socket) -> Vec<u8> {
+    let mut answer = vec![0; 16 << 10];
+    let len = io::Read::read(&mut &*socket, &mut answer).expect("the kernel answers");
+    answer[HEADER..len].to_vec()
+}
+
+/// What an acknowledgment says: 0, or an error as a negative number.
+fn code_of(answer: &[u8]) -> i32 {
+    i32::from_ne_bytes(*answer.first_chunk().expect("an answer has a code"))
 }
