@@ -56,7 +56,8 @@ pub(crate) struct Host<D: Device> {
 impl<D: Device> Host<D> {
     /// An engine of that address over the device.
     pub(crate) fn new(address: IpAddr, pool: FramePool, device: D) -> Self {
-        let config = Config::new([5; 32], [AddressBlock::single(address)]);
+        let mut config = Config::new([5; 32], [AddressBlock::single(address)]);
+        config.link.duplicate_address_detection = 0;
         Self {
             engine: Engine::new(&config, pool, device),
             waiter: Waiter::new(Duration::ZERO).expect("a waiter"),
