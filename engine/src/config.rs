@@ -1,5 +1,6 @@
 //! Every knob of the engine, with its unit, its default, and the RFC or reason for the default.
 
+mod fragment;
 mod link;
 mod route;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use crate::internet::address::Address;
 use crate::time::Duration;
 
+pub use self::fragment::FragmentConfig;
 pub use self::link::{LinkConfig, StaticNeighbour};
 pub use self::route::{Route, RouteError};
 
@@ -103,6 +105,8 @@ pub struct Config {
     routes: Vec<Route>,
     /// The knobs of an Ethernet.
     pub link: LinkConfig,
+    /// The limits of reassembly.
+    pub fragments: FragmentConfig,
     /// TTL and hop limit of sent packets. 64, as RFC 1700 has it (RFC 9293 MUST-49).
     pub ttl: u8,
     /// Local ports for outgoing connections. 1024–65535 (RFC 6056 section 3.2 asks for as many as possible).
@@ -129,6 +133,7 @@ impl Config {
             addresses: addresses.into_iter().collect(),
             routes: Vec::new(),
             link: LinkConfig::default(),
+            fragments: FragmentConfig::default(),
             ttl: 64,
             ephemeral_ports: 1024..=65535,
             destinations: 4096,

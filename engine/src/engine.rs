@@ -127,7 +127,7 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.feed_starved();
         self.transport.tcp.release_soon();
         let mut progress = self.receive(budget);
-        self.internet.run_timers(self.now);
+        self.internet.run_timers(self.now, &mut self.transmit_queue);
         self.transport.run(output!(self));
         progress.sent += self.transmit();
         progress

@@ -164,6 +164,7 @@ mod v6 {
     pub(super) const ERRONEOUS_FIELD: u8 = 0;
     pub(super) const UNRECOGNIZED_NEXT_HEADER: u8 = 1;
     pub(super) const UNRECOGNIZED_OPTION: u8 = 2;
+    pub(super) const INCOMPLETE_HEADER_CHAIN: u8 = 3;
 
     /// Errors have the high bit clear (RFC 4443 section 2.1).
     pub(super) const fn is_error(kind: u8) -> bool {

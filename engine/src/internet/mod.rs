@@ -7,6 +7,7 @@
 pub mod address;
 pub mod checksum;
 pub mod datagram;
+mod fragment;
 pub mod icmp;
 mod interface;
 pub mod ipv4;
@@ -19,6 +20,8 @@ mod route;
 use self::address::Address;
 use self::checksum::pseudo_header_sum;
 use self::datagram::{Ecn, Header, Malformed, Parsed};
+use self::fragment::{Identifications, Reassembly};
+pub use self::fragment::{NoRoom, Oversized};
 pub use self::interface::EthernetCounters;
 use self::interface::Interface;
 pub use self::neighbour::NeighbourCounters;
@@ -59,8 +62,14 @@ pub struct InternetCounters {
     pub dropped_not_ours: u64,
     /// Dropped: from an address that cannot be a sender (multicast, broadcast, unspecified; RFC 1122 section 3.2.1.3).
     pub dropped_source: u64,
-    /// Dropped: a fragment; reassembly is not supported.
+    /// Dropped: fragments that contradict others of their datagram, repeat them, or found no room.
     pub dropped_fragment: u64,
+    /// Datagrams put together from fragments.
+    pub reassembled: u64,
+    /// Datagrams given up because fragments were missing for too long.
+    pub reassembly_timeouts: u64,
+    /// Fragments sent, of datagrams that are too large for the link.
+    pub fragments_sent: u64,
     /// Dropped: a protocol that is not supported (the sender is told).
     pub dropped_protocol: u64,
     /// Dropped: an ICMP message that is malformed, unknown, or has a wrong checksum.
@@ -84,6 +93,8 @@ pub struct Internet {
     counters: InternetCounters,
     responder: Responder,
     routes: Routes,
+    reassembly: Reassembly,
+    identifications: Identifications,
     /// What an Ethernet needs; `None` over a device whose packets begin with IP headers.
     interface: Option<Box<Interface>>,
 }
@@ -112,6 +123,8 @@ impl Internet {
             hop_limit: config.ttl,
             capabilities,
             counters: InternetCounters::default(),
+            reassembly: Reassembly::new(&config.fragments, pool.clone()),
+            identifications: Identifications::new(config.secret),
             responder: Responder::new(pool, config.icmp_errors_per_second),
             routes: Routes::new(config),
             interface: None,
@@ -124,15 +137,19 @@ impl Internet {
 
     /// Does what time has made due.
     #[inline]
-    pub fn run_timers(&mut self, now: Instant) {
+    pub fn run_timers(&mut self, now: Instant, queue: &mut PacketQueue) {
         if self.interface.is_some() {
             self.run_interface(now);
+        }
+        if !self.reassembly.is_empty() {
+            self.run_reassembly(now, queue);
         }
     }
 
     /// When [`Internet::run_timers`] has something to do without anything happening outside.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.interface_deadline()
+        let deadlines = [self.interface_deadline(), self.reassembly.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// What has happened so far.
@@ -161,6 +178,14 @@ impl Internet {
     /// The address that we send from to `remote` when the application names none; `None` when there is none, or no route.
     pub fn source_for(&self, remote: &Address) -> Option<Address> {
         route::source_for(&self.routes, &self.blocks, remote)
+    }
+
+    /// Whether an address can be that of a sender (RFC 1122 section 3.2.1.3).
+    fn is_host(&self, address: &Address) -> bool {
+        !address.is_multicast()
+            && !address.is_limited_broadcast()
+            && !address.is_unspecified()
+            && !self.routes.is_directed_broadcast(address)
     }
 
     /// Whether a route leads to `remote`.
@@ -228,6 +253,7 @@ impl Internet {
             Ok(parsed) => self.classify(now, index, parsed, packet, queue),
             Err(reason) => {
                 self.counters.dropped_malformed[reason as usize] += 1;
+                self.complain(now, packet, queue);
                 None
             }
         }
@@ -261,19 +287,30 @@ impl Internet {
             }
             return None;
         }
-        if parsed.src.is_multicast() || parsed.src.is_limited_broadcast() || parsed.src.is_unspecified() {
+        if !self.is_host(&parsed.src) {
             self.counters.dropped_source += 1;
             return None;
         }
-        if parsed.fragment.is_some() {
-            self.counters.dropped_fragment += 1;
-            return None;
+        match &parsed.fragment {
+            Some(fragment) => self.on_fragment(now, index, &parsed, fragment, packet, queue),
+            None => self.deliver(now, index, &parsed, packet, queue),
         }
+    }
+
+    /// A whole datagram for us.
+    fn deliver(
+        &mut self,
+        now: Instant,
+        index: u16,
+        parsed: &Parsed,
+        packet: &mut Packet,
+        queue: &mut PacketQueue,
+    ) -> Option<Inbound> {
         packet.transport_offset = parsed.header_len as u16;
         match parsed.protocol {
             protocol::TCP | protocol::UDP => {}
             protocol::ICMP | protocol::ICMPV6 => {
-                self.on_icmp(now, &parsed, packet, queue);
+                self.on_icmp(now, parsed, packet, queue);
                 return None;
             }
             protocol::NO_NEXT_HEADER => return None,

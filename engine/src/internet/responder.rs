@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::address::Address;
 use super::datagram::Parsed;
 use super::icmp::{self, Message, Refusal};
-use super::{Internet, protocol};
+use super::{Internet, ipv6, protocol};
 use crate::frame::{Frame, FramePool, LARGE_SLOT, Packet, PacketQueue, Purpose, SMALL_SLOT, Size};
 use crate::time::Instant;
 
@@ -127,6 +127,9 @@ impl Internet {
             return;
         };
         let from = destination_of(&offender);
+        if source_of(&offender).is_none_or(|source| !self.is_host(&source)) {
+            return;
+        }
         let Some(error) = from.and_then(|from| icmp::error_into(room, refusal, &offender, &from)) else {
             return;
         };
@@ -137,6 +140,20 @@ impl Internet {
         message.truncate(error.len);
         self.counters.icmp_errors_sent += 1;
         self.send_message(queue, &from.expect("an error has a source"), &error.dst, message);
+    }
+
+    /// Tells the sender of an IPv6 datagram for us what is wrong with its headers, where RFC 8200 says that he be told.
+    #[cold]
+    pub(super) fn complain(&mut self, now: Instant, packet: &Packet, queue: &mut PacketQueue) {
+        let bytes = packet.contiguous();
+        let is_v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
+        let is_for_us = destination_of(bytes).is_some_and(|destination| self.is_local(&destination));
+        if is_v6
+            && is_for_us
+            && let Some(problem) = ipv6::parameter_problem(bytes)
+        {
+            self.refuse(now, Refusal::ParameterProblem(problem), packet, queue);
+        }
     }
 
     fn send_message(
@@ -168,6 +185,15 @@ pub(super) fn destination_of(packet: &[u8]) -> Option<Address> {
     match packet.first()? >> 4 {
         4 => Some(Address::v4(*packet.get(16..20)?.first_chunk()?)),
         6 => Some(Address::v6(*packet.get(24..40)?.first_chunk()?)),
+        _ => None,
+    }
+}
+
+/// Whom a packet claims to be from.
+fn source_of(packet: &[u8]) -> Option<Address> {
+    match packet.first()? >> 4 {
+        4 => Some(Address::v4(*packet.get(12..16)?.first_chunk()?)),
+        6 => Some(Address::v6(*packet.get(8..24)?.first_chunk()?)),
         _ => None,
     }
 }

@@ -9,6 +9,8 @@ use crate::internet::{ipv4, ipv6, protocol};
 
 /// The largest error of IPv4 with its IP header, in octets: what every host can take (RFC 1812 section 4.3.2.3).
 const MAX_DATAGRAM_V4: usize = 576;
+/// The code of both families for time that ran out for fragments, not for hops.
+const REASSEMBLY: u8 = 1;
 /// The largest message that [`error_into`] writes, in octets.
 pub const MAX_ERROR_LEN: usize = ipv6::MIN_MTU - ipv6::HEADER_LEN;
 
@@ -19,6 +21,8 @@ pub enum Refusal {
     PortUnreachable,
     /// The protocol is not known here; IPv6 calls that a parameter problem, code 1.
     ProtocolUnreachable,
+    /// Fragments of the datagram were missing for too long.
+    ReassemblyTime,
     /// The headers of an IPv6 datagram ask for what this host will not do.
     ParameterProblem(ParameterProblem),
 }
@@ -37,6 +41,15 @@ impl ParameterProblem {
         Self {
             code: v6::ERRONEOUS_FIELD,
             pointer: at as u32,
+            answers_multicast: false,
+        }
+    }
+
+    /// The first fragment lacks headers (RFC 7112 section 5).
+    pub(in crate::internet) fn incomplete_header_chain() -> Self {
+        Self {
+            code: v6::INCOMPLETE_HEADER_CHAIN,
+            pointer: 0,
             answers_multicast: false,
         }
     }
@@ -74,8 +87,8 @@ pub struct ErrorToSend {
 /// will have as its source: the offender's destination, or any where that is a multicast group.
 ///
 /// `None` where an error must not be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)): in answer to an ICMP
-/// error, to a multicast or limited broadcast destination, to a fragment other than the first, or to a source that
-/// is not one host. Directed broadcasts, broadcasts of the link, and how many errors a second are sent
+/// error, to a multicast or limited broadcast destination, to a fragment other than the first (but for what is
+/// wrong with that fragment itself), or to a source that is not one host. Directed broadcasts, broadcasts of the link, and how many errors a second are sent
 /// (RFC 4443 section 2.4(f)) are the caller's to know.
 pub fn error_into(out: &mut [u8], refusal: Refusal, offender: &[u8], from: &Address) -> Option<ErrorToSend> {
     let outline = Outline::of(offender)?;
@@ -121,10 +134,17 @@ fn may_answer(refusal: Refusal, outline: &Outline, offender: &[u8]) -> bool {
         })
     );
     let to_many = outline.dst.is_multicast() || outline.dst.is_limited_broadcast();
-    outline.is_first_fragment
+    (outline.is_first_fragment || is_about_fragment(refusal, outline))
         && (!to_many || answers_multicast)
         && is_one_host(&outline.src)
         && !is_icmp_error(outline, offender)
+}
+
+/// What is wrong with a later fragment of IPv6 is told (RFC 8200 section 4.5), unless it may carry an ICMP error.
+fn is_about_fragment(refusal: Refusal, outline: &Outline) -> bool {
+    !outline.src.is_v4()
+        && matches!(refusal, Refusal::ParameterProblem(_))
+        && outline.protocol != protocol::ICMPV6
 }
 
 /// Not "any", not a group, and for IPv4 none of the reserved ranges 0/8 and 240/4 (RFC 1122 section 3.2.1.3).
@@ -153,6 +173,7 @@ fn header_v4(refusal: Refusal) -> Option<[u8; HEADER_LEN]> {
     let code = match refusal {
         Refusal::PortUnreachable => v4::PORT,
         Refusal::ProtocolUnreachable => v4::PROTOCOL,
+        Refusal::ReassemblyTime => return Some([v4::TIME_EXCEEDED, REASSEMBLY, 0, 0, 0, 0, 0, 0]),
         Refusal::ParameterProblem(_) => return None,
     };
     Some([v4::UNREACHABLE, code, 0, 0, 0, 0, 0, 0])
@@ -162,6 +183,7 @@ fn header_v4(refusal: Refusal) -> Option<[u8; HEADER_LEN]> {
 fn header_v6(refusal: Refusal, outline: &Outline) -> [u8; HEADER_LEN] {
     let problem = match refusal {
         Refusal::PortUnreachable => return [v6::UNREACHABLE, v6::PORT, 0, 0, 0, 0, 0, 0],
+        Refusal::ReassemblyTime => return [v6::TIME_EXCEEDED, REASSEMBLY, 0, 0, 0, 0, 0, 0],
         Refusal::ProtocolUnreachable => ParameterProblem::unrecognized_next_header(outline.protocol_at),
         Refusal::ParameterProblem(problem) => problem,
     };

@@ -17,7 +17,7 @@ use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_
 use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::icmp::Reason;
-use crate::internet::{Inbound, Output, icmp, protocol};
+use crate::internet::{Inbound, Output, Oversized, icmp, protocol};
 
 const CHECKSUM_AT: usize = 6;
 /// Datagrams up to this size share a slot with others.
@@ -50,12 +50,14 @@ pub enum SendError {
     /// The handle names no socket.
     #[error("no such socket")]
     NoSocket,
-    /// The datagram does not fit in one packet of the link; fragmentation is not supported.
-    #[error("datagram of {length} bytes; the link carries {largest}")]
+    /// The datagram is larger than a datagram can be, or than fits into the transmit queue in fragments.
+    #[error(
+        "datagram of {length} bytes; at most {largest} can be sent, as many as fragments in Config::transmit_queue carry"
+    )]
     TooLarge {
         /// Bytes of the datagram.
         length: usize,
-        /// Bytes that the link carries.
+        /// Bytes that a datagram to there can have.
         largest: usize,
     },
     /// The transmit queue or the frame pool is exhausted; poll and try again.
@@ -109,7 +111,11 @@ impl Udp {
     pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, inbound: &Inbound) {
         let offset = usize::from(packet.transport_offset);
         let available = packet.len() - offset;
-        let zero_checksum = ZeroChecksum::over(&inbound.source);
+        // A field that the sender left to a device that vouches for the bytes says nothing.
+        let zero_checksum = match packet.checksum {
+            Checksum::Offloaded => ZeroChecksum::MeansNone,
+            Checksum::InPacket => ZeroChecksum::over(&inbound.source),
+        };
         let Ok(header) = Header::parse(&packet.contiguous()[offset..], available, zero_checksum) else {
             self.counters.dropped_malformed += 1;
             return;
@@ -237,10 +243,12 @@ impl Udp {
         };
         let headers = HEADER_LEN + if destination.is_v4() { 20 } else { 40 };
         let largest = (out.internet.mtu() as usize).saturating_sub(headers);
-        if length > largest {
-            return Err(SendError::TooLarge { length, largest });
+        let in_fragments = length > largest;
+        if in_fragments {
+            check_length(out, destination.is_v4(), length)?;
         }
         Ok(Route {
+            in_fragments,
             source,
             destination,
             source_port: socket.port(),
@@ -256,6 +264,9 @@ impl Udp {
                 largest: datagram::MAX_PAYLOAD_LEN,
             }
         })?;
+        if route.in_fragments {
+            return self.emit_in_fragments(out, route, &header, &payload);
+        }
         let packet = out.queue.push().ok_or(SendError::NoRoom)?;
         if !payload.is_empty() {
             packet
@@ -278,6 +289,31 @@ impl Udp {
             protocol::UDP,
             CHECKSUM_AT,
         );
+        self.counters.sent += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn emit_in_fragments(
+        &mut self,
+        out: &mut Output<'_>,
+        route: &Route,
+        header: &Header,
+        payload: &Payload,
+    ) -> Result<(), SendError> {
+        let mut bytes = [0; HEADER_LEN];
+        header.emit(&mut bytes);
+        let datagram = Oversized {
+            source: &route.source,
+            destination: &route.destination,
+            protocol: protocol::UDP,
+            header: &bytes,
+            checksum_at: CHECKSUM_AT,
+            body: payload,
+        };
+        out.internet
+            .send_in_fragments(out.queue, &datagram)
+            .map_err(|_| SendError::NoRoom)?;
         self.counters.sent += 1;
         Ok(())
     }
@@ -321,10 +357,23 @@ impl Udp {
 /// Where a datagram goes, and where it comes from.
 #[derive(Clone, Copy, Debug)]
 struct Route {
+    /// It is too large for one packet.
+    in_fragments: bool,
     source: Address,
     destination: Address,
     source_port: u16,
     destination_port: u16,
+}
+
+/// Whether a datagram can be sent in fragments.
+#[cold]
+fn check_length(out: &Output<'_>, is_v4: bool, length: usize) -> Result<(), SendError> {
+    let largest = out.internet.largest_in_fragments(is_v4, out.queue.capacity());
+    let largest = largest.saturating_sub(HEADER_LEN);
+    if length > largest {
+        return Err(SendError::TooLarge { length, largest });
+    }
+    Ok(())
 }
 
 fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
