@@ -1,5 +1,6 @@
 //! The verb `script`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,9 +38,11 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
             .collect(),
     };
     let (mut passed, mut failed, mut unsupported) = (0, 0, 0);
+    let mut out = std::io::stdout().lock();
     for file in &arguments.files {
-        let verdict = match std::fs::read_to_string(file) {
-            Ok(text) => script::run(&text, &options),
+        // Whatever is not UTF-8 can stand in comments only, or is an error of the script.
+        let verdict = match std::fs::read(file) {
+            Ok(bytes) => script::run(&String::from_utf8_lossy(&bytes), &options),
             Err(error) => {
                 eprintln!("error: {}: {error}", file.display());
                 return Exit::Usage.into();
@@ -50,8 +53,11 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
             Verdict::Failed(_) => failed += 1,
             Verdict::Unsupported { .. } => unsupported += 1,
         }
-        println!("{}", verdict.about(file));
+        // Whoever has closed the pipe wants to hear no more.
+        if writeln!(out, "{}", verdict.about(file)).is_err() {
+            break;
+        }
     }
-    println!("{passed} passed, {failed} failed, {unsupported} unsupported");
+    let _ = writeln!(out, "{passed} passed, {failed} failed, {unsupported} unsupported");
     if failed > 0 { Exit::Failed } else { Exit::Ok }.into()
 }

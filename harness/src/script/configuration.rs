@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use handfast::config::{AddressBlock, Config};
 
 use super::lexer::Position;
-use super::tree::{Expression, Script, What};
+use super::tree::Script;
 use super::verdict::Stop;
 
 /// Which addresses a script's packets have.
@@ -119,25 +119,21 @@ impl Settings {
     }
 
     /// The engine's configuration for a script, before its sysctls.
-    pub(super) fn config(&self, script: &Script) -> Result<Config, (Position, Stop)> {
+    pub(super) fn config(&self) -> Config {
         let mut config = Config::new([7; 32], [AddressBlock::single(self.local)]);
-        config.destinations = 64;
-        config.tcp.connections = 1024;
-        config.tcp.half_open = 256;
-        config.tcp.time_wait_entries = 4096;
-        config.tcp.time_wait_presize = 256;
+        // A script has few connections, and a new engine: what is mapped for more costs more than playing it.
+        config.destinations = 16;
+        config.tcp.connections = 128;
+        config.tcp.half_open = 64;
+        config.tcp.time_wait_entries = 512;
+        config.tcp.time_wait_presize = 64;
+        config.udp.sockets = 16;
         // The largest for which Linux's default, a shift of 8, still does.
         config.tcp.receive_buffer = 65_535 << 8;
         config.tcp.send_buffer = 4 << 20;
         // As Linux has it unless tcp_mtu_probing is set.
         config.tcp.black_hole_detection = false;
-        if let Some((value, _)) = only_value(script, "SO_SNDBUF")? {
-            config.tcp.send_buffer = doubled(value);
-        }
-        if let Some((value, _)) = only_value(script, "SO_RCVBUF")? {
-            config.tcp.receive_buffer = doubled(value);
-        }
-        Ok(config)
+        config
     }
 }
 
@@ -152,25 +148,4 @@ fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, Stop> {
 /// Linux books twice what is asked for, and 2,048 at least.
 pub(super) fn doubled(value: i64) -> u32 {
     (value.clamp(1024, 1 << 28) * 2) as u32
-}
-
-/// Buffers are the engine's, not a socket's, so a script can set one value.
-fn only_value(script: &Script, option: &str) -> Result<Option<(i64, Position)>, (Position, Stop)> {
-    let mut found: Option<(i64, Position)> = None;
-    for event in &script.events {
-        let What::Call(call) = &event.what else { continue };
-        let names_it = matches!(call.arguments.get(2), Some(Expression::Word(word)) if word == option);
-        if call.name != "setsockopt" || !names_it {
-            continue;
-        }
-        let Some(value) = call.arguments.get(3).and_then(Expression::integer) else {
-            continue;
-        };
-        if found.is_some_and(|(first, _)| first != value) {
-            let stop = Stop::unsupported(format!("{option} with two values"));
-            return Err((event.at, stop));
-        }
-        found.get_or_insert((value, event.at));
-    }
-    Ok(found)
 }

@@ -25,10 +25,12 @@ pub(super) struct Host {
 pub(super) struct Restless;
 
 impl Host {
-    pub(super) fn new(config: &Config, mtu: u32, now: Instant) -> Self {
+    /// Memory for a script that moves so many octets in all: a pool is mapped and cleared for each script, which takes longer than most
+    /// of them do.
+    pub(super) fn new(config: &Config, mtu: u32, octets: u64, now: Instant) -> Self {
         let pool = FramePool::new(PoolConfig {
-            small_slots: 1024,
-            large_slots: 8,
+            small_slots: 256 + (octets / 1024).min(3840) as u32,
+            large_slots: 4 + (octets >> 16).min(60) as u32,
             loans: 16,
             ..PoolConfig::default()
         });

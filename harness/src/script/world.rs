@@ -20,6 +20,8 @@ const FIRST_PEER_PORT: u16 = 20_000;
 pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) config: Config,
+    /// What the script moves in all.
+    octets: u64,
     host: Option<Host>,
     flows: Vec<Flow>,
     current: Option<usize>,
@@ -30,10 +32,11 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings, config: Config) -> Self {
+    pub(super) fn new(settings: Settings, config: Config, octets: u64) -> Self {
         Self {
             settings,
             config,
+            octets,
             host: None,
             flows: Vec::new(),
             current: None,
@@ -48,8 +51,9 @@ impl World {
     }
 
     pub(super) fn host(&mut self) -> &mut Host {
-        let (config, mtu, now) = (&self.config, self.settings.mtu, self.early);
-        self.host.get_or_insert_with(|| Host::new(config, mtu, now))
+        let (config, mtu, octets, now) = (&self.config, self.settings.mtu, self.octets, self.early);
+        self.host
+            .get_or_insert_with(|| Host::new(config, mtu, octets, now))
     }
 
     pub(super) fn engine(&mut self) -> &mut Engine<Wire> {

@@ -20,7 +20,7 @@ use super::lexer::Position;
 use super::packet::{Body, Icmp, Packet, Quoted};
 use super::shell;
 use super::stopwatch::Stopwatch;
-use super::tree::{Event, Script, What};
+use super::tree::{Event, Expression, Script, What};
 use super::verdict::{Failure, Stop, Verdict};
 use super::world::World;
 use super::{Options, Profile};
@@ -77,9 +77,9 @@ impl Runner {
 
     fn prepare(script: &Script, options: &Options) -> Result<Self, (Position, Stop)> {
         let settings = Settings::new(script, options.version)?;
-        let config = settings.config(script)?;
+        let config = settings.config();
         Ok(Self {
-            world: World::new(settings, config),
+            world: World::new(settings, config, octets_of(script)),
             lenient: options.profile == Profile::Lenient,
             base: START,
             blocked: None,
@@ -293,6 +293,25 @@ impl Runner {
         self.check_silence("before the end of the script")
             .map_err(|stop| (end, stop))
     }
+}
+
+/// What packets and calls carry, as far as the script says.
+fn octets_of(script: &Script) -> u64 {
+    let octets = |event: &Event| match &event.what {
+        What::Inject(packet) | What::Expect(packet) => match &packet.body {
+            Body::Tcp(tcp) => u64::from(tcp.len),
+            Body::Udp(len) => u64::from(*len),
+            Body::Icmp(_) | Body::Raw(_) => 0,
+        },
+        What::Call(call) => call
+            .arguments
+            .get(2)
+            .and_then(Expression::integer)
+            .unwrap_or(0)
+            .unsigned_abs(),
+        _ => 0,
+    };
+    script.events.iter().map(octets).fold(0, u64::saturating_add)
 }
 
 fn asks_for_times(script: &Script) -> bool {

@@ -1,6 +1,6 @@
 //! FreeBSD's settings.
 
-use handfast::config::Config;
+use handfast::config::{Config, Ecn};
 use handfast::time::Duration;
 
 /// Whether settings of that tree are FreeBSD's.
@@ -27,6 +27,15 @@ pub(super) fn set(config: &mut Config, path: &str, name: &str, value: &str) -> O
             tcp.timestamps = number != 0;
             tcp.window_scaling = number != 0;
         }
+        ("net.inet.tcp.ecn.enable", _) => {
+            tcp.ecn = match number {
+                0 => Ecn::Off,
+                1 => Ecn::Always,
+                2 => Ecn::WhenAsked,
+                _ => return None,
+            }
+        }
+        ("net.inet.tcp.syncookies", _) if number <= 1 => tcp.syn_cookies = number == 1,
         ("net.inet.tcp.sack.enable", _) => tcp.sack = number != 0,
         // In milliseconds, as all of FreeBSD's times.
         ("net.inet.tcp.msl", _) => tcp.time_wait = Duration::from_millis(2 * u64::from(number)),
@@ -71,7 +80,6 @@ fn describes_engine(path: &str, value: u32) -> Option<()> {
         | "net.inet.udp.blackhole"
         | "net.inet.tcp.drop_synfin"
         | "net.inet.tcp.always_keepalive"
-        | "net.inet.tcp.syncookies"
         | "net.inet.tcp.insecure_rst"
         | "net.inet.tcp.insecure_syn"
         | "net.inet.tcp.insecure_ack"
@@ -80,7 +88,6 @@ fn describes_engine(path: &str, value: u32) -> Option<()> {
         | "net.inet.tcp.fast_finwait2_recycle"
         | "net.inet.tcp.syncache.rst_on_sock_fail" => value == 0,
         "net.inet.tcp.initcwnd_segments" => value == 10,
-        "net.inet.tcp.ecn.enable" => value == 0 || value == 2,
         _ => false,
     };
     describes.then_some(())

@@ -18,6 +18,14 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
     match name {
         "tcp_timestamps" => tcp.timestamps = last != 0,
         "tcp_window_scaling" => tcp.window_scaling = last != 0,
+        "tcp_syncookies" if last <= 1 => tcp.syn_cookies = last == 1,
+        "tcp_orphan_retries" => {
+            // Zero means what the engine starts with.
+            if last > 0 {
+                tcp.orphan_retries = u8::try_from(last).ok()?;
+            }
+        }
+        "tcp_max_orphans" => tcp.orphans = last,
         "tcp_sack" => tcp.sack = last != 0,
         "tcp_ecn" => {
             tcp.ecn = match last {
@@ -53,7 +61,6 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         | "tcp_autocorking"
         | "tcp_moderate_rcvbuf"
         | "tcp_max_syn_backlog"
-        | "tcp_max_orphans"
         | "tcp_max_tw_buckets"
         | "tcp_mem"
         | "tcp_pacing_ss_ratio"
@@ -74,7 +81,6 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         "tcp_rfc1337" => value == 1,
         "tcp_fastopen"
         | "tcp_slow_start_after_idle"
-        | "tcp_syncookies"
         | "tcp_abort_on_overflow"
         | "tcp_syn_linear_timeouts"
         | "tcp_thin_linear_timeouts"

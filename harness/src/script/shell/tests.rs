@@ -32,7 +32,7 @@ fn nothing_is_passed_over_in_silence() {
         "sysctl -q net.ipv4.tcp_ecn=5",
         "sysctl -q tcp_ecn",
         "sysctl net.inet.tcp.made_up=1",
-        "sysctl net.inet.tcp.syncookies=1",
+        "sysctl net.inet.tcp.syncookies_only=1",
         "sysctl -q net.ipv4.tcp_early_retrans=0",
         "echo 1",
         "tc qdisc replace dev tun0 root netem loss 3%",

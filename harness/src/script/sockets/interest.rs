@@ -13,6 +13,7 @@ use crate::script::verdict::Stop;
 use crate::script::world::World;
 
 const IN: i64 = 1;
+const PRIORITY: i64 = 2;
 const OUT: i64 = 4;
 const ERR: i64 = 8;
 const HUP: i64 = 16;
@@ -73,7 +74,7 @@ fn datagram_readiness(world: &mut World, fd: i64) -> i64 {
 }
 
 fn stream_readiness(world: &mut World, fd: i64) -> i64 {
-    let limit = world.config.tcp.send_buffer;
+    let limit = option::send_buffer(world, fd);
     let Some(snapshot) = option::snapshot(world, fd) else {
         return HUP;
     };
@@ -89,6 +90,9 @@ fn stream_readiness(world: &mut World, fd: i64) -> i64 {
         _ => false,
     };
     let mut ready = 0;
+    if option::has_urgent(world, fd) {
+        ready |= PRIORITY;
+    }
     if failed {
         ready |= ERR;
     }

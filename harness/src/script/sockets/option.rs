@@ -92,17 +92,32 @@ fn set_linger(world: &mut World, fd: i64, given: &Expression) -> Result<Attempt>
     ) else {
         return Err(Stop::failed("SO_LINGER needs {onoff=…, linger=…}"));
     };
-    if on != 0 && seconds != 0 {
-        return Err(Stop::unsupported("SO_LINGER with a time"));
+    if !(0..=65_535).contains(&seconds) {
+        return Ok(failed("EDOM"));
     }
     if let Some(descriptor) = world.sockets.get(fd) {
-        descriptor.resets = on != 0;
+        descriptor.resets = on != 0 && seconds == 0;
     }
+    // `close` never waits here, as on a descriptor that does not block; the time bounds how long the connection delivers.
+    keep(
+        world,
+        fd,
+        "linger",
+        if on != 0 && seconds > 0 {
+            seconds * 1000
+        } else {
+            -1
+        },
+    );
+    setting::apply(world, fd);
     Ok(returned(0))
 }
 
 fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Attempt> {
     match name {
+        // Before there is an engine, they are the engine's, for the window scale is chosen with the SYN.
+        "SO_SNDBUF" if !world.is_running() => world.config.tcp.send_buffer = doubled(given),
+        "SO_RCVBUF" if !world.is_running() => world.config.tcp.receive_buffer = doubled(given),
         "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_SNDBUF" | "SO_RCVBUF" | "SO_PRIORITY" | "SO_MARK"
         | "IPV6_V6ONLY" => {}
         "TCP_NODELAY" => return set_no_delay(world, fd, given != 0),
@@ -281,6 +296,24 @@ fn take_error(world: &mut World, fd: i64) -> i64 {
         _ => None,
     };
     name.and_then(super::control::named).unwrap_or(0)
+}
+
+/// Bytes that the connection of a descriptor queues for sending.
+pub(super) fn send_buffer(world: &mut World, fd: i64) -> u32 {
+    let descriptor = world.sockets.get(fd);
+    let given = descriptor.and_then(|descriptor| descriptor.options.get("SO_SNDBUF").copied());
+    given.map_or(world.config.tcp.send_buffer, doubled)
+}
+
+/// Whether there is urgent data that was not read yet.
+pub(super) fn has_urgent(world: &mut World, fd: i64) -> bool {
+    match world.sockets.get(fd).map(|descriptor| &descriptor.kind) {
+        Some(Kind::Stream(handle)) => {
+            let handle = *handle;
+            world.engine().tcp_urgent_mark(handle).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// What the connection of a descriptor looks like.

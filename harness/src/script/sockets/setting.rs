@@ -5,6 +5,7 @@ use handfast::config::{KeepAlive, UserTimeout};
 use handfast::time::Duration;
 
 use super::{Descriptor, Kind};
+use crate::script::configuration::doubled;
 use crate::script::world::World;
 
 /// The options that are kept here.
@@ -43,6 +44,17 @@ pub(super) fn is_legal(name: &str, value: i64) -> bool {
     }
 }
 
+/// Hands a connection the buffers that its descriptor was told, or that the listener was.
+fn apply_buffers(world: &mut World, handle: TcpHandle, sends: Option<i64>, receives: Option<i64>) {
+    // A connection that is over queues nothing any more.
+    if let Some(given) = sends {
+        let _ = world.engine().tcp_set_send_buffer(handle, doubled(given));
+    }
+    if let Some(given) = receives {
+        let _ = world.engine().tcp_set_receive_buffer(handle, doubled(given));
+    }
+}
+
 /// Hands a connection what its descriptor was told.
 pub(super) fn apply(world: &mut World, fd: i64) {
     let Some(Descriptor {
@@ -54,6 +66,13 @@ pub(super) fn apply(world: &mut World, fd: i64) {
         return;
     };
     let (handle, options) = (*handle, options.clone());
+    let (sends, receives) = (options.get("SO_SNDBUF"), options.get("SO_RCVBUF"));
+    apply_buffers(world, handle, sends.copied(), receives.copied());
+    if let Some(millis) = options.get("linger") {
+        let limit = u64::try_from(*millis).ok().map(Duration::from_millis);
+        // A connection that is over has nothing to deliver.
+        let _ = world.engine().tcp_set_linger(handle, limit);
+    }
     let value = |name: &str| {
         let given = options.get(name).copied();
         given.or_else(|| default(name)).unwrap_or(0)

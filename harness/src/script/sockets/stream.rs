@@ -304,7 +304,7 @@ fn has_waited(world: &mut World, fd: i64, option: &str, progress: &mut Progress)
 
 pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
     let (length, flags) = arguments::length(call)?;
-    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL"])?;
+    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB"])?;
     let (handle, nonblocking, _) = match stream_of(world, fd) {
         Ok(stream) => stream,
         Err("ENOTCONN") => return Ok(failed("EPIPE")),
@@ -319,10 +319,7 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progr
         });
     }
     let rest = length - progress.moved;
-    let sent = world
-        .engine()
-        .tcp_send_with(handle, rest, &mut |target| target.fill(0));
-    match sent {
+    match queue(world, handle, rest, flags.contains(&"MSG_OOB")) {
         Ok(taken) => progress.moved += taken,
         Err(_) if progress.moved > 0 => return Ok(returned(progress.moved as i64)),
         Err(StreamError::Failed(_)) => {
@@ -337,6 +334,23 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progr
         return Ok(Attempt::Blocks);
     }
     Ok(moved_or_again(progress))
+}
+
+/// Queues zeros, and tells how many found room. The last octet of what is out of band is the urgent one.
+fn queue(
+    world: &mut World,
+    handle: TcpHandle,
+    length: usize,
+    out_of_band: bool,
+) -> std::result::Result<usize, StreamError> {
+    let plain = length - usize::from(out_of_band && length > 0);
+    let queued = world
+        .engine()
+        .tcp_send_with(handle, plain, &mut |target| target.fill(0))?;
+    if queued < plain || plain == length {
+        return Ok(queued);
+    }
+    Ok(queued + world.engine().tcp_send_urgent(handle, &[0])?)
 }
 
 /// What a call returns that may not wait.

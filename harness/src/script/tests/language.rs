@@ -191,6 +191,9 @@ fn calls_that_read_and_write() {
         "+0 writev(4, [{..., 4}, {..., 6}], 2) = 10\n+0 > P. 1:11(10) ack 1",
         "+0 sendmsg(4, {msg_name(...)=..., msg_iov(2)=[{..., 4}, {..., 6}], msg_flags=0}, 0) = 10\n\
          +0 > P. 1:11(10) ack 1",
+        "+0 send(4, ..., 10, MSG_OOB) = 10\n+0 > PU. 1:11(10) ack 1 urg 10",
+        "+0 < PU. 1:11(10) ack 1 win 9 urg 5\n+0 > . 1:1(0) ack 11\n\
+         +0 poll([{fd=4, events=POLLPRI, revents=POLLPRI}], 1, 0) = 1",
         "+0 write(4, \"abc\" \"def\", 10) = 10 (a note)\n+0 > P. 1:11(10) ack 1",
         "+0 < P. 1:11(10) ack 1 win 9\n+0 > . 1:1(0) ack 11\n+0 recv(4, ..., 4, MSG_PEEK) = 4\n\
          +0 ioctl(4, SIOCINQ, [10]) = 0\n+0 read(4, ..., 3) = 3\n+0 ioctl(4, SIOCINQ, [7]) = 0\n\
@@ -228,6 +231,9 @@ fn options_of_sockets() {
         "getsockopt(4, SOL_TCP, TCP_KEEPCNT, [9], [4]) = 0",
         "setsockopt(4, SOL_TCP, TCP_USER_TIMEOUT, [3000], 4) = 0",
         "setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0",
+        "setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 8) = 0",
+        "setsockopt(4, SOL_SOCKET, SO_SNDBUF, [10000], 4) = 0",
+        "setsockopt(4, SOL_SOCKET, SO_RCVBUF, [10000], 4) = 0",
         "setsockopt(4, SOL_TCP, TCP_MAXSEG, [5], 4) = -1 EINVAL (Invalid argument)",
         "setsockopt(9, SOL_SOCKET, SO_REUSEADDR, [1], 4) = -1 EBADF (Bad file descriptor)",
         "fcntl(4, F_GETFL) = 0x2 (flags O_RDWR)",
