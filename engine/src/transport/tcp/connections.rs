@@ -108,6 +108,11 @@ impl Connections {
         self.slots.iter_mut()
     }
 
+    /// Every slot, in use or not. O(slots).
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Connection> {
+        self.slots.iter()
+    }
+
     /// Every connection in use, with its index. O(slots); for rebuilding the flow table, and for checks.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         let mut free = vec![false; self.slots.len()];

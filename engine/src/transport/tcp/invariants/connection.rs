@@ -163,10 +163,6 @@ impl Tcp {
 /// Only the application's handle keeps such a connection.
 fn check_detached(connection: &Connection) -> Checked {
     ensure!(
-        !connection.next_deadline().is_set() && !connection.link.is_linked(),
-        "a timer runs for a connection that is over"
-    );
-    ensure!(
         connection.send == NO_QUEUE && connection.loss == NO_QUEUE,
         "a connection that is over holds what it would send"
     );

@@ -32,8 +32,7 @@ impl Tcp {
             self.rare.len(),
             self.narrowed.len()
         );
-        let linked = count(&living, |connection| connection.link.is_linked());
-        self.wheel.check(&self.connections, linked)?;
+        self.check_slots()?;
         self.half_open.check(|key, flow| {
             self.flows
                 .find(key.hash(&self.flow_hasher), |found| found == flow)
@@ -41,6 +40,21 @@ impl Tcp {
         })?;
         self.check_queues()?;
         self.check_ports(&living)
+    }
+
+    /// A slot keeps its timer when its connection goes; it must find nothing to do, and be the wheel's.
+    fn check_slots(&self) -> Checked {
+        let gone = |slot: &&Connection| slot.flags.has(Has::DETACHED);
+        ensure!(
+            !self
+                .connections
+                .slots()
+                .filter(gone)
+                .any(|slot| slot.next_deadline().is_set()),
+            "a deadline is set for a connection that is over"
+        );
+        let linked = self.connections.slots().filter(|slot| slot.link.is_linked());
+        self.wheel.check(&self.connections, linked.count())
     }
 
     fn living(&self) -> Vec<&Connection> {
