@@ -77,7 +77,7 @@ impl Packet {
     /// Bytes of the whole packet.
     #[inline]
     pub fn len(&self) -> usize {
-        self.header().len() + self.body_len()
+        usize::from(self.header_end - self.header_start) + self.body_len()
     }
 
     /// Whether the packet has no bytes.
@@ -299,8 +299,14 @@ impl Packet {
     }
 
     /// Gives the pieces back to their pools.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release_body(&mut self) {
+        if self.pieces > 0 {
+            self.release_pieces();
+        }
+    }
+
+    fn release_pieces(&mut self) {
         for piece in &mut self.body[..self.pieces as usize] {
             *piece = Payload::empty();
         }

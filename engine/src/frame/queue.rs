@@ -110,9 +110,13 @@ impl PacketQueue {
 
     /// Drops all packets.
     pub fn clear(&mut self) {
-        for index in 0..self.len {
-            let position = self.position(index);
-            self.slots[position].release_body();
+        let (wrapped, first) = self.slots.split_at_mut(self.head);
+        let at_end = self.len.min(first.len());
+        for packet in first[..at_end]
+            .iter_mut()
+            .chain(&mut wrapped[..self.len - at_end])
+        {
+            packet.release_body();
         }
         self.len = 0;
         self.head = 0;

@@ -7,6 +7,7 @@ const MAPPED_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// An IPv4 or IPv6 address. IPv4 is held as `::ffff:a.b.c.d`, so that one comparison serves both families.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(align(4))] // copied and compared in whole words, wherever it lies
 pub struct Address([u8; 16]);
 
 impl Address {

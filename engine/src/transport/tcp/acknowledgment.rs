@@ -91,7 +91,7 @@ impl Tcp {
     }
 
     /// Data that the peer has leaves the queue; a queue without data goes back to the others.
-    #[inline]
+    #[inline(always)]
     fn release_acknowledged(&mut self, index: u32, bytes: u32) {
         let connection = self.connections.get_mut(index);
         let Some(queue) = self.queues.send.get(connection.send) else {

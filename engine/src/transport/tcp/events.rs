@@ -20,7 +20,7 @@ pub(crate) struct Notices {
 
 impl Notices {
     /// Adds `ready` to what the application is told of a connection.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, index: u32, connection: &mut Connection, ready: Ready) {
         connection.ready |= ready;
         if !connection.flags.has(Flags::EVENT_QUEUED) {

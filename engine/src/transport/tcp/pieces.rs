@@ -14,7 +14,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_empty()
     }
@@ -25,13 +25,13 @@ impl Pieces {
     }
 
     /// The piece that is alone.
-    #[inline]
+    #[inline(always)]
     pub(super) fn only(&self) -> Option<&Payload> {
         (!self.first.is_empty() && self.rest.is_empty()).then_some(&self.first)
     }
 
     /// Appends a piece; an empty one is dropped.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_back(&mut self, piece: Payload) {
         if self.first.is_empty() {
             self.first = piece;
@@ -45,7 +45,7 @@ impl Pieces {
         (!self.first.is_empty()).then_some(&mut self.first)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop_front(&mut self) -> Option<Payload> {
         if self.first.is_empty() {
             return None;
@@ -82,7 +82,7 @@ impl Pieces {
     }
 
     /// Drops everything; the storage is kept.
-    #[inline]
+    #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.first = Payload::empty();
         if !self.rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Header prediction (V. Jacobson, RFC 1323 appendix and before): the short way through RFC 9293 section 3.10.7.4 for the segment that an
+//! Header prediction (RFC 7323 section 5.6): the short way through RFC 9293 section 3.10.7.4 for the segment that an
 //! established connection gets nearly always. It is the next one in order, brings text or acknowledges something new, and nothing else is
 //! going on. Whatever is not so goes the long way, `input`, which alone knows all rules; for a predicted segment both do the same.
 

@@ -297,7 +297,7 @@ impl SendQueue {
     }
 
     /// Drops everything; the storage is kept for the next connection.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
         self.len = 0;

@@ -38,6 +38,7 @@ impl Tcp {
         };
         if start == connection.rcv_nxt {
             self.on_text_in_order(out, index, packet);
+            self.on_early_fin_due(out, index);
         } else {
             self.on_early_text(out, index, start, packet);
         }
@@ -61,7 +62,6 @@ impl Tcp {
         self.counters.bytes_received += u64::from(received);
         self.notices.add(index, connection, Ready::READABLE);
         self.owe_acknowledgment(out, index);
-        self.on_early_fin_due(out, index);
     }
 
     /// Text in several pieces, or behind what the application has left.
@@ -96,7 +96,6 @@ impl Tcp {
         } else {
             self.owe_acknowledgment(out, index);
         }
-        self.on_early_fin_due(out, index);
     }
 
     fn acknowledge_now(&mut self, index: u32) {
@@ -158,7 +157,7 @@ impl Tcp {
 
     /// RFC 9293 section 3.8.6.3 and RFC 5681 section 4.2: at least every second full segment at once; the first ones of a connection as soon
     /// as the application had its turn; else after a delay.
-    #[inline]
+    #[inline(always)]
     fn owe_acknowledgment(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
@@ -204,7 +203,6 @@ impl Tcp {
     }
 
     /// The gap before a FIN that came early may be closed now.
-    #[inline]
     fn on_early_fin_due(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::EARLY_FIN) && connection.early_fin == connection.rcv_nxt {

@@ -119,10 +119,11 @@ impl Header {
     /// Writes the header.
     #[inline]
     pub fn emit(&self, out: &mut [u8; HEADER_LEN]) {
-        out[0..2].copy_from_slice(&self.source_port.to_be_bytes());
-        out[2..4].copy_from_slice(&self.destination_port.to_be_bytes());
-        out[4..6].copy_from_slice(&self.len.to_be_bytes());
-        out[6..8].copy_from_slice(&self.checksum.to_be_bytes());
+        let fields = [self.source_port, self.destination_port, self.len, self.checksum];
+        let word = fields
+            .into_iter()
+            .fold(0, |word, field| word << 16 | u64::from(field));
+        *out = word.to_be_bytes();
     }
 }
 

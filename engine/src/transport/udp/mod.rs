@@ -120,7 +120,9 @@ impl Udp {
             self.counters.dropped_malformed += 1;
             return;
         };
-        packet.truncate(offset + usize::from(header.len));
+        if usize::from(header.len) < available {
+            packet.truncate(offset + usize::from(header.len));
+        }
         if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, inbound) {
             self.counters.dropped_checksum += 1;
             return;
@@ -166,9 +168,14 @@ impl Udp {
     /// The payload in one piece.
     #[inline]
     fn gather(&mut self, packet: &mut Packet) -> Option<Payload> {
-        if packet.body().len() <= 1 {
-            return Some(packet.take_body().next().unwrap_or_default());
+        if packet.body().is_empty() {
+            return Some(Payload::empty());
         }
+        packet.take_only_piece().or_else(|| self.gather_pieces(packet))
+    }
+
+    #[inline(never)]
+    fn gather_pieces(&mut self, packet: &mut Packet) -> Option<Payload> {
         let len = packet.body_len();
         let size = if len <= SMALL_SLOT {
             Size::Small
@@ -269,19 +276,16 @@ impl Udp {
         }
         let packet = out.queue.push().ok_or(SendError::NoRoom)?;
         if !payload.is_empty() {
-            packet
-                .push_piece(payload)
-                .expect("an empty packet has room for a piece");
+            packet.set_piece(payload);
         }
-        let transport = out.internet.begin(
+        out.internet.begin_array(
             packet,
             &route.source,
             &route.destination,
             protocol::UDP,
             0,
-            HEADER_LEN,
+            |bytes| header.emit(bytes),
         );
-        header.emit(transport.first_chunk_mut().expect("as long as asked for"));
         out.internet.complete(
             packet,
             &route.source,

@@ -187,14 +187,16 @@ impl Sockets {
     #[inline]
     pub(super) fn find(&self, address: &Address, port: u16) -> Option<u32> {
         let mut any = None;
-        for index in self.on_port(port) {
-            let bound = self.slots[index].address;
-            if bound == *address {
-                return Some(index as u32);
+        let mut at = self.by_port[usize::from(port)];
+        while at != NOBODY {
+            let socket = &self.slots[usize::from(at)];
+            if socket.address == *address {
+                return Some(at.into());
             }
-            if bound.is_unspecified() {
-                any = Some(index as u32);
+            if socket.address.is_unspecified() {
+                any = Some(at.into());
             }
+            at = socket.next_on_port;
         }
         any
     }
