@@ -2,6 +2,7 @@
 
 mod defaults;
 mod options;
+mod pairing;
 pub(crate) mod quantity;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
 pub(crate) use self::options::Options;
+pub(crate) use self::pairing::Pairing;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -74,7 +76,7 @@ impl StackKind {
     /// The paths that the stack can take; the first is the one it takes unless told otherwise.
     pub(crate) fn paths(self) -> &'static [PathKind] {
         match self {
-            Self::Engine => &[PathKind::Memory, PathKind::Loopback],
+            Self::Engine => &[PathKind::Memory, PathKind::Loopback, PathKind::Veth],
             Self::Kernel | Self::KernelTuned => &[PathKind::Loopback, PathKind::Veth],
             Self::Smoltcp | Self::Null => &[PathKind::Memory],
         }

@@ -40,7 +40,7 @@ fn stacks_on(path: PathKind) -> String {
         .filter(|stack| stack.paths().contains(&path));
     let names: Vec<String> = on_path.map(ToString::to_string).collect();
     if names.is_empty() {
-        "no stack so far".to_owned()
+        "the engine at one end, a kernel's stack at the other".to_owned()
     } else {
         names.join(", ")
     }

@@ -11,7 +11,26 @@ pub(crate) struct Options {
     /// Stacks to compare [default: engine,kernel-tuned,smoltcp]
     #[arg(long = "stack", value_name = "STACK", value_enum, value_delimiter = ',')]
     pub(crate) stacks: Vec<StackKind>,
-    /// Where packets travel [default: memory for engine, smoltcp and null, loopback for the kernel's stacks]
+    /// Stacks that connect to those of --server, in place of --stack
+    #[arg(
+        long = "client",
+        value_name = "STACK",
+        value_enum,
+        value_delimiter = ',',
+        requires = "servers",
+        conflicts_with = "stacks"
+    )]
+    pub(crate) clients: Vec<StackKind>,
+    /// Stacks that answer those of --client; every one meets every one
+    #[arg(
+        long = "server",
+        value_name = "STACK",
+        value_enum,
+        value_delimiter = ',',
+        requires = "clients"
+    )]
+    pub(crate) servers: Vec<StackKind>,
+    /// Where packets travel [default: memory for engine, smoltcp and null, loopback for the kernel's stacks, veth for two that differ]
     #[arg(long, value_enum)]
     pub(crate) path: Option<PathKind>,
     /// Which cores the two ends run on [default: same-core]

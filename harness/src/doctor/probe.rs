@@ -94,7 +94,7 @@ fn tun() -> Verdict {
 }
 
 fn hosts() -> Verdict {
-    match lab::build(1500) {
+    match lab::build(1500, lab::Occupants::default()) {
         Ok(_) => Verdict::works("two hosts and a cable between them were made, and go with this process"),
         Err(NotPossible(reason)) => Verdict::missing(reason, AS_ROOT),
     }

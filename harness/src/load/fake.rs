@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Actor, Ends, Phase};
-use crate::config::{Checksums, Close, Closer, PathKind, Placement, RunConfig, ScenarioKind, StackKind};
+use crate::config::{
+    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, StackKind,
+};
 use crate::stack::{
     self, Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters,
 };
@@ -164,7 +166,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(config: &RunConfig) -> Self {
-        let pair = stack::pair(StackKind::Null, config, 0).expect("needs nothing");
+        let pair = stack::pair(Pairing::of(StackKind::Null), config, 0).expect("needs nothing");
         let ends = Ends {
             generator: 0,
             client_addresses: pair.client_addresses,

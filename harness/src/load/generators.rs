@@ -14,7 +14,7 @@ use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome};
 use super::placement::Cores;
 use super::{Actor, Ends, Next, Phase, Script};
-use crate::config::{Placement, RunConfig, ScenarioKind, StackKind};
+use crate::config::{Pairing, Placement, RunConfig, ScenarioKind, StackKind};
 use crate::measure::cpu;
 use crate::path::namespace;
 use crate::stack::{self, MakeEnd, Stack, Unsupported};
@@ -33,7 +33,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 #[expect(clippy::type_complexity, reason = "the two tallies belong to the script")]
 pub(crate) fn run<S: Script>(
     script: &S,
-    kind: StackKind,
+    stacks: Pairing,
     config: &RunConfig,
     stop: &AtomicBool,
     progress: &dyn Fn(f64),
@@ -46,7 +46,7 @@ pub(crate) fn run<S: Script>(
             .map(|generator| {
                 let worker = Worker {
                     script,
-                    kind,
+                    stacks,
                     config,
                     control: &control,
                     cores: &cores,
@@ -60,7 +60,7 @@ pub(crate) fn run<S: Script>(
             stop,
             progress,
         }
-        .lead(config, &needed_fills(kind, config));
+        .lead(config, &needed_fills(stacks, config));
         let generators = workers
             .into_iter()
             .map(|worker| {
@@ -86,18 +86,16 @@ fn threads_of_generator(config: &RunConfig) -> usize {
 
 /// TIME_WAIT entries that this stack may hold at most: half of the host's table for the kernel, whose other half belongs to
 /// everybody else.
-pub(crate) fn time_wait_limit(kind: StackKind) -> Option<u64> {
-    match kind {
-        StackKind::Kernel | StackKind::KernelTuned => {
-            let table: u64 = namespace::sysctl("net.ipv4.tcp_max_tw_buckets")?.parse().ok()?;
-            Some(table / 2)
-        }
-        _ => None,
+pub(crate) fn time_wait_limit(stacks: Pairing) -> Option<u64> {
+    if !stacks.has_kernel() {
+        return None;
     }
+    let table: u64 = namespace::sysctl("net.ipv4.tcp_max_tw_buckets")?.parse().ok()?;
+    Some(table / 2)
 }
 
-fn needed_fills(kind: StackKind, config: &RunConfig) -> Vec<Phase> {
-    let fill = fill_of(kind, config, 0);
+fn needed_fills(stacks: Pairing, config: &RunConfig) -> Vec<Phase> {
+    let fill = fill_of(stacks, config, 0);
     [Phase::OpenIdle, Phase::FillTimeWait]
         .into_iter()
         .filter(|&phase| fill.is_needed_in(phase))
@@ -105,7 +103,7 @@ fn needed_fills(kind: StackKind, config: &RunConfig) -> Vec<Phase> {
 }
 
 /// What generator number `generator` fills in: its share of what the run is to find.
-fn fill_of(kind: StackKind, config: &RunConfig, generator: u32) -> Fill {
+fn fill_of(stacks: Pairing, config: &RunConfig, generator: u32) -> Fill {
     let share = |total: u64| {
         let generators = u64::from(config.generators.max(1));
         total / generators + u64::from(u64::from(generator) < total % generators)
@@ -115,11 +113,11 @@ fn fill_of(kind: StackKind, config: &RunConfig, generator: u32) -> Fill {
     } else {
         0
     };
-    let keeps_time_wait = !matches!(kind, StackKind::Smoltcp | StackKind::Null);
+    let keeps_time_wait = !matches!(stacks.client, StackKind::Smoltcp | StackKind::Null);
     let time_wait = if keeps_time_wait { config.time_wait } else { 0 };
     Fill {
         idle: share(config.idle) + u64::from(own),
-        time_wait: share(time_wait.min(time_wait_limit(kind).unwrap_or(u64::MAX))),
+        time_wait: share(time_wait.min(time_wait_limit(stacks).unwrap_or(u64::MAX))),
         closer: config.closer,
         headroom: if own > 0 { 0 } else { config.connections },
     }
@@ -128,7 +126,7 @@ fn fill_of(kind: StackKind, config: &RunConfig, generator: u32) -> Fill {
 /// One generator, on its thread or two.
 struct Worker<'a, S> {
     script: &'a S,
-    kind: StackKind,
+    stacks: Pairing,
     config: &'a RunConfig,
     control: &'a Control,
     cores: &'a Cores,
@@ -154,7 +152,7 @@ impl<S: Script> Worker<'_, S> {
 
     fn run_same_core(&self) -> Result<WorkerOutcome<S>, Unsupported> {
         self.cores.pin(self.generator as usize);
-        let pair = stack::pair(self.kind, self.config, self.generator)?;
+        let pair = stack::pair(self.stacks, self.config, self.generator)?;
         let ends = self.ends(
             pair.client_addresses,
             pair.listen_addresses,
@@ -166,7 +164,7 @@ impl<S: Script> Worker<'_, S> {
     }
 
     fn run_split(&self) -> Result<WorkerOutcome<S>, Unsupported> {
-        let pair = stack::split_pair(self.kind, self.config, self.generator)?;
+        let pair = stack::split_pair(self.stacks, self.config, self.generator)?;
         let ends = self.ends(
             pair.client_addresses,
             pair.listen_addresses,
@@ -237,7 +235,7 @@ impl<S: Script> Worker<'_, S> {
     }
 
     fn client_end(&self, stack: Box<dyn Stack>, ends: &Ends) -> io::Result<ClientEnd<S>> {
-        let fill = fill_of(self.kind, self.config, self.generator);
+        let fill = fill_of(self.stacks, self.config, self.generator);
         End::open(
             stack,
             Opener::new(fill, AddressPlan::all(ends)),
@@ -249,7 +247,7 @@ impl<S: Script> Worker<'_, S> {
         for &address in &ends.listen_addresses {
             stack.listen(address, BACKLOG)?;
         }
-        let fill = fill_of(self.kind, self.config, self.generator);
+        let fill = fill_of(self.stacks, self.config, self.generator);
         End::open(stack, Acceptor::new(fill), self.script.server(ends))
     }
 }

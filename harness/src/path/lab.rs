@@ -1,4 +1,4 @@
-//! Two hosts on one machine, joined by a cable. They have no name and leave nothing behind, however the process ends: when nobody holds a
+//! Hosts on one machine: two that a cable joins, or one whose cable ends in this program. They have no name and leave nothing behind, however the process ends: when nobody holds a
 //! namespace any more, the kernel takes it away with all that is in it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,47 +8,113 @@ use super::cable;
 use super::host::Host;
 use super::namespace::{self, NotPossible};
 
-/// The two hosts of this process's lab.
+pub(crate) use super::cable::DEVICE;
+
+/// The lab of this process.
 static LAB: OnceLock<Lab> = OnceLock::new();
 
 /// Addresses of the serving host. With the kernel's default of 28,232 ports towards each, room for 30,000 connections/s over 60 s.
 pub(crate) const SERVERS: u8 = 64;
 const PREFIX: u8 = 16;
 
-/// The hosts, and the cable between them.
+/// At which ends the kernel's stack is, and so has the addresses.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Occupants {
+    pub(crate) kernel_connects: bool,
+    pub(crate) kernel_answers: bool,
+}
+
+/// The hosts.
 #[derive(Debug)]
 pub(crate) struct Lab {
     /// Where the threads of this process are, unless they visit.
     pub(crate) client: Host,
-    /// The other end of the cable.
-    pub(crate) server: Host,
+    /// The other end of the cable; `None` when that is this program.
+    server: Option<Host>,
+    occupants: Occupants,
 }
 
 impl Lab {
     /// Makes a lab around the calling thread, which is on the client's host afterwards.
-    fn around_this_thread(mtu: u32) -> Result<Self, NotPossible> {
+    fn around_this_thread(mtu: u32, occupants: Occupants) -> Result<Self, NotPossible> {
+        let lab = Self::alone(occupants)?;
+        let server = Host::new()?;
+        cable::veth(&lab.client, &server, mtu)?;
+        cable::bring_up(&lab.client, &occupants.connecting())?;
+        cable::bring_up(&server, &occupants.answering())?;
+        Ok(Self {
+            server: Some(server),
+            ..lab
+        })
+    }
+
+    fn alone(occupants: Occupants) -> Result<Self, NotPossible> {
         namespace::isolate()?;
-        let here = Host::here().map_err(|error| NotPossible(format!("/proc cannot be read ({error})")))?;
-        let lab = Self {
-            client: here,
-            server: Host::new()?,
+        let client = Host::here().map_err(|error| NotPossible(format!("/proc cannot be read ({error})")))?;
+        Ok(Self {
+            client,
+            server: None,
+            occupants,
+        })
+    }
+
+    /// Where the server's sockets and devices are.
+    pub(crate) fn host_of_server(&self) -> &Host {
+        self.server.as_ref().unwrap_or(&self.client)
+    }
+
+    /// Gives the kernel its addresses, on an interface that was not there when the lab was built.
+    ///
+    /// # Errors
+    /// [`NotPossible`] when there is no such interface.
+    pub(crate) fn address_the_kernel(&self) -> Result<(), NotPossible> {
+        let Occupants { kernel_connects, .. } = self.occupants;
+        let addresses = if kernel_connects {
+            self.occupants.connecting()
+        } else {
+            self.occupants.answering()
         };
-        cable::veth(&lab.client, &lab.server, mtu)?;
-        cable::bring_up(&lab.client, &[(client_address(), PREFIX)])?;
-        let servers: Vec<_> = (1..=SERVERS).map(|host| (server_address(host), PREFIX)).collect();
-        cable::bring_up(&lab.server, &servers)?;
-        Ok(lab)
+        cable::bring_up(&self.client, &addresses)
     }
 }
 
-/// Builds the lab around this process, whose threads are on the client's host from then on. Call it once, while there is one thread.
+impl Occupants {
+    /// The addresses of the kernel where connections come from.
+    fn connecting(self) -> Vec<(IpAddr, u8)> {
+        let own = [(client_address(), PREFIX)];
+        if self.kernel_connects {
+            own.to_vec()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The addresses of the kernel where they go to.
+    fn answering(self) -> Vec<(IpAddr, u8)> {
+        let own = (1..=SERVERS).map(|host| (server_address(host), PREFIX));
+        own.filter(|_| self.kernel_answers).collect()
+    }
+}
+
+/// Builds two hosts and a cable around this process, whose threads are on the client's host from then on. Call it once, while there is one thread.
 ///
 /// # Errors
 /// [`NotPossible`] with the step that the system refused.
-pub(crate) fn build(mtu: u32) -> Result<&'static Lab, NotPossible> {
-    let lab = Lab::around_this_thread(mtu)?;
+pub(crate) fn build(mtu: u32, occupants: Occupants) -> Result<&'static Lab, NotPossible> {
+    Ok(keep(Lab::around_this_thread(mtu, occupants)?))
+}
+
+/// As [`build`], with one host for both ends, between which an interface will be whose far end is this program.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_alone(occupants: Occupants) -> Result<&'static Lab, NotPossible> {
+    Ok(keep(Lab::alone(occupants)?))
+}
+
+fn keep(lab: Lab) -> &'static Lab {
     namespace::note_entered();
-    Ok(LAB.get_or_init(|| lab))
+    LAB.get_or_init(|| lab)
 }
 
 /// The lab that [`build`] made in this process.
@@ -80,18 +146,23 @@ mod tests {
 
     use super::*;
 
+    const KERNELS: Occupants = Occupants {
+        kernel_connects: true,
+        kernel_answers: true,
+    };
+
     /// On a thread of its own, because a lab moves the calling thread into its client's host.
     #[test]
     fn two_hosts_talk_over_the_cable_and_only_over_it() {
         let found = thread::spawn(|| {
-            let lab = Lab::around_this_thread(1500)?;
+            let lab = Lab::around_this_thread(1500, KERNELS)?;
             let at = servers(7007)[3];
             assert!(
                 TcpListener::bind(at).is_err(),
                 "the client has not the server's addresses"
             );
             let listener = {
-                let _visit = lab.server.visit().expect("our own");
+                let _visit = lab.host_of_server().visit().expect("our own");
                 TcpListener::bind(at).expect("an address of the server")
             };
             let mut asking = TcpStream::connect(at).expect("over the cable");

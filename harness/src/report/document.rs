@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{
-    Checksums, Close, Closer, PathKind, Placement, RunConfig, ScenarioKind, StackKind, seconds,
+    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, seconds,
 };
 use crate::measure::environment::Environment;
 
@@ -58,7 +58,7 @@ pub(crate) struct Document {
 /// Every effective parameter. Where stacks differ, what applies to the first; each result has its own.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Config {
-    pub(crate) stacks: Vec<StackKind>,
+    pub(crate) stacks: Vec<Pairing>,
     /// Null when each stack takes its own.
     pub(crate) path: Option<PathKind>,
     pub(crate) placement: Placement,
@@ -86,7 +86,7 @@ pub(crate) struct Config {
 /// What one stack on one path did.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct StackResult {
-    pub(crate) stack: StackKind,
+    pub(crate) stack: Pairing,
     pub(crate) path: PathKind,
     pub(crate) placement: Placement,
     /// Whether every run took place and counts; false for a stack that is unsupported.
@@ -157,9 +157,9 @@ pub(crate) struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Ratio {
     pub(crate) metric: String,
-    pub(crate) of: StackKind,
+    pub(crate) of: Pairing,
     pub(crate) of_path: PathKind,
-    pub(crate) to: StackKind,
+    pub(crate) to: Pairing,
     pub(crate) to_path: PathKind,
     /// Median of the ratios of runs with the same index.
     pub(crate) value: f64,

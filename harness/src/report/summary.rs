@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::document::{Config, Distribution, Document, DocumentFormat, Latencies, Run, StackResult, Summary};
 use super::metrics::{PERCENTILES, deciding, percentile_of, required};
-use crate::config::{RunConfig, ScenarioKind, StackKind};
+use crate::config::{Pairing, RunConfig, ScenarioKind};
 use crate::measure::environment::Environment;
 use crate::measure::recorder::{empty_histogram, from_buckets};
 use crate::measure::statistics::{interval, median};
@@ -43,7 +43,7 @@ pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: Stri
 
 /// `first` speaks for all stacks where they do not differ.
 fn config(plan: &Plan, first: &RunConfig) -> Config {
-    let mut stacks: Vec<StackKind> = plan.subjects.iter().map(|subject| subject.stack).collect();
+    let mut stacks: Vec<Pairing> = plan.subjects.iter().map(|subject| subject.stack).collect();
     stacks.dedup();
     Config {
         stacks,

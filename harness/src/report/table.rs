@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table};
 use super::document::{Document, StackResult};
 use super::metrics::{SHOWN_BESIDE, headline, label, required};
 use super::units::{factor, figure, nanoseconds};
-use crate::config::{PathKind, Placement, ScenarioKind, StackKind};
+use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
 
 /// All that a document says, one column for each stack.
 pub(crate) fn comparison(document: &Document) -> String {
@@ -93,7 +93,7 @@ fn median(result: &StackResult, metric: &str) -> Option<f64> {
     result.metrics.get(metric)?.median
 }
 
-type Column = (StackKind, PathKind, Placement);
+type Column = (Pairing, PathKind, Placement);
 
 fn column(result: &StackResult) -> Column {
     (result.stack, result.path, result.placement)
@@ -182,7 +182,7 @@ fn ratios(text: &mut String, document: &Document) {
 }
 
 fn system_calls(text: &mut String, document: &Document) {
-    let measured_kernel = |result: &StackResult| result.stack.is_kernel() && !result.metrics.is_empty();
+    let measured_kernel = |result: &StackResult| result.stack.has_kernel() && !result.metrics.is_empty();
     if document.results.iter().any(measured_kernel) {
         let _ = writeln!(
             text,

@@ -165,7 +165,7 @@ fn with_tail(reason: &str, tail: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Options, PathKind, ScenarioKind, StackKind};
+    use crate::config::{Options, Pairing, PathKind, ScenarioKind, StackKind};
 
     /// A replicate that is a shell script, which may take `allowed`.
     fn replicate(script: &str, allowed: Duration) -> (Result<Told, String>, Vec<f64>) {
@@ -177,7 +177,7 @@ mod tests {
             &Options::default(),
         );
         let job = Job {
-            stack: StackKind::Null,
+            stack: Pairing::of(StackKind::Null),
             config,
         };
         let mut command = Command::new("sh");

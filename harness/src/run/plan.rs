@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::config::{
-    DEFAULT_STACKS, Options, PathKind, RunConfig, ScenarioKind, StackKind, connections_shown,
+    DEFAULT_STACKS, Options, Pairing, PathKind, RunConfig, ScenarioKind, StackKind, connections_shown,
 };
 
 /// One column of a comparison: a stack on a path with its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
-    pub(crate) stack: StackKind,
+    pub(crate) stack: Pairing,
     pub(crate) config: RunConfig,
     /// Why it need not be tried.
     pub(crate) unsupported: Option<String>,
@@ -18,22 +18,15 @@ pub(crate) struct Subject {
 impl Subject {
     fn new(
         scenario: ScenarioKind,
-        stack: StackKind,
+        stack: Pairing,
         path: PathKind,
         connections: u32,
         asked: &Options,
     ) -> Self {
-        let unsupported = (!stack.paths().contains(&path)).then(|| {
-            let paths: Vec<String> = stack.paths().iter().map(ToString::to_string).collect();
-            format!(
-                "{stack} does not run over {path}; it does over {}",
-                paths.join(" and ")
-            )
-        });
         Self {
             stack,
-            config: RunConfig::effective(scenario, stack, path, connections, asked),
-            unsupported,
+            config: RunConfig::effective(scenario, stack.client, path, connections, asked),
+            unsupported: stack.misfit(path),
         }
     }
 
@@ -59,12 +52,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// A scenario with what the command line asked for.
     pub(crate) fn new(scenario: ScenarioKind, asked: &Options) -> Self {
-        let stacks = if asked.stacks.is_empty() {
-            &DEFAULT_STACKS[..]
-        } else {
-            &asked.stacks
-        };
-        let columns = unique(stacks).map(|stack| (stack, asked.path.unwrap_or(stack.paths()[0])));
+        let columns = unique(pairings(asked))
+            .into_iter()
+            .map(|stack| (stack, asked.path.unwrap_or(stack.usual_path())));
         Self {
             path: asked.path,
             ..Self::with_columns(scenario, columns, asked)
@@ -73,11 +63,11 @@ impl Plan {
 
     fn with_columns(
         scenario: ScenarioKind,
-        columns: impl Iterator<Item = (StackKind, PathKind)>,
+        columns: impl Iterator<Item = (Pairing, PathKind)>,
         asked: &Options,
     ) -> Self {
         let subjects = columns.flat_map(|(stack, path)| {
-            let numbers = connections_shown(scenario, stack, asked).into_iter();
+            let numbers = connections_shown(scenario, stack.client, asked).into_iter();
             numbers.map(move |connections| Subject::new(scenario, stack, path, connections, asked))
         });
         Self {
@@ -99,11 +89,27 @@ impl Plan {
     }
 }
 
-fn unique(stacks: &[StackKind]) -> impl Iterator<Item = StackKind> {
-    let repeated = |at: usize| stacks[..at].contains(&stacks[at]);
-    (0..stacks.len())
-        .filter(move |&at| !repeated(at))
-        .map(|at| stacks[at])
+/// The columns that were asked for: every client with every server, or stacks that meet themselves.
+fn pairings(asked: &Options) -> Vec<Pairing> {
+    let pairs = asked.clients.iter().flat_map(|&client| {
+        let servers = asked.servers.iter();
+        servers.map(move |&server| Pairing { client, server })
+    });
+    match (asked.clients.is_empty(), asked.stacks.is_empty()) {
+        (false, _) => pairs.collect(),
+        (true, false) => asked.stacks.iter().copied().map(Pairing::of).collect(),
+        (true, true) => DEFAULT_STACKS.map(Pairing::of).to_vec(),
+    }
+}
+
+fn unique(pairings: Vec<Pairing>) -> Vec<Pairing> {
+    let mut seen = Vec::new();
+    for pairing in pairings {
+        if !seen.contains(&pairing) {
+            seen.push(pairing);
+        }
+    }
+    seen
 }
 
 /// The comparison that is made when no verb is given. About fifty runs that end, with what surrounds them, within 90 s.
@@ -126,7 +132,10 @@ pub(crate) fn quick() -> Vec<Plan> {
     ];
     scenarios
         .into_iter()
-        .map(|scenario| Plan::with_columns(scenario, COLUMNS.into_iter(), &asked))
+        .map(|scenario| {
+            let columns = COLUMNS.map(|(stack, path)| (Pairing::of(stack), path));
+            Plan::with_columns(scenario, columns.into_iter(), &asked)
+        })
         .collect()
 }
 
@@ -158,7 +167,25 @@ mod tests {
             &asked(&[StackKind::Null, StackKind::Engine, StackKind::Null]),
         );
         let stacks: Vec<_> = plan.subjects.iter().map(|subject| subject.stack).collect();
-        assert_eq!(stacks, [StackKind::Null, StackKind::Engine]);
+        assert_eq!(stacks, [StackKind::Null, StackKind::Engine].map(Pairing::of));
+    }
+
+    #[test]
+    fn every_client_meets_every_server() {
+        let both = vec![StackKind::Kernel, StackKind::Engine];
+        let options = Options {
+            clients: both.clone(),
+            servers: both,
+            ..Options::default()
+        };
+        let plan = Plan::new(ScenarioKind::Rr, &options);
+        let columns: Vec<String> = plan
+            .subjects
+            .iter()
+            .map(|subject| subject.stack.to_string())
+            .collect();
+        assert_eq!(columns, ["kernel", "kernel/engine", "engine/kernel", "engine"]);
+        assert_eq!(plan.subjects[1].config.path, PathKind::Veth);
     }
 
     #[test]

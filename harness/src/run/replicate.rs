@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::interrupt;
-use crate::config::{RunConfig, StackKind};
+use crate::config::{Pairing, RunConfig};
 use crate::measure::recorder::to_buckets;
 use crate::scenario::{self, Measurement, Unsupported};
 
 /// What a replicate is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    pub(super) stack: StackKind,
+    pub(super) stack: Pairing,
     pub(super) config: RunConfig,
 }
 

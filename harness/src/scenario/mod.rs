@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 
 use hdrhistogram::Histogram;
 
-use crate::config::{RunConfig, ScenarioKind, StackKind};
+use crate::config::{Pairing, RunConfig, ScenarioKind};
 use crate::load::outcome::Outcome;
 use crate::load::{Actor, Script, generators};
 pub(crate) use crate::stack::Unsupported;
@@ -45,7 +45,7 @@ pub(crate) struct Measurement {
 ///
 /// # Errors
 /// When the stack cannot run here.
-pub(crate) fn prepare(stack: StackKind, config: &RunConfig) -> Result<(), Unsupported> {
+pub(crate) fn prepare(stack: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
     for refused in crate::stack::prepare_process(stack, config)? {
         eprintln!("warning: {refused}");
     }
@@ -59,7 +59,7 @@ pub(crate) fn prepare(stack: StackKind, config: &RunConfig) -> Result<(), Unsupp
 /// # Errors
 /// When the stack cannot do what was asked.
 pub(crate) fn run(
-    stack: StackKind,
+    stack: Pairing,
     config: &RunConfig,
     stop: &AtomicBool,
     progress: &dyn Fn(f64),
@@ -85,7 +85,7 @@ pub(crate) fn run(
 
 /// What a scenario is asked to do.
 struct Run<'a> {
-    stack: StackKind,
+    stack: Pairing,
     config: &'a RunConfig,
     stop: &'a AtomicBool,
     progress: &'a dyn Fn(f64),
@@ -107,6 +107,6 @@ impl Run<'_> {
     }
 
     fn is_kernel(&self) -> bool {
-        matches!(self.stack, StackKind::Kernel | StackKind::KernelTuned)
+        self.stack.has_kernel()
     }
 }

@@ -10,7 +10,7 @@ use self::receiver::Receiver;
 use self::sender::Sender;
 use super::summary::cpu_each;
 use super::{Measurement, Run, Unsupported};
-use crate::config::StackKind;
+use crate::config::{Pairing, StackKind};
 use crate::load::{Ends, Script};
 use crate::measure::reordering::Reordering;
 
@@ -58,8 +58,8 @@ impl Script for Reorder {
     }
 }
 
-fn impairment(stack: StackKind) -> Impairment {
-    match stack {
+fn impairment(stacks: Pairing) -> Impairment {
+    match stacks.server {
         StackKind::Kernel | StackKind::KernelTuned => Impairment::Relay,
         StackKind::Engine => Impairment::Device,
         StackKind::Smoltcp | StackKind::Null => Impairment::Sender,

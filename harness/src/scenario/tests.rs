@@ -1,20 +1,21 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::StackKind;
 use crate::config::{Close, Closer, Placement};
 use crate::load::fake::config;
 
 /// Whether the host's TIME_WAIT table has room for what tests leave in it: the runs of the last minute are still there.
 fn kernel_has_room() -> bool {
-    let Ok(pair) = crate::stack::pair(StackKind::Kernel, &config(ScenarioKind::Crr), 0) else {
+    let Ok(pair) = crate::stack::pair(Pairing::of(StackKind::Kernel), &config(ScenarioKind::Crr), 0) else {
         return false;
     };
     let held = pair.client.counters().time_wait.unwrap_or(0);
-    generators::time_wait_limit(StackKind::Kernel).is_none_or(|limit| held < limit / 2)
+    generators::time_wait_limit(Pairing::of(StackKind::Kernel)).is_none_or(|limit| held < limit / 2)
 }
 
 fn measure(stack: StackKind, config: &RunConfig) -> Measurement {
-    run(stack, config, &AtomicBool::new(false), &|_| {}).expect("supported")
+    run(Pairing::of(stack), config, &AtomicBool::new(false), &|_| {}).expect("supported")
 }
 
 fn config_of(scenario: ScenarioKind) -> RunConfig {
@@ -255,11 +256,17 @@ fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     };
-    let found = run(StackKind::Null, &config, &stop, &told).expect("supported");
+    let found = run(Pairing::of(StackKind::Null), &config, &stop, &told).expect("supported");
     assert_eq!(found.invalid_reasons, Vec::<String>::new());
     assert!(found.metrics["connections_per_second"].is_some_and(|rate| rate > 0.0));
 
-    let found = run(StackKind::Null, &config, &AtomicBool::new(true), &|_| {}).expect("supported");
+    let found = run(
+        Pairing::of(StackKind::Null),
+        &config,
+        &AtomicBool::new(true),
+        &|_| {},
+    )
+    .expect("supported");
     assert_eq!(found.invalid_reasons.len(), 1);
     assert!(
         found.invalid_reasons[0].contains("stopped"),
@@ -271,9 +278,14 @@ fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
 #[test]
 fn what_cannot_be_done_is_said() {
     let unsupported = |config: &RunConfig| {
-        run(StackKind::Null, config, &AtomicBool::new(false), &|_| {})
-            .expect_err("unsupported")
-            .to_string()
+        run(
+            Pairing::of(StackKind::Null),
+            config,
+            &AtomicBool::new(false),
+            &|_| {},
+        )
+        .expect_err("unsupported")
+        .to_string()
     };
     let short = RunConfig {
         message: 8,

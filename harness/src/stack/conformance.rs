@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::kernel::nstat::Nstat;
 use super::*;
-use crate::config::{Checksums, Close, Closer, PathKind, Placement, RunConfig, ScenarioKind, StackKind};
+use crate::config::{
+    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, StackKind,
+};
 
 /// More than any exchange here needs; in virtual time 2 s.
 const ROUNDS: usize = 20_000;
@@ -38,7 +40,7 @@ impl Rig {
     fn with(kind: StackKind, placement: Placement, config: &RunConfig) -> Self {
         let (client, server, clients, listen, servers) = match placement {
             Placement::SameCore => {
-                let pair = pair(kind, config, 0).expect("supported");
+                let pair = pair(Pairing::of(kind), config, 0).expect("supported");
                 (
                     pair.client,
                     pair.server,
@@ -48,7 +50,7 @@ impl Rig {
                 )
             }
             Placement::Split => {
-                let pair = split_pair(kind, config, 0).expect("supported");
+                let pair = split_pair(Pairing::of(kind), config, 0).expect("supported");
                 let (client, server) = ((pair.client)(), (pair.server)());
                 (
                     client,
@@ -477,19 +479,19 @@ fn what_cannot_be_done_is_said() {
         idle: 1_000_000,
         ..config(Placement::SameCore)
     };
-    let refused = pair(StackKind::Smoltcp, &million, 0).expect_err("too many");
+    let refused = pair(Pairing::of(StackKind::Smoltcp), &million, 0).expect_err("too many");
     assert!(refused.0.contains("every socket"), "{refused:?}");
     let computed = RunConfig {
         checksums: Checksums::Computed,
         ..config(Placement::SameCore)
     };
-    assert!(pair(StackKind::Kernel, &computed, 0).is_err());
-    assert!(split_pair(StackKind::Null, &config(Placement::Split), 0).is_err());
+    assert!(pair(Pairing::of(StackKind::Kernel), &computed, 0).is_err());
+    assert!(split_pair(Pairing::of(StackKind::Null), &config(Placement::Split), 0).is_err());
     let open_files = RunConfig {
         connections: u32::MAX,
         ..config(Placement::SameCore)
     };
-    let refused = pair(StackKind::KernelTuned, &open_files, 0).expect_err("too many");
+    let refused = pair(Pairing::of(StackKind::KernelTuned), &open_files, 0).expect_err("too many");
     assert!(refused.0.contains("descriptors"), "{refused:?}");
 }
 

@@ -5,6 +5,7 @@
 //! in through [`Stack::poll`].
 
 mod addresses;
+mod cabled;
 mod engine;
 mod kernel;
 mod null;

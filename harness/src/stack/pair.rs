@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::{self, Addresses};
+use super::cabled;
 use super::engine::{self, Between};
 use super::kernel::{self, Kernel, tuning};
 use super::null::Null;
 use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
 use super::smoltcp::{self, Smoltcp};
 use super::{Stack, Unsupported};
-use crate::config::{Checksums, PathKind, RunConfig, StackKind};
+use crate::config::{Checksums, Pairing, PathKind, RunConfig, StackKind};
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
 
@@ -56,45 +57,88 @@ impl fmt::Debug for SplitPair {
     }
 }
 
-/// Gives the process what `kind` needs around it: for the kernel's stack a network namespace of its own with the
-/// settings of that column, for a path between hosts both of them and the cable. Call it once, before the process has a
-/// second thread and before [`pair`].
+/// Gives the process what `stacks` need around them: for the kernel's stack a network namespace of its own with the
+/// settings of that column, for a path through devices their hosts. Call it once, before the process has a second
+/// thread and before [`pair`].
 ///
 /// Returns what was not possible although the run can go on without: [`pair`] then keeps to addresses of its own and to
 /// half of the host's TIME_WAIT table, and settings stay as the host has them.
 ///
 /// # Errors
 /// [`Unsupported`] when there is no such path here.
-pub(crate) fn prepare_process(kind: StackKind, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
-    if config.path == PathKind::Veth {
-        return prepare_hosts(kind, config)
-            .map_err(|NotPossible(reason)| Unsupported(format!("no path between two hosts here: {reason}")));
+pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
+    if leads_through_devices(config.path) {
+        return prepare_hosts(stacks, config).map_err(|NotPossible(reason)| {
+            Unsupported(format!("no path through {} here: {reason}", config.path))
+        });
     }
-    if !kind.is_kernel() {
+    if !stacks.has_kernel() {
         return Ok(Vec::new());
     }
     Ok(match namespace::enter() {
-        Ok(()) => tuning::apply_sysctls(kind),
+        Ok(()) => tuning::apply_sysctls(stacks.client),
         Err(reason) => vec![reason],
     })
 }
 
-fn prepare_hosts(kind: StackKind, config: &RunConfig) -> Result<Vec<NotPossible>, NotPossible> {
-    let lab = lab::build(config.mtu)?;
-    let mut refused = tuning::apply_sysctls(kind);
-    let visit = lab.server.visit();
-    let _visit =
-        visit.map_err(|error| NotPossible(format!("the server's host cannot be entered ({error})")))?;
-    refused.extend(tuning::apply_sysctls(kind));
+fn leads_through_devices(path: PathKind) -> bool {
+    matches!(path, PathKind::Veth | PathKind::Tap | PathKind::Tun)
+}
+
+fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, NotPossible> {
+    let lab = cabled::prepare(stacks, config)?;
+    let mut refused = Vec::new();
+    for (stack, host) in [
+        (stacks.client, &lab.client),
+        (stacks.server, lab.host_of_server()),
+    ] {
+        if stack.is_kernel() {
+            let visit = host.visit();
+            let _visit = visit.map_err(|error| NotPossible(format!("a host cannot be entered ({error})")))?;
+            refused.extend(tuning::apply_sysctls(stack));
+        }
+    }
     Ok(refused)
 }
 
-/// Both ends of `kind` for load generator number `generator`, in one thread.
+/// The stack of both ends, on a path that does not lead through devices.
+fn single(stacks: Pairing, config: &RunConfig) -> Result<StackKind, Unsupported> {
+    stacks
+        .single()
+        .ok_or_else(|| Unsupported(stacks.misfit(config.path).unwrap_or_default()))
+}
+
+/// Both ends of `stacks` for load generator number `generator`, in one thread.
 ///
 /// # Errors
 /// [`Unsupported`] says what the stack or the system cannot do of what was asked.
-pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Result<Pair, Unsupported> {
-    let (client, server, addresses): (Box<dyn Stack>, Box<dyn Stack>, Addresses) = match kind {
+pub(crate) fn pair(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<Pair, Unsupported> {
+    let (client, server, addresses) = ends(stacks, config, generator)?;
+    let Addresses {
+        client: client_addresses,
+        listen: listen_addresses,
+        server: server_addresses,
+    } = addresses;
+    Ok(Pair {
+        client,
+        server,
+        client_addresses,
+        listen_addresses,
+        server_addresses,
+    })
+}
+
+/// The client's end, the server's, and who they are to each other.
+type ReadyEnds = (Box<dyn Stack>, Box<dyn Stack>, Addresses);
+
+fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds, Unsupported> {
+    if let Some(lab) = lab::built() {
+        let (client, server, addresses) = cabled::both_ends(lab, stacks, config, generator)?;
+        let (client, server) = (client(), server());
+        return Ok((client, server, addresses));
+    }
+    let kind = single(stacks, config)?;
+    Ok(match kind {
         StackKind::Kernel | StackKind::KernelTuned => {
             let (client, server, addresses) = kernel_ends(kind, config, generator)?;
             (Box::new(client), Box::new(server), addresses)
@@ -124,13 +168,25 @@ pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Resul
             let (client, server) = engine::pair(config, between)?;
             (client, server, addresses)
         }
-    };
+    })
+}
+
+/// Both ends of `stacks` for load generator number `generator`, each to be made in a thread of its own.
+///
+/// # Errors
+/// As [`pair`].
+pub(crate) fn split_pair(
+    stacks: Pairing,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<SplitPair, Unsupported> {
+    let (client, server, addresses) = split_ends(stacks, config, generator)?;
     let Addresses {
         client: client_addresses,
         listen: listen_addresses,
         server: server_addresses,
     } = addresses;
-    Ok(Pair {
+    Ok(SplitPair {
         client,
         server,
         client_addresses,
@@ -139,16 +195,12 @@ pub(crate) fn pair(kind: StackKind, config: &RunConfig, generator: u32) -> Resul
     })
 }
 
-/// Both ends of `kind` for load generator number `generator`, each to be made in a thread of its own.
-///
-/// # Errors
-/// As [`pair`].
-pub(crate) fn split_pair(
-    kind: StackKind,
-    config: &RunConfig,
-    generator: u32,
-) -> Result<SplitPair, Unsupported> {
-    let (client, server, addresses): (MakeEnd, MakeEnd, Addresses) = match kind {
+fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cabled::BothEnds, Unsupported> {
+    if let Some(lab) = lab::built() {
+        return cabled::both_ends(lab, stacks, config, generator);
+    }
+    let kind = single(stacks, config)?;
+    Ok(match kind {
         StackKind::Kernel | StackKind::KernelTuned => {
             let (client, server, addresses) = kernel_ends(kind, config, generator)?;
             (
@@ -179,18 +231,6 @@ pub(crate) fn split_pair(
             let (client, server) = engine::split_pair(config, between)?;
             (client, server, addresses)
         }
-    };
-    let Addresses {
-        client: client_addresses,
-        listen: listen_addresses,
-        server: server_addresses,
-    } = addresses;
-    Ok(SplitPair {
-        client,
-        server,
-        client_addresses,
-        listen_addresses,
-        server_addresses,
     })
 }
 
@@ -200,31 +240,21 @@ fn kernel_ends(
     generator: u32,
 ) -> Result<(Kernel, Kernel, Addresses), Unsupported> {
     if config.checksums == Checksums::Computed {
-        return Err(Unsupported(format!(
-            "the kernel's {} devices compute no checksums and are not told to",
-            config.path
-        )));
+        return Err(Unsupported(
+            "the kernel's loopback device computes no checksums and cannot be told to".into(),
+        ));
     }
-    let plain = kernel::Options::new(kind, config)?;
-    let counting = kernel::Options {
+    let server = kernel::Options::new(kind, config)?;
+    let client = kernel::Options {
         counts_namespace: generator == 0,
-        ..plain
+        ..server
     };
-    let no_epoll =
-        |error: std::io::Error| Unsupported(format!("the kernel gives no epoll descriptor ({error})"));
-    let client = Kernel::new(counting).map_err(no_epoll)?;
-    match lab::built() {
-        Some(lab) => Ok((
-            client,
-            Kernel::on(&lab.server, counting).map_err(no_epoll)?,
-            addresses::on_cable(generator),
-        )),
-        None => Ok((
-            client,
-            Kernel::new(plain).map_err(no_epoll)?,
-            addresses::on_loopback(generator, config.generators)?,
-        )),
-    }
+    let end = |options| {
+        Kernel::new(options)
+            .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
+    };
+    let addresses = addresses::on_loopback(generator, config.generators)?;
+    Ok((end(client)?, end(server)?, addresses))
 }
 
 fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {

@@ -1,6 +1,6 @@
 //! The engine beside other stacks, run by run.
 
-use crate::config::{ScenarioKind, StackKind};
+use crate::config::{Pairing, ScenarioKind, StackKind};
 use crate::measure::statistics::{interval, median, paired_ratios};
 use crate::report::document::{Ratio, Run, StackResult};
 use crate::report::metrics::headline;
@@ -9,7 +9,7 @@ use crate::report::metrics::headline;
 pub(super) fn of_engine(scenario: ScenarioKind, results: &[StackResult]) -> Vec<Ratio> {
     let (engine, others): (Vec<_>, Vec<_>) = results
         .iter()
-        .partition(|result| result.stack == StackKind::Engine);
+        .partition(|result| result.stack == Pairing::of(StackKind::Engine));
     let pairs = engine
         .iter()
         .flat_map(|of| others.iter().map(move |to| (*of, *to)));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::PathKind;
+use crate::config::{PathKind, StackKind};
 use crate::report::fixtures::{document, document_of, measured, plan, ran};
 
 fn fill(runs: &mut SubjectRuns, with: impl Fn(usize) -> Measured) {
@@ -136,12 +136,16 @@ fn ratios_put_the_engine_beside_every_other_stack() {
     assert_eq!(rates.len(), 2, "the unsupported kernel has none");
     assert_eq!(
         (rates[0].of, rates[0].to, rates[0].n),
-        (StackKind::Engine, StackKind::KernelTuned, 3)
+        (
+            Pairing::of(StackKind::Engine),
+            Pairing::of(StackKind::KernelTuned),
+            3
+        )
     );
     assert!((rates[0].value - 25.0).abs() < 1e-9);
     assert_eq!(
         (rates[1].to, rates[1].to_path),
-        (StackKind::Smoltcp, PathKind::Memory)
+        (Pairing::of(StackKind::Smoltcp), PathKind::Memory)
     );
     assert!(
         (rates[1].value - 500.0 / 150.0).abs() < 1e-9,
@@ -175,7 +179,7 @@ fn a_stack_is_shown_at_its_best_and_the_rest_is_kept() {
     assert_eq!(document.results.len(), 4, "one result for each stack");
     assert_eq!(
         (smoltcp.stack, smoltcp.config.connections),
-        (StackKind::Smoltcp, 1)
+        (Pairing::of(StackKind::Smoltcp), 1)
     );
     assert_eq!(smoltcp.alternatives.len(), 1);
     assert_eq!(smoltcp.alternatives[0].config.connections, 64);
@@ -265,6 +269,7 @@ fn the_effective_parameters_are_told_for_all_and_for_each() {
             StackKind::Smoltcp,
             StackKind::Kernel
         ]
+        .map(Pairing::of)
     );
     assert_eq!(
         (

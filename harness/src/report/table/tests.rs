@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::StackKind;
 use crate::report::fixtures::{document, document_of, measured, plan, ran};
 
 #[test]

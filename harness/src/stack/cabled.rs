@@ -1,0 +1,186 @@
+//! Two ends that devices of the kernel lie between: over a cable between two hosts, or an engine behind a TUN or TAP interface.
+//!
+//! Each end is a stack of its own choice. An engine shares its host with no stack of the kernel that has an address: what arrives is the
+//! engine's alone.
+
+use std::net::{IpAddr, SocketAddr};
+
+use handfast::frame::{FramePool, PoolConfig};
+use handfast::link::Medium;
+use handfast::link::packet::{PacketConfig, PacketDevice};
+use handfast::link::tun::{TunConfig, TunDevice};
+
+use super::addresses::{self, Addresses};
+use super::kernel::{self, Kernel};
+use super::{MakeEnd, Stack, Unsupported, engine};
+use crate::config::{Checksums, Pairing, PathKind, RunConfig, StackKind};
+use crate::path::host::Host;
+use crate::path::lab::{self, Lab, Occupants};
+use crate::path::namespace::NotPossible;
+
+/// The client's end, the server's, and who they are to each other.
+pub(super) type BothEnds = (MakeEnd, MakeEnd, Addresses);
+
+/// Which end one is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// Builds the hosts that `stacks` need to meet on the path of the run, and sees whether their devices open.
+///
+/// # Errors
+/// [`NotPossible`] with what the system refused.
+pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static Lab, NotPossible> {
+    let occupants = Occupants {
+        kernel_connects: stacks.client.is_kernel(),
+        kernel_answers: stacks.server.is_kernel(),
+    };
+    if config.path != PathKind::Veth {
+        let lab = lab::build_alone(occupants)?;
+        tunnel(config, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
+        return Ok(lab);
+    }
+    let lab = lab::build(config.mtu, occupants)?;
+    for (stack, host) in [
+        (stacks.client, &lab.client),
+        (stacks.server, lab.host_of_server()),
+    ] {
+        if stack == StackKind::Engine {
+            let _visit = visit(host)?;
+            PacketDevice::new(&packet_config(config), probing_pool())
+                .map_err(|error| NotPossible(error.to_string()))?;
+        }
+    }
+    Ok(lab)
+}
+
+/// Both ends, in the lab that [`prepare`] built.
+///
+/// # Errors
+/// [`Unsupported`] when the stacks cannot do what was asked.
+pub(super) fn both_ends(
+    lab: &'static Lab,
+    stacks: Pairing,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<BothEnds, Unsupported> {
+    check(stacks, config)?;
+    let addresses = addresses::on_cable(generator);
+    let end = |side: Side, stack: StackKind| match stack {
+        StackKind::Engine => Ok(engine_end(lab, side, config, &addresses)),
+        _ => kernel_end(lab, side, stack, config, generator),
+    };
+    let (client, server) = (
+        end(Side::Client, stacks.client)?,
+        end(Side::Server, stacks.server)?,
+    );
+    Ok((client, server, addresses))
+}
+
+fn check(stacks: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
+    let has_engine = [stacks.client, stacks.server].contains(&StackKind::Engine);
+    if has_engine && config.generators > 1 {
+        return Err(Unsupported(format!(
+            "one engine has the {} device to itself: use --generators 1",
+            config.path
+        )));
+    }
+    if stacks.has_kernel() && config.checksums == Checksums::Computed {
+        return Err(Unsupported(format!(
+            "the kernel leaves checksums to its {} devices and is not told otherwise",
+            config.path
+        )));
+    }
+    Ok(())
+}
+
+fn kernel_end(
+    lab: &'static Lab,
+    side: Side,
+    kind: StackKind,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<MakeEnd, Unsupported> {
+    let options = kernel::Options {
+        counts_namespace: generator == 0,
+        ..kernel::Options::new(kind, config)?
+    };
+    let end = match side {
+        Side::Client => Kernel::new(options),
+        Side::Server => Kernel::on(lab.host_of_server(), options),
+    };
+    let end = end.map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))?;
+    Ok(Box::new(|| Box::new(end)))
+}
+
+fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Addresses) -> MakeEnd {
+    let (own, remotes, role): (Vec<IpAddr>, Vec<SocketAddr>, u8) = match side {
+        Side::Client => (vec![lab::client_address()], addresses.server.clone(), 1),
+        Side::Server => (
+            addresses.server.iter().map(SocketAddr::ip).collect(),
+            Vec::new(),
+            2,
+        ),
+    };
+    let options = engine::Options::new(config, &own, role);
+    let config = config.clone();
+    Box::new(move || match config.path {
+        PathKind::Veth => over_cable(lab, side, &config, &options, &own, &remotes),
+        _ => Box::new(engine::Engine::new(&options, &own, &remotes, |pool| {
+            let device = tunnel(&config, pool).expect("it opened a moment ago");
+            lab.address_the_kernel().expect("the interface is there");
+            device
+        })),
+    })
+}
+
+fn over_cable(
+    lab: &'static Lab,
+    side: Side,
+    config: &RunConfig,
+    options: &engine::Options,
+    own: &[IpAddr],
+    remotes: &[SocketAddr],
+) -> Box<dyn Stack> {
+    let host = match side {
+        Side::Client => &lab.client,
+        Side::Server => lab.host_of_server(),
+    };
+    let _visit = host.visit().expect("it was visited a moment ago");
+    Box::new(engine::Engine::new(options, own, remotes, |pool| {
+        PacketDevice::new(&packet_config(config), pool.clone()).expect("it opened a moment ago")
+    }))
+}
+
+fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {
+    host.visit()
+        .map_err(|error| NotPossible(format!("a host cannot be entered ({error})")))
+}
+
+fn packet_config(config: &RunConfig) -> PacketConfig {
+    PacketConfig {
+        offloads: config.checksums == Checksums::Device,
+        ..PacketConfig::new(lab::DEVICE)
+    }
+}
+
+fn tunnel(config: &RunConfig, pool: &FramePool) -> Result<TunDevice, impl std::error::Error + use<>> {
+    let tunnel = TunConfig {
+        name: lab::DEVICE.to_owned(),
+        medium: if config.path == PathKind::Tap {
+            Medium::Ethernet
+        } else {
+            Medium::Ip
+        },
+        mtu: config.mtu,
+        offloads: config.checksums == Checksums::Device,
+        ..TunConfig::default()
+    };
+    TunDevice::new(&tunnel, pool.clone())
+}
+
+fn probing_pool() -> FramePool {
+    FramePool::new(PoolConfig::default())
+}
