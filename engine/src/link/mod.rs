@@ -2,6 +2,18 @@
 //!
 //! A [`Device`] moves whole batches and takes ownership: what it accepts is gone from the batch, what it cannot take stays.
 //! Wrappers ([`Impair`](impair::Impair), [`Capture`](capture::Capture)) are devices around devices and compose.
+//!
+//! | device | where packets come from | what it needs | checksums and runs of segments | copies on receipt, on sending |
+//! |---|---|---|---|---|
+//! | [`memory`] | another engine of the process | nothing | trusted, uncut | none, none |
+//! | [`socket`] | another process, in UDP datagrams | nothing | trusted, several packets for a call | none, none |
+//! | [`tun`] | the kernel, as the far end of an interface | `CAP_NET_ADMIN`, or an interface made ahead | left to the kernel | none, none |
+//! | [`packet`] | an interface, beside the kernel | `CAP_NET_RAW` | left to the kernel | one, none |
+//! | [`raw`] | an address of the kernel's, beside it | `CAP_NET_RAW`, and a rule against its resets | own | none, none |
+//! | [`xdp`] | a queue of an interface, instead of the kernel | root | own | none, one up to 2 KiB |
+//!
+//! The copies are those of the device itself ([`DeviceCounters::copied_bytes`]); the kernel makes its own, except with AF_XDP on a network
+//! card that has zero-copy.
 
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;

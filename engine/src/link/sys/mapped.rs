@@ -59,6 +59,11 @@ impl Mapped {
         })
     }
 
+    /// Whether `len` bytes from `offset` on lie in the mapping, as whole words.
+    pub(in crate::link) fn has_words(&self, offset: usize, len: usize) -> bool {
+        offset.is_multiple_of(4) && offset.checked_add(len).is_some_and(|end| end <= self.len)
+    }
+
     /// The 32-bit word at `offset`.
     ///
     /// # Panics

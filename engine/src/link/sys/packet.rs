@@ -249,7 +249,8 @@ impl ReceiveRing {
         const HEADER: usize = 8;
         loop {
             if let Some((at, left)) = self.open {
-                if left > 0 {
+                // A header that does not lie in the ring cannot be read, nor the way to the next.
+                if left > 0 && self.map.has_words(at, size_of::<tpacket3_hdr>()) {
                     return Some(at);
                 }
                 self.close_block();
@@ -287,7 +288,7 @@ impl ReceiveRing {
             Shape::Blocks { .. } => {
                 if let Some((at, left)) = &mut self.open {
                     let next = self.map.word(*at + offset_of!(tpacket3_hdr, tp_next_offset));
-                    *at += next.load(Ordering::Relaxed) as usize;
+                    *at = at.saturating_add(next.load(Ordering::Relaxed) as usize);
                     *left -= 1;
                     if *left == 0 {
                         self.close_block();
@@ -301,4 +302,98 @@ impl ReceiveRing {
 /// Bytes of the blocks that frames of that size are placed in without gaps.
 fn block_of(frame: usize) -> usize {
     frame.max(MIN_BLOCK / frame * frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: usize = 4096;
+    const FRAME: usize = 2048;
+
+    /// A ring over memory of our own.
+    fn ring(shape: Shape) -> ReceiveRing {
+        ReceiveRing {
+            map: Mapped::anonymous(2 * BLOCK).unwrap(),
+            shape,
+            next: 0,
+            open: None,
+        }
+    }
+
+    fn put(ring: &ReceiveRing, at: usize, value: u32) {
+        ring.map.word(at).store(value, Ordering::Release);
+    }
+
+    /// Writes the header of a frame whose packet is said to be at `start` and to have `len` bytes.
+    fn announce(ring: &ReceiveRing, frame: usize, start: u16, len: u32) {
+        let at = frame * FRAME;
+        put(ring, at + offset_of!(tpacket2_hdr, tp_len), len);
+        put(ring, at + offset_of!(tpacket2_hdr, tp_snaplen), len);
+        put(ring, at + offset_of!(tpacket2_hdr, tp_mac), start.into());
+        put(ring, at, libc::TP_STATUS_USER);
+    }
+
+    #[test]
+    fn a_frame_is_ours_until_it_is_given_back() {
+        let mut ring = ring(Shape::Frames {
+            frame: FRAME,
+            count: 4,
+        });
+        assert!(ring.peek().is_none());
+        announce(&ring, 0, 80, 60);
+        for _ in 0..2 {
+            let arrived = ring.peek().expect("a packet");
+            assert_eq!((arrived.bytes.len(), arrived.whole), (60, true));
+        }
+        ring.release();
+        assert!(ring.peek().is_none());
+        assert_eq!(ring.map.word(0).load(Ordering::Acquire), libc::TP_STATUS_KERNEL);
+    }
+
+    #[test]
+    fn a_packet_that_is_said_to_lie_outside_the_ring_counts_as_cut_off() {
+        let mut ring = ring(Shape::Frames {
+            frame: FRAME,
+            count: 4,
+        });
+        for (frame, (start, len)) in [(80, u32::MAX), (80, 9000), (0xfff0, 10), (5, 7000)]
+            .into_iter()
+            .enumerate()
+        {
+            announce(&ring, frame, start, len);
+            let arrived = ring.peek().expect("a packet");
+            let inside = frame * FRAME + usize::from(start) + len as usize <= 2 * BLOCK;
+            assert_eq!(arrived.whole, inside, "{start} {len}");
+            ring.release();
+        }
+    }
+
+    #[test]
+    fn a_block_whose_packets_are_said_to_lie_outside_is_given_back() {
+        for (first, next) in [
+            (u32::MAX, 0),
+            (2 * BLOCK as u32, 0),
+            (49, 0),
+            (48, u32::MAX),
+            (48, 9000),
+        ] {
+            let mut ring = ring(Shape::Blocks {
+                block: BLOCK,
+                count: 2,
+                milliseconds: 1,
+            });
+            put(&ring, 8 + offset_of!(tpacket_hdr_v1, num_pkts), 2);
+            put(&ring, 8 + offset_of!(tpacket_hdr_v1, offset_to_first_pkt), first);
+            put(&ring, 48 + offset_of!(tpacket3_hdr, tp_next_offset), next);
+            put(&ring, 8, libc::TP_STATUS_USER);
+            let readable = usize::from(first == 48);
+            for _ in 0..readable {
+                assert!(ring.peek().is_some());
+                ring.release();
+            }
+            assert!(ring.peek().is_none());
+            assert_eq!(ring.map.word(8).load(Ordering::Acquire), libc::TP_STATUS_KERNEL);
+        }
+    }
 }
