@@ -20,6 +20,11 @@ impl Requirement {
     fn is_implemented(&self) -> bool {
         !matches!(self.place.as_str(), "deviates" | "not applicable" | "not yet")
     }
+
+    /// The engine keeps it, or does something else on purpose.
+    fn is_decided(&self) -> bool {
+        !matches!(self.place.as_str(), "not applicable" | "not yet")
+    }
 }
 
 fn root() -> &'static Path {
@@ -123,14 +128,15 @@ fn every_place_that_the_ledger_names_exists() {
     assert_none("places that are no files", &missing);
 }
 
+/// One that the engine deviates from too: a test shows what it does instead.
 #[test]
-fn every_must_that_is_implemented_is_tested() {
+fn every_must_is_tested() {
     let untested: Vec<_> = ledger()
         .iter()
-        .filter(|row| row.level.starts_with("MUST") && row.is_implemented() && row.tests.is_empty())
+        .filter(|row| row.level.starts_with("MUST") && row.is_decided() && row.tests.is_empty())
         .map(|row| row.id.clone())
         .collect();
-    assert_none("implemented without a test", &untested);
+    assert_none("without a test", &untested);
 }
 
 #[test]
