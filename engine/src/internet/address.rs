@@ -63,6 +63,11 @@ impl Address {
         self.0[0] == 0xfe && self.0[1] & 0xc0 == 0x80
     }
 
+    /// Whether this never leaves a host: ::1 or an address of 127/8 (RFC 4291 section 2.5.3, RFC 1122 section 3.2.1.3 (g)).
+    pub fn is_loopback(&self) -> bool {
+        self.0 == 1_u128.to_be_bytes() || (self.is_v4() && self.0[12] == 127)
+    }
+
     /// Whether this is "any" of either family: `::` or 0.0.0.0.
     pub fn is_unspecified(&self) -> bool {
         self.0 == [0; 16] || (self.is_v4() && self.v4_octets() == [0; 4])

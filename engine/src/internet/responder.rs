@@ -190,7 +190,7 @@ pub(super) fn destination_of(packet: &[u8]) -> Option<Address> {
 }
 
 /// Whom a packet claims to be from.
-fn source_of(packet: &[u8]) -> Option<Address> {
+pub(super) fn source_of(packet: &[u8]) -> Option<Address> {
     match packet.first()? >> 4 {
         4 => Some(Address::v4(*packet.get(12..16)?.first_chunk()?)),
         6 => Some(Address::v6(*packet.get(8..24)?.first_chunk()?)),

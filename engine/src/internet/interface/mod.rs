@@ -179,12 +179,24 @@ impl Internet {
                 interface.on_arp(now, packet.contiguous(), &mut around);
                 false
             }
-            Ok(_) => true,
+            Ok(_) => !self.drop_martian(packet.contiguous()),
             Err(reason) => {
                 interface.counters.dropped_frames[reason as usize] += 1;
                 false
             }
         }
+    }
+
+    /// Drops what no other station can have sent: from a loopback address, or from one of ours (RFC 1122 section 3.2.1.3). Neighbor Discovery
+    /// has to see who claims an address of ours.
+    fn drop_martian(&mut self, packet: &[u8]) -> bool {
+        let Some(source) = super::responder::source_of(packet) else {
+            return false;
+        };
+        let is_discovery = !source.is_v4() && packet.get(6) == Some(&super::protocol::ICMPV6);
+        let is_martian = source.is_loopback() || (!is_discovery && self.is_local(&source));
+        self.counters.dropped_source += u64::from(is_martian);
+        is_martian
     }
 
     /// What the device is to send next: `queue`, or over an Ethernet the frames made of it. What has to wait for a neighbour is kept here.
