@@ -652,6 +652,12 @@ impl<D: Device> Engine<D> {
         self.device
     }
 
+    /// The addresses that are the engine's now, of each block the one that it was made with: those configured, without those that duplicate
+    /// address detection has not passed (yet), and those made from what routers advertise.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.internet.addresses().map(IpAddr::from)
+    }
+
     /// The station that the engine is on its Ethernet; `None` over a device whose packets begin with IP headers.
     pub fn hardware_address(&self) -> Option<MacAddress> {
         self.internet.hardware_address()

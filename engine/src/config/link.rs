@@ -27,6 +27,10 @@ pub struct LinkConfig {
     /// How often the link is asked whether somebody has an IPv6 address of ours before we use it (`DupAddrDetectTransmits` of RFC 4862
     /// section 5.1). 1: an address can be used a second after the first poll. 0 skips the question.
     pub duplicate_address_detection: u8,
+    /// Ask for IPv6 routers and believe what they say of default routes, prefixes on the link, addresses to use there, and the MTU (RFC 4861
+    /// section 6.3, RFC 4862 section 5.5). Off: whoever is on the link could say it. When on, only what routers call on-link is so, beside
+    /// what [`Config::add_route`](super::Config::add_route) says.
+    pub router_discovery: bool,
 }
 
 impl Default for LinkConfig {
@@ -38,6 +42,7 @@ impl Default for LinkConfig {
             pending_per_neighbour: 16,
             pending: 256,
             duplicate_address_detection: 1,
+            router_discovery: false,
         }
     }
 }

@@ -188,6 +188,11 @@ impl Internet {
             && !self.routes.is_directed_broadcast(address)
     }
 
+    /// The addresses that are ours now, of each block the preferred one.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.blocks.iter().map(AddressBlock::preferred)
+    }
+
     /// Whether a route leads to `remote`.
     pub fn has_route(&self, remote: &Address) -> bool {
         self.routes.find(remote).is_some()

@@ -23,17 +23,37 @@ pub(super) struct Way {
 #[derive(Debug)]
 pub(super) struct Routes {
     known: Vec<(AddressBlock, Way)>,
+    /// Those of `known` that do not depend on what routers say.
+    configured: Vec<(AddressBlock, Way)>,
+    /// Routers say what of IPv6 is on the link.
+    heeds_routers: bool,
 }
 
 impl Routes {
     pub(super) fn new(config: &Config) -> Self {
-        let mut known: Vec<_> = config
+        let mut configured: Vec<_> = config
             .routes()
             .iter()
             .map(|route| (*route.destinations(), way(config, route)))
             .collect();
-        known.sort_by_key(|(destinations, _)| core::cmp::Reverse(destinations.prefix_len()));
-        Self { known }
+        sort(&mut configured);
+        Self {
+            known: configured.clone(),
+            configured,
+            heeds_routers: config.link.router_discovery,
+        }
+    }
+
+    /// Makes these the routes beside the configured ones, which go before them where the prefix is the same.
+    pub(super) fn set_advertised(&mut self, advertised: impl Iterator<Item = (AddressBlock, Way)>) {
+        self.known.clone_from(&self.configured);
+        self.known.extend(advertised);
+        sort(&mut self.known);
+    }
+
+    /// Whether everything of the family is on the link, for want of other knowledge.
+    fn is_all_on_link(&self, destination: &Address) -> bool {
+        self.configured.is_empty() && (!self.heeds_routers || destination.is_v4())
     }
 
     /// The way to `destination`; `None` when no route leads there.
@@ -42,7 +62,7 @@ impl Routes {
             gateway: None,
             source: None,
         };
-        if self.known.is_empty() || destination.is_link_local() || is_to_many(destination) {
+        if self.is_all_on_link(destination) || destination.is_link_local() || is_to_many(destination) {
             return Some(ON_LINK);
         }
         self.known
@@ -69,13 +89,18 @@ pub(super) fn source_for(routes: &Routes, ours: &[AddressBlock], destination: &A
     let of_scope = |address: &Address| {
         address.is_v4() == destination.is_v4() && address.is_link_local() == destination.is_link_local()
     };
-    let named = match &routes.known[..] {
-        [] => None,
-        _ => routes.find(destination)?.source,
+    let named = if routes.is_all_on_link(destination) {
+        None
+    } else {
+        routes.find(destination)?.source
     };
     named
         .filter(of_scope)
         .or_else(|| ours.iter().map(AddressBlock::preferred).find(of_scope))
+}
+
+fn sort(routes: &mut [(AddressBlock, Way)]) {
+    routes.sort_by_key(|(destinations, _)| core::cmp::Reverse(destinations.prefix_len()));
 }
 
 fn is_to_many(destination: &Address) -> bool {

@@ -33,6 +33,11 @@ impl Destinations {
         self.places[place] = (*destination, neighbour);
     }
 
+    /// Forgets all, because routes have changed.
+    pub(super) fn clear(&mut self) {
+        self.places.fill((Address::UNSPECIFIED, Token::NONE));
+    }
+
     #[inline]
     fn place(&self, destination: &Address) -> usize {
         let octets = destination.octets();

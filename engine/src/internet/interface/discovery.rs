@@ -85,9 +85,22 @@ impl Internet {
                 };
                 interface.on_advertisement(now, &claim, &mut around);
             }
+            Some(Message::RouterAdvertisement(advertisement)) => {
+                if !self.on_router_advertisement(now, &parsed.src, &advertisement) {
+                    self.drop_discovery();
+                }
+            }
             _ => interface.counters.dropped_discovery += 1,
         }
         true
+    }
+}
+
+impl Internet {
+    fn drop_discovery(&mut self) {
+        if let Some(interface) = &mut self.interface {
+            interface.counters.dropped_discovery += 1;
+        }
     }
 }
 

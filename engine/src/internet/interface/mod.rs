@@ -9,11 +9,13 @@ mod conversation;
 mod discovery;
 mod duplicate;
 mod parked;
+mod router;
 mod transmit;
 
 use self::cache::Destinations;
 use self::duplicate::Tentative;
 use self::parked::Parked;
+use self::router::Discovery;
 use super::address::Address;
 use super::neighbour::{Action, NeighbourCounters, Neighbours};
 use super::responder::Responder;
@@ -62,6 +64,13 @@ pub(super) struct Interface {
     framed: PacketQueue,
     tentative: Vec<Tentative>,
     detect_transmits: u8,
+    /// What routers say; `None` where they are not heard.
+    discovery: Option<Discovery>,
+    /// The router in use has fallen silent, and another is to take its place.
+    has_silent_router: bool,
+    /// Bytes of the largest IP packet of the link, which routers may make smaller.
+    link_mtu: u32,
+    secret: [u8; 32],
     actions: Vec<Action>,
     counters: EthernetCounters,
 }
@@ -74,7 +83,7 @@ struct Surroundings<'a> {
 }
 
 impl Interface {
-    pub(super) fn new(config: &Config, device: Option<MacAddress>) -> Self {
+    pub(super) fn new(config: &Config, device: Option<MacAddress>, link_mtu: u32) -> Self {
         let link = &config.link;
         let configured = link.hardware_address.map(MacAddress);
         let fixed: Vec<_> = link
@@ -93,6 +102,10 @@ impl Interface {
             framed: PacketQueue::with_capacity(config.transmit_queue),
             tentative: Vec::new(),
             detect_transmits: link.duplicate_address_detection,
+            discovery: link.router_discovery.then(Discovery::new),
+            has_silent_router: false,
+            link_mtu,
+            secret: config.secret,
             actions: Vec::new(),
             counters: EthernetCounters::default(),
         }
@@ -113,7 +126,11 @@ impl Interface {
 
     fn next_deadline(&self) -> Option<Instant> {
         let tentative = self.tentative.iter().map(|tentative| tentative.due);
-        tentative.chain(self.neighbours.next_deadline()).min()
+        let heard = self.discovery.as_ref().and_then(Discovery::next_deadline);
+        tentative
+            .chain(self.neighbours.next_deadline())
+            .chain(heard)
+            .min()
     }
 
     /// Takes the frame off a packet. `false` when what is left is no IP packet for this host.
@@ -141,8 +158,9 @@ impl Interface {
 impl Internet {
     /// The interface over an Ethernet, and the addresses that it may use at once.
     pub(super) fn attach(&mut self, config: &Config, device: Option<MacAddress>) {
-        let mut interface = Interface::new(config, device);
-        let has_v6 = self.blocks.iter().any(|block| !block.preferred().is_v4());
+        let mut interface = Interface::new(config, device, self.capabilities.mtu);
+        let has_v6 =
+            config.link.router_discovery || self.blocks.iter().any(|block| !block.preferred().is_v4());
         let has_link_local = self.blocks.iter().any(|block| block.preferred().is_link_local());
         if has_v6 && !has_link_local {
             self.blocks
@@ -225,7 +243,12 @@ impl Internet {
         interface.act(&mut around);
         let mut assigned = Vec::new();
         interface.run_detection(now, &mut assigned);
+        let silent = std::mem::take(&mut interface.has_silent_router);
         self.blocks.append(&mut assigned);
+        if silent {
+            self.adopt_routes();
+        }
+        self.run_discovery(now);
     }
 
     pub(super) fn interface_deadline(&self) -> Option<Instant> {

@@ -119,7 +119,8 @@ impl Interface {
             match action {
                 Action::Solicit(address, station) => self.solicit(&address, station, around),
                 Action::Release => self.has_released = true,
-                Action::GiveUp(neighbour) => {
+                Action::GiveUp(neighbour, address) => {
+                    self.has_silent_router |= self.avoid_router(&address);
                     while let Some((_, packet)) = self.parked.take(|waits_for| waits_for == neighbour) {
                         self.counters.dropped_unreachable += 1;
                         around.responder.report(Reason::Undeliverable, &packet);

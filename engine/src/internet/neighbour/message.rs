@@ -11,6 +11,8 @@ use crate::link::ethernet::MacAddress;
 pub(in crate::internet) const HOP_LIMIT: u8 = 255;
 /// Every node on the link.
 pub(in crate::internet) const ALL_NODES: Address = link_local_group(1);
+/// Every router on the link.
+pub(in crate::internet) const ALL_ROUTERS: Address = link_local_group(2);
 
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -66,7 +68,6 @@ pub(in crate::internet) enum Message<'a> {
         overrides: bool,
     },
     RouterSolicitation,
-    /// What [`super::super::interface`] reads further.
     RouterAdvertisement(RouterAdvertisement<'a>),
     Redirect,
 }
@@ -223,6 +224,15 @@ pub(in crate::internet) fn write_advertisement(
     message[8..24].copy_from_slice(target.octets());
     write_mac(&mut message[24..], TARGET_LINK_LAYER_ADDRESS, us);
     write(packet, target, destination, &mut message);
+}
+
+/// Makes `packet` a solicitation of all routers.
+pub(in crate::internet) fn write_router_solicitation(packet: &mut Packet, source: &Address, us: MacAddress) {
+    let mut message = [0; 16];
+    message[0] = ROUTER_SOLICITATION;
+    write_mac(&mut message[8..], SOURCE_LINK_LAYER_ADDRESS, us);
+    let len = if source.is_unspecified() { 8 } else { 16 };
+    write(packet, source, &ALL_ROUTERS, &mut message[..len]);
 }
 
 fn write_mac(option: &mut [u8], kind: u8, mac: MacAddress) {

@@ -57,7 +57,7 @@ pub(super) enum Action {
     /// Ask for it: everybody, or, when a hardware address is given, that station.
     Solicit(Address, Option<MacAddress>),
     /// It did not answer; what waits for it is undeliverable.
-    GiveUp(Token),
+    GiveUp(Token, Address),
     /// It made way for another; what waits for it is dropped.
     Forget(Token),
     /// It is known now; what waits for it can go.
@@ -111,6 +111,12 @@ impl Neighbours {
             retrans_timer: RETRANS_TIMER,
             counters: NeighbourCounters::default(),
         }
+    }
+
+    /// Takes over what a router says of the link (RFC 4861 section 6.3.4).
+    pub(super) fn set_times(&mut self, reachable: Option<Duration>, retrans: Option<Duration>) {
+        self.reachable_time = reachable.unwrap_or(self.reachable_time);
+        self.retrans_timer = retrans.unwrap_or(self.retrans_timer);
     }
 
     /// The entry of an address.
@@ -266,9 +272,9 @@ impl Neighbours {
                 actions.push(Action::Solicit(entry.address, at));
                 self.arm(token, now + self.retrans_timer);
             } else {
+                actions.push(Action::GiveUp(token, entry.address));
                 self.table.remove(token);
                 self.counters.unreachable += 1;
-                actions.push(Action::GiveUp(token));
             }
         }
     }
