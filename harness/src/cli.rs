@@ -28,6 +28,14 @@ struct Cli {
 const EXIT_STATUS: &str = "Exit status: 0 ok, 2 usage, 4 invalid run, 5 the environment lacks something, \
                            130 interrupted (what was measured is kept)";
 
+const SCRIPT_HELP: &str = "Scripts are in packetdrill's language; engine/tests/scripts/README.md lists those of this project. A verdict is pass, \
+                           fail (with what was expected and what came instead) or unsupported (with the construct's name). \
+                           Sysctls, of Linux or FreeBSD, set what the engine has a knob for; a call of `defaults.sh` sets what \
+                           scripts start from anyway: Linux's defaults, with timestamps, SACK, a window scale of 8 and CUBIC.\n\n\
+                           Beyond the language: `>!` (nothing was sent that was not expected), `loop N { … }`, `sport > dport` \
+                           for several connections, `raw \"…\"` for bytes, `[badsum]` for a wrong checksum.\n\n\
+                           Exit status: 0 no script failed, 1 a script failed, 2 usage";
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Shows scenarios, stacks and paths
@@ -36,7 +44,7 @@ enum Verb {
     #[command(after_help = EXIT_STATUS)]
     Run(RunArguments),
     /// Plays packet scripts against the engine
-    #[command(after_help = "Exit status: 0 no script failed, 1 a script failed, 2 usage")]
+    #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
     /// Tells what this machine allows, and what would help where it does not
     Doctor {
