@@ -3,7 +3,7 @@
 //! ```text
 //!   application   handles, readiness events, streams            (layer 4)
 //!   transport     flow table, ports, timers; udp, tcp           (layer 3)
-//!   internet      IPv4, IPv6, ICMP                              (layer 2)
+//!   internet      IPv4, IPv6, ICMP, routes, neighbours          (layer 2)
 //!   link          Ethernet; Device: memory, socket, tun,        (layer 1)
 //!                 packet, raw, xdp; around them Impair, Capture
 //!   ─────────────────────────────────────────────────────────────────────

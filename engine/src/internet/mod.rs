@@ -1,4 +1,4 @@
-//! Layer 2: IPv4, IPv6 and ICMP.
+//! Layer 2: IPv4, IPv6 and ICMP; routes, neighbours and fragments.
 //!
 //! [`Internet::input`] parses, verifies and classifies a batch in place; what is for a transport protocol it lists as [`Inbound`].
 //! A transport builds its packets in place too: [`Internet::begin`] writes the IP header, the transport its own,
@@ -208,18 +208,50 @@ impl Internet {
         inbound: &mut Vec<Inbound>,
     ) {
         self.counters.received += batch.len() as u64;
+        if self.interface.is_some() {
+            return self.input_frames(now, batch, queue, inbound);
+        }
         for index in 0..batch.len() {
             let Some(packet) = batch.get_mut(index) else { break };
-            if self.capabilities.verifies_checksums {
-                packet.checksum = Checksum::Offloaded;
+            if let Some(item) = self.input_packet(now, index as u16, packet, queue) {
+                inbound.push(item);
             }
-            if self.interface.is_some() && !self.unframe(now, packet) {
-                continue;
+        }
+    }
+
+    /// As [`Internet::input`] for packets in frames. A loop of its own, so that devices without frames do not pay for them.
+    #[inline(never)]
+    fn input_frames(
+        &mut self,
+        now: Instant,
+        batch: &mut PacketQueue,
+        queue: &mut PacketQueue,
+        inbound: &mut Vec<Inbound>,
+    ) {
+        for index in 0..batch.len() {
+            let Some(packet) = batch.get_mut(index) else { break };
+            if self.unframe(now, packet)
+                && let Some(item) = self.input_packet(now, index as u16, packet, queue)
+            {
+                inbound.push(item);
             }
-            match self.recognise(index as u16, packet) {
-                Some(item) => inbound.push(item),
-                None => inbound.extend(self.examine(now, index as u16, packet, queue)),
-            }
+        }
+    }
+
+    #[inline(always)]
+    fn input_packet(
+        &mut self,
+        now: Instant,
+        index: u16,
+        packet: &mut Packet,
+        queue: &mut PacketQueue,
+    ) -> Option<Inbound> {
+        if self.capabilities.verifies_checksums {
+            packet.checksum = Checksum::Offloaded;
+        }
+        match self.recognise(index, packet) {
+            Some(item) => Some(item),
+            None => self.examine(now, index, packet, queue),
         }
     }
 
