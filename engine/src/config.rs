@@ -202,6 +202,9 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Offer and use selective acknowledgments (RFC 2018), and with them RACK-TLP (RFC 8985). True.
     pub sack: bool,
+    /// Challenge acknowledgments (RFC 5961) that a connection sends in a second, at most; a half-open one, for each sending of its SYN-ACK.
+    /// 10. A limit of its own for each connection tells an attacker nothing of the others (section 7, CVE-2016-5696).
+    pub challenges: u8,
     /// Use explicit congestion notification (RFC 3168). When a peer asks, Linux's choice.
     pub ecn: Ecn,
     /// The congestion control. CUBIC, Linux's choice.
@@ -292,6 +295,7 @@ impl Default for TcpConfig {
             timestamps: true,
             window_scaling: true,
             sack: true,
+            challenges: 10,
             ecn: Ecn::WhenAsked,
             congestion: Congestion::Cubic,
         }

@@ -252,8 +252,9 @@ impl<D: Device> Engine<D> {
             .map(|id| Event::Udp(UdpHandle(id)))
     }
 
-    /// Waits for connections to `at`; the unspecified address stands for all of ours. At most `backlog` wait to be accepted; further
-    /// handshakes are not completed.
+    /// Waits for connections to `at`; the unspecified address stands for all of ours. At most `backlog` wait to be accepted, one at
+    /// least. While so many do, a SYN is dropped, and so is the last acknowledgment of a handshake that had begun: its peer says it again,
+    /// and is heard when there is room. Nobody is reset for that.
     ///
     /// # Errors
     /// If that address and port have a listener.

@@ -518,6 +518,27 @@ fn an_ambiguous_acknowledgment_measures_nothing() {
     assert_eq!(sender.pass(millis(250)), [13]);
 }
 
+/// RFC 7323 section 4.1: an echo counts only when it moves SND.UNA, or a peer could make the timeout whatever it likes.
+#[test]
+fn an_echo_that_acknowledges_nothing_measures_nothing() {
+    let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let rtt = |sender: &mut Sender| {
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        (info.rtt, info.rttvar)
+    };
+    let before = rtt(&mut sender);
+    let forged = sender.tsval.wrapping_sub(30_000);
+    for _ in 0..10 {
+        sender.echo(10, &[(11, 12)], forged);
+        sender.echo(10, &[], forged);
+    }
+    assert_eq!(rtt(&mut sender), before);
+    sender.acknowledge(12, &[]);
+    assert_ne!(rtt(&mut sender), before, "the gap is closed");
+}
+
 /// RFC 5681 section 4.1: after idleness the window is that of a new connection.
 #[test]
 fn idleness_restarts_the_window() {

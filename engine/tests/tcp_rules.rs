@@ -133,6 +133,15 @@ fn challenges_are_limited() {
     });
 }
 
+/// RFC 5961 section 7: the limit is tunable.
+#[test]
+fn the_limit_of_challenges_is_a_knob() {
+    let mut script = Script::new(|config| config.tcp.challenges = 3);
+    established(&mut script);
+    let heard: usize = (0..100).map(|_| script.tell(&say(SYN, IRS + 500, 0)).len()).sum();
+    assert_eq!(heard, 3);
+}
+
 /// EV-CLOSED-1: both forms of the reset, and none for a reset.
 #[test]
 fn a_closed_port_resets() {

@@ -109,7 +109,7 @@ fn divided_acknowledgments_are_worth_one() {
 
 /// Class 35: duplicates stand for no more segments than there are; with SACK those that report nothing stand for none.
 #[test]
-fn forged_duplicates_gain_nothing() {
+fn ten_thousand_forged_duplicates_gain_nothing() {
     Sender::over_both(false, |sender| {
         let heard: usize = (0..10_000).map(|_| sender.tell(&sender.ack(0)).len()).sum();
         assert!(heard <= 1 + 2 + 10, "{heard} segments for ten");

@@ -296,9 +296,9 @@ impl HalfOpens {
         });
     }
 
-    /// Whether an entry may be challenged once more; counts that it is.
-    pub(super) fn may_challenge(&mut self, flow: Flow) -> bool {
-        on_half_open!(self, flow, |table, id| table.may_challenge(id))
+    /// Whether an entry may be challenged once more, `limit` times for each SYN-ACK; counts that it is.
+    pub(super) fn may_challenge(&mut self, flow: Flow, limit: u8) -> bool {
+        on_half_open!(self, flow, |table, id| table.may_challenge(id, limit))
     }
 
     /// The next whose SYN-ACK was not answered in time.

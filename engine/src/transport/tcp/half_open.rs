@@ -14,8 +14,6 @@ use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
 
 const NIL: u32 = u32::MAX;
-/// Challenges for one sending of the SYN-ACK, as a connection sends in a second (RFC 5961 section 7).
-const CHALLENGES: u8 = 10;
 
 /// What a SYN offered; each holds for the connection if the SYN-ACK offers it too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -268,10 +266,10 @@ impl<K: CompactKey> HalfOpenTable<K> {
         true
     }
 
-    /// Whether an entry may be challenged once more until its SYN-ACK goes again; counts that it is.
-    pub(super) fn may_challenge(&mut self, id: u32) -> bool {
+    /// Whether an entry may be challenged once more until its SYN-ACK goes again, `limit` times in all; counts that it is.
+    pub(super) fn may_challenge(&mut self, id: u32, limit: u8) -> bool {
         let slot = &mut self.slots[id as usize];
-        let may = slot.challenges < CHALLENGES;
+        let may = slot.challenges < limit;
         slot.challenges += u8::from(may);
         may
     }

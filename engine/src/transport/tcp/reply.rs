@@ -11,8 +11,6 @@ use super::state::State;
 use crate::internet::{Output, protocol};
 use crate::transport::flow::FlowKey;
 
-/// Challenges that a connection sends in a second. RFC 5961 section 7 asks for a limit; one of its own tells an attacker nothing.
-const CHALLENGES_PER_SECOND: u8 = 10;
 /// Segments without text that are answered although they are not acceptable: one in so many milliseconds, as Linux does.
 const INVALID_INTERVAL_MS: u32 = 500;
 
@@ -49,7 +47,7 @@ impl Tcp {
             connection.challenged_at = now;
             connection.challenges = 0;
         }
-        if connection.challenges >= CHALLENGES_PER_SECOND {
+        if connection.challenges >= self.config.challenges {
             self.counters.challenge_acks_limited += 1;
             return;
         }

@@ -56,7 +56,7 @@ impl Tcp {
 
     /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, within the entry's limit.
     fn challenge_half_open(&mut self, out: &mut Output<'_>, flow: Flow) {
-        if !self.half_open.may_challenge(flow) {
+        if !self.half_open.may_challenge(flow, self.config.challenges) {
             self.counters.challenge_acks_limited += 1;
             return;
         }
