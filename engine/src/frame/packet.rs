@@ -211,12 +211,12 @@ impl Packet {
         Some(std::mem::take(&mut self.body[0]))
     }
 
-    /// Takes the pieces out, in order.
+    /// Takes the pieces out, in order. Those that the caller leaves in the iterator go back to their pools with it.
     #[inline]
     pub fn take_body(&mut self) -> impl Iterator<Item = Payload> {
         let pieces = std::mem::take(&mut self.pieces);
         self.body_len = 0;
-        self.body[..pieces as usize].iter_mut().map(std::mem::take)
+        Pieces(self.body[..pieces as usize].iter_mut())
     }
 
     /// Drops the first `bytes` of the body.
@@ -312,5 +312,26 @@ impl Packet {
         }
         self.pieces = 0;
         self.body_len = 0;
+    }
+}
+
+/// The pieces of a body on their way out.
+struct Pieces<'a>(core::slice::IterMut<'a, Payload>);
+
+impl Iterator for Pieces<'_> {
+    type Item = Payload;
+
+    #[inline]
+    fn next(&mut self) -> Option<Payload> {
+        self.0.next().map(std::mem::take)
+    }
+}
+
+impl Drop for Pieces<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        for piece in &mut self.0 {
+            *piece = Payload::empty();
+        }
     }
 }

@@ -200,6 +200,18 @@ fn a_packet_gathers_and_trims() {
 }
 
 #[test]
+fn a_body_that_is_taken_in_part_leaves_nothing_behind() {
+    let pool = pool(4, 1);
+    let mut packet = Packet::default();
+    for piece in [b"abc", b"def", b"ghi"] {
+        let piece = pool.copy(Purpose::Application, piece).unwrap().freeze();
+        packet.push_piece(piece).unwrap();
+    }
+    assert_eq!(packet.take_body().next().as_deref(), Some(&b"abc"[..]));
+    assert_eq!(pool.usage().small, 0);
+}
+
+#[test]
 fn queues_change_hands_whole_or_in_part() {
     let fill = |queue: &mut PacketQueue, range: std::ops::Range<u8>| {
         for n in range {

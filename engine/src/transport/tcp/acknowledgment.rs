@@ -43,7 +43,9 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
         let acked = ack - connection.snd_una;
-        connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
+        // Nobody can have acknowledged this before, so no segment tells a newer window, even if its text was sent again and SND.WL1 is
+        // behind it. The old window would reach further now than its peer has said.
+        connection.take_send_window(arrival.header.seq, ack, arrival.header.window);
         let fin_acked = connection.flags.has(Has::FIN_SENT) && ack == connection.snd_max;
         self.move_una(index, ack, u32::from(fin_acked), out.now);
         let connection = self.connections.get_mut(index);
@@ -201,11 +203,17 @@ impl Connection {
     #[inline]
     pub(super) fn update_send_window(&mut self, seq: SeqNumber, ack: SeqNumber, window: u16) {
         if self.snd_wl1.lt(seq) || (self.snd_wl1 == seq && self.snd_wl2.le(ack)) {
-            self.snd_wnd = u32::from(window) << self.snd_scale;
-            self.max_snd_wnd = self.max_snd_wnd.max(self.snd_wnd);
-            self.snd_wl1 = seq;
-            self.snd_wl2 = ack;
+            self.take_send_window(seq, ack, window);
         }
+    }
+
+    /// Sets the window that a segment tells, which is the newest.
+    #[inline]
+    pub(super) fn take_send_window(&mut self, seq: SeqNumber, ack: SeqNumber, window: u16) {
+        self.snd_wnd = u32::from(window) << self.snd_scale;
+        self.max_snd_wnd = self.max_snd_wnd.max(self.snd_wnd);
+        self.snd_wl1 = self.snd_wl1.max(seq);
+        self.snd_wl2 = ack;
     }
 }
 

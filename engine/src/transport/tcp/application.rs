@@ -396,6 +396,9 @@ impl Tcp {
         if connection.flags.has(Has::DETACHED) {
             return self.free(id.index);
         }
+        if connection.flags.has(Has::ORPHAN) {
+            return;
+        }
         let unread = self
             .queues
             .receive

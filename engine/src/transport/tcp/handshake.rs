@@ -294,6 +294,8 @@ impl Tcp {
             State::Established
         };
         connection.snd_una = arrival.header.ack;
+        // The SYN,ACK of a simultaneous open may not have gone yet.
+        connection.snd_nxt = connection.snd_nxt.max(connection.snd_una);
         connection.retries = 0;
         connection.retransmit_at = Deadline::NEVER;
         if connection.flags.take(Has::RTT_RUNNING) {

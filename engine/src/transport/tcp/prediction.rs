@@ -62,16 +62,19 @@ impl Tcp {
             remember_timestamp(connection, plain.seq, tsval, out.now);
         }
         let acked = plain.ack - connection.snd_una;
-        let window_before = connection.snd_wnd;
-        connection.update_send_window(plain.seq, plain.ack, plain.window);
         if acked > 0 {
+            connection.take_send_window(plain.seq, plain.ack, plain.window);
             self.move_una(index, plain.ack, 0, out.now);
             let connection = self.connections.get_mut(index);
             grow(connection, plain.timestamps, acked, out.now);
             self.restart_retransmission_timer(index, out.now);
             self.make_dirty_if_it_can_send(index);
-        } else if connection.snd_wnd != window_before {
-            self.on_window_change(index, out.now);
+        } else {
+            let window_before = connection.snd_wnd;
+            connection.update_send_window(plain.seq, plain.ack, plain.window);
+            if connection.snd_wnd != window_before {
+                self.on_window_change(index, out.now);
+            }
         }
         if packet.body_len() > 0 {
             self.on_text_in_order(out, index, packet);

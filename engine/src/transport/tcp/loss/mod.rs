@@ -201,8 +201,23 @@ impl Tcp {
         {
             connection.flags.set(Has::TAIL_PROBED);
         }
+        let rto_at = loss.rto_at;
         self.forget_loss(index);
+        self.resume_tail_timer(index, rto_at);
         true
+    }
+
+    /// Without loss the timer is set for a probe of the tail, and the retransmission timeout is counted from there: as it stood with loss, it
+    /// would be taken for the probe's, and begin anew with every acknowledgment that tells nothing.
+    fn resume_tail_timer(&mut self, index: u32, rto_at: Option<Instant>) {
+        let connection = self.connections.get_mut(index);
+        if let Some(rto_at) =
+            rto_at.filter(|_| !connection.all_acknowledged() && !connection.flags.has(Has::PROBING))
+        {
+            let deadline = rto_at - connection.rtt.rto() + connection.first_timeout();
+            connection.retransmit_at = Deadline::at(deadline);
+            self.arm(index, deadline);
+        }
     }
 
     /// Sets the connection's timer to the earlier of the retransmission timeout and the end of the reordering window.
