@@ -2,6 +2,7 @@
 
 mod list;
 mod script;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ enum Verb {
     /// Plays packet scripts against the engine
     #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
+    /// Runs whole networks of engines in virtual time, each from its seed
+    #[command(after_help = "Exit status: 0 all passed, 1 a seed failed, 2 usage")]
+    Simulate(simulate::SimulateArguments),
     /// Tells what this machine allows, and what would help where it does not
     Doctor {
         /// Print JSON
@@ -86,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::List) => list::print(),
         Some(Verb::Run(arguments)) => run(arguments),
         Some(Verb::Script(arguments)) => script::main(arguments),
+        Some(Verb::Simulate(arguments)) => simulate::main(arguments),
         Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
             Ok(()) => Exit::Ok.into(),
             Err(_) => Exit::Environment.into(),

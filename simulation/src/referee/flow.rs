@@ -1,0 +1,238 @@
+//! One direction of one connection, as it is seen on the wire, and the rules that its sender has to keep.
+
+use std::collections::VecDeque;
+
+use handfast::time::{Duration, Instant};
+
+use crate::segment::{ACK, FIN, RST, SYN, Segment};
+
+/// RFC 6928 section 2, in octets; two segments where that is more.
+const INITIAL_WINDOW: u32 = 14_600;
+/// RFC 6298 section 2.1.
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+
+/// The shortest retransmission timeout that anybody uses.
+const MIN_RTO: Duration = Duration::from_millis(200);
+
+/// What depends on the faults of the simulation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// No clock jumps, so that timers mean what they say.
+    pub(crate) keeps_time: bool,
+    /// The sender has a congestion window.
+    pub(crate) starts_slowly: bool,
+    /// No packet comes and is answered in less time.
+    pub(crate) round_trip: Duration,
+}
+
+/// What was sent when, last.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    start: u32,
+    end: u32,
+    at: Instant,
+}
+
+/// What is known of a flow. Everything is from the sender's point of view.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    iss: Option<u32>,
+    irs: Option<u32>,
+    syn_at: Instant,
+    /// The peer's last SYN without ACK, until it is answered.
+    pending: Option<Segment>,
+    our_scale: Option<u8>,
+    peer_scale: Option<u8>,
+    peer_mss: u32,
+    we_sack: bool,
+    peer_sacks: bool,
+    /// The right edge of the window that the peer was told.
+    told: Option<u32>,
+    /// The right edge of the window that the peer told.
+    heard: Option<u32>,
+    /// What the peer has acknowledged.
+    una: u32,
+    /// The end of what was ever sent.
+    pub(crate) max: u32,
+    sent: VecDeque<Sent>,
+    /// A timeout has doomed what was sent up to here, however late it was sent.
+    doomed: Option<u32>,
+    /// Something was heard since the first text was sent: an acknowledgment, or that something is missing.
+    is_answered: bool,
+}
+
+/// `a` lies before `b` on the circle of sequence numbers.
+fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+impl Flow {
+    pub(crate) fn iss(&self) -> Option<u32> {
+        self.iss
+    }
+
+    pub(crate) fn irs(&self) -> Option<u32> {
+        self.irs
+    }
+
+    pub(super) fn on_syn_sent(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        rules: &Rules,
+    ) -> Result<(), String> {
+        let is_again = self.iss == Some(segment.seq);
+        if is_again && !segment.has(ACK) && rules.keeps_time && now < self.syn_at + INITIAL_RTO {
+            return Err(format!(
+                "its SYN again, after {:?}",
+                now.saturating_since(self.syn_at)
+            ));
+        }
+        if !is_again {
+            let pending = self.pending.take();
+            *self = Self {
+                pending,
+                ..Self::default()
+            };
+            self.una = segment.seq;
+            self.max = segment.seq.wrapping_add(1);
+        }
+        self.iss = Some(segment.seq);
+        self.syn_at = now;
+        self.our_scale = segment.scale;
+        self.we_sack = segment.sack_permitted;
+        if segment.has(ACK)
+            && let Some(peer) = self.pending.take()
+        {
+            self.adopt(&peer);
+            // The window in a SYN is not scaled.
+            let edge = segment.seq.wrapping_add(1 + u32::from(peer.window));
+            self.heard = Some(self.heard.unwrap_or(edge));
+        }
+        self.told = segment
+            .has(ACK)
+            .then(|| segment.ack.wrapping_add(u32::from(segment.window)));
+        Ok(())
+    }
+
+    pub(super) fn on_sent(&mut self, now: Instant, segment: &Segment, rules: &Rules) -> Result<(), String> {
+        let Some(iss) = self.iss.filter(|_| !segment.has(RST)) else {
+            return Ok(());
+        };
+        self.judge_window(segment)?;
+        if segment.text == 0 && !segment.has(FIN) {
+            return Ok(());
+        }
+        let start = segment.seq;
+        let end = start.wrapping_add(segment.text);
+        if let Some(heard) = self.heard
+            && before(heard, end)
+        {
+            return Err(format!("text up to {end}, the peer's window ends at {heard}"));
+        }
+        let text_sent = end.wrapping_sub(iss).wrapping_sub(1);
+        // And a tail loss probe (RFC 8985 section 7.3).
+        let largest = INITIAL_WINDOW.max(2 * self.peer_mss) + self.peer_mss;
+        if rules.starts_slowly && !self.is_answered && text_sent > largest {
+            return Err(format!("{text_sent} octets before anything was heard of them"));
+        }
+        self.judge_retransmission(now, start, end, rules)?;
+        self.book(now, start, end.wrapping_add(u32::from(segment.has(FIN))));
+        Ok(())
+    }
+
+    /// RFC 9293 section 3.8.6: the window's right edge never moves left, but for what its scale cannot tell.
+    fn judge_window(&mut self, segment: &Segment) -> Result<(), String> {
+        let scale = self.our_scale.filter(|_| self.peer_scale.is_some()).unwrap_or(0);
+        let edge = segment.ack.wrapping_add(u32::from(segment.window) << scale);
+        if let Some(told) = self.told
+            && before(edge.wrapping_add((1 << scale) - 1), told)
+        {
+            return Err(format!("its window ended at {told} and ends at {edge} now"));
+        }
+        if self.told.is_none_or(|told| before(told, edge)) {
+            self.told = Some(edge);
+        }
+        Ok(())
+    }
+
+    /// Whatever tells of a loss (RFC 6298, RFC 6675, RFC 8985), it takes a round trip at least. Duplicate acknowledgments without SACK may be
+    /// the network's.
+    fn judge_retransmission(
+        &mut self,
+        now: Instant,
+        start: u32,
+        end: u32,
+        rules: &Rules,
+    ) -> Result<(), String> {
+        let both_sack = self.we_sack && self.peer_sacks;
+        let is_judged = rules.keeps_time && both_sack && before(start, self.max);
+        if !is_judged {
+            return Ok(());
+        }
+        let overlaps = |sent: &&Sent| before(sent.start, end) && before(start, sent.end);
+        let last = self.sent.iter().filter(overlaps).map(|sent| sent.at).max();
+        if start == self.una && last.is_some_and(|last| now >= last + MIN_RTO) {
+            self.doomed = Some(self.max);
+        }
+        if self.doomed.is_some_and(|doomed| before(start, doomed)) {
+            return Ok(());
+        }
+        match last {
+            Some(last) if now < last + rules.round_trip => Err(format!(
+                "octets that it sent {:?} ago, and no answer comes in less than {:?}",
+                now.saturating_since(last),
+                rules.round_trip
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn book(&mut self, now: Instant, start: u32, end: u32) {
+        // An earlier sending of the same octets tells nothing any more.
+        self.sent
+            .retain(|sent| start != sent.start || before(end, sent.end));
+        self.sent.push_back(Sent { start, end, at: now });
+        if before(self.max, end) {
+            self.max = end;
+        }
+    }
+
+    fn adopt(&mut self, peer: &Segment) {
+        self.irs = Some(peer.seq);
+        self.peer_scale = peer.scale;
+        self.peer_mss = peer.mss.map_or(0, u32::from);
+        self.peer_sacks = peer.sack_permitted;
+    }
+
+    pub(super) fn on_received(&mut self, segment: &Segment) {
+        if segment.has(RST) {
+            return;
+        }
+        if !segment.has(ACK) {
+            self.pending = Some(*segment).filter(|segment| segment.has(SYN));
+            return;
+        }
+        let is_ours = |iss: u32| before(iss, segment.ack) && !before(self.max, segment.ack);
+        if !self.iss.is_some_and(is_ours) {
+            return;
+        }
+        self.is_answered |= !self.sent.is_empty();
+        if segment.has(SYN) && self.irs.is_none() {
+            self.adopt(segment);
+        }
+        let scale = match self.peer_scale {
+            Some(scale) if self.our_scale.is_some() && !segment.has(SYN) => scale.min(14),
+            _ => 0,
+        };
+        let edge = segment.ack.wrapping_add(u32::from(segment.window) << scale);
+        if self.heard.is_none_or(|heard| before(heard, edge)) {
+            self.heard = Some(edge);
+        }
+        if before(self.una, segment.ack) {
+            let acked = segment.ack;
+            self.una = acked;
+            self.sent.retain(|sent| before(acked, sent.end));
+        }
+    }
+}
