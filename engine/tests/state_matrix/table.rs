@@ -2,7 +2,7 @@
 
 use crate::oracle::name_of;
 use crate::stage::{Stage, Subject};
-use crate::support::peer::{ACK, FIN, RST, SYN, Segment};
+use crate::support::peer::{ACK, CWR, ECE, FIN, RST, SYN, Segment};
 
 /// What is sent at once in answer to a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,12 +53,24 @@ impl Reaction {
             }
             Self::FinAck => one(ACK, Some(subject.snd_nxt), rcv_nxt.wrapping_add(1)),
             Self::SynAck if subject.stage == Stage::TimeWait => {
-                one(SYN | ACK, None, said.seq.wrapping_add(1))
+                one(SYN | ACK | ecn_echo(said), None, said.seq.wrapping_add(1))
+            }
+            Self::SynAck if subject.stage == Stage::Listen => {
+                one(SYN | ACK | ecn_echo(said), subject.iss, rcv_nxt)
             }
             Self::SynAck => one(SYN | ACK, subject.iss, rcv_nxt),
             Self::Reset => one(RST, Some(said.ack), 0),
             Self::ResetAck => one(RST | ACK, Some(0), said.seq.wrapping_add(len)),
         }
+    }
+}
+
+/// What the answer to a SYN says of ECN: a SYN with both flags asks for it (RFC 3168 section 6.1.1).
+fn ecn_echo(said: &Segment) -> u8 {
+    if said.flags & (ECE | CWR) == ECE | CWR {
+        ECE
+    } else {
+        0
     }
 }
 
