@@ -134,7 +134,6 @@ impl Tcp {
         let origin = self.isn.origin(&key);
         let mut connection = self.embryo(key, hash, origin.initial(now), origin.timestamp_offset(), now);
         connection.destination = Some(destination);
-        connection.flags.set(Has::OWNS_PORT);
         let index = self
             .connections
             .insert(connection)

@@ -54,8 +54,6 @@ impl Flags {
     pub(crate) const TAIL_PROBED: u32 = 1 << 11;
     /// The application was refused room and wants to hear of it.
     pub(crate) const WANTS_ROOM: u32 = 1 << 12;
-    /// The local port came from the port allocator.
-    pub(crate) const OWNS_PORT: u32 = 1 << 13;
     /// The peer's window is zero and the retransmission timer sends probes.
     pub(crate) const PROBING: u32 = 1 << 14;
     /// The peer's FIN has arrived in order.
@@ -76,7 +74,7 @@ impl Flags {
     pub(crate) const WINDOW_LIMITED: u32 = 1 << 21;
 
     /// A segment that was not full has been sent since everything was acknowledged.
-    pub(crate) const SMALL_SENT: u32 = 1 << 29;
+    pub(crate) const SMALL_SENT: u32 = 1 << 13;
 
     /// The application wants to know when the peer is gone (RFC 9293 section 3.8.4).
     pub(crate) const KEEPS_ALIVE: u32 = 1 << 30;
@@ -356,5 +354,19 @@ mod tests {
     #[test]
     fn a_connection_takes_four_lines() {
         assert_eq!(size_of::<Connection>(), 256);
+    }
+
+    /// Two flags of one bit would be taken for each other, and no compiler says so.
+    #[test]
+    fn each_flag_has_a_bit_of_its_own() {
+        let bits: Vec<&str> = include_str!("connection.rs")
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("pub(crate) const "))
+            .filter_map(|line| line.split_once(": u32 = 1 << "))
+            .map(|(_, bit)| bit)
+            .collect();
+        let distinct: std::collections::HashSet<_> = bits.iter().collect();
+        assert!(bits.len() > 20, "the flags are found");
+        assert_eq!(distinct.len(), bits.len(), "{bits:?}");
     }
 }
