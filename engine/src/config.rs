@@ -158,8 +158,11 @@ pub struct TcpConfig {
     pub syn_cookies: bool,
     /// Bytes that a connection queues for sending. 256 KiB.
     pub send_buffer: u32,
-    /// Bytes that a connection queues for the application, and so the largest window it offers. 256 KiB.
+    /// Bytes that a connection queues for the application at first, and so the largest window it offers. 256 KiB.
     pub receive_buffer: u32,
+    /// Bytes to which that grows by itself when path and application make use of them; not beyond a quarter of the frame pool. No larger
+    /// than [`TcpConfig::receive_buffer`], it does not grow. 4 MiB, of the order of Linux's 6. Also sets the window scale.
+    pub receive_buffer_limit: u32,
     /// Pieces that each of these queues holds. 1,024.
     pub queue_pieces: u32,
     /// Twice the maximum segment lifetime: how long a TIME_WAIT entry is kept. 60 s, Linux's choice (RFC 9293 says 4 minutes).
@@ -209,6 +212,13 @@ pub struct TcpConfig {
     pub ecn: Ecn,
     /// The congestion control. CUBIC, Linux's choice.
     pub congestion: Congestion,
+}
+
+impl TcpConfig {
+    /// Sets how many bytes a connection queues for the application, from its beginning to its end.
+    pub fn set_receive_buffer(&mut self, bytes: u32) {
+        (self.receive_buffer, self.receive_buffer_limit) = (bytes, bytes);
+    }
 }
 
 /// How long a connection goes on sending what nobody acknowledges (R2 of RFC 9293 section 3.8.3). Looked at whenever the retransmission
@@ -268,6 +278,18 @@ pub enum Congestion {
     Fixed(u32),
 }
 
+/// How what the windows allow is spread over time. Set on a connection; none is paced otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Pacing {
+    /// At once.
+    #[default]
+    Off,
+    /// The congestion window over a round trip: twice as fast in slow start, 1.2 times later, as Linux does.
+    ByWindow,
+    /// The same, but never faster than so many bytes per second; 0 counts as 1.
+    UpTo(u64),
+}
+
 impl Default for TcpConfig {
     fn default() -> Self {
         Self {
@@ -276,6 +298,7 @@ impl Default for TcpConfig {
             syn_cookies: true,
             send_buffer: 256 << 10,
             receive_buffer: 256 << 10,
+            receive_buffer_limit: 4 << 20,
             queue_pieces: 1024,
             time_wait: Duration::from_secs(60),
             time_wait_entries: 8 << 20,

@@ -8,7 +8,7 @@ use crate::application::{
     BindError, ConnectError, ConnectionError, Datagram, Event, ListenerHandle, Read, RxChunk, SendError,
     SoftError, StreamError, TcpHandle, TcpInfo, UdpHandle,
 };
-use crate::config::{Config, KeepAlive, UserTimeout};
+use crate::config::{Config, Congestion, KeepAlive, Pacing, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
 use crate::internet::{EthernetCounters, Inbound, Internet, InternetCounters, Output};
@@ -537,6 +537,28 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.set_receive_buffer(connection.0, bytes)
     }
 
+    /// Spreads what the connection sends over time, or no longer. Bursts are of about a millisecond, two segments at least; the timer
+    /// asks for polls as often ([`Engine::next_deadline`]).
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_pacing(&mut self, connection: TcpHandle, pacing: Pacing) -> Result<(), StreamError> {
+        self.transport.tcp.set_pacing(connection.0, pacing)
+    }
+
+    /// Gives the connection another congestion control than [`TcpConfig::congestion`](crate::config::TcpConfig::congestion). An open
+    /// connection goes on with the window that it has.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_congestion(
+        &mut self,
+        connection: TcpHandle,
+        congestion: Congestion,
+    ) -> Result<(), StreamError> {
+        self.transport.tcp.set_congestion(connection.0, congestion)
+    }
+
     /// What the trouble is that [`Readiness::TROUBLE`](crate::application::Readiness::TROUBLE) told of last, once. The connection goes on
     /// (RFC 9293 sections 3.8.3 and 3.9.1.8).
     pub fn tcp_take_trouble(&mut self, connection: TcpHandle) -> Option<SoftError> {
@@ -550,7 +572,7 @@ impl<D: Device> Engine<D> {
 
     /// What a connection looks like just now; `None` when the handle is stale.
     pub fn tcp_info(&mut self, connection: TcpHandle) -> Option<TcpInfo> {
-        self.transport.tcp.info(connection.0)
+        self.transport.tcp.info(connection.0, self.now)
     }
 
     /// Why a connection failed; `None` when it did not.

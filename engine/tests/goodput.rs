@@ -57,6 +57,7 @@ fn path(seed: u64, loss: f64, round_trip: Duration, buffer: u32) -> Wires {
         let mut config = config(secret, address);
         config.tcp.send_buffer = buffer;
         config.tcp.receive_buffer = buffer;
+        config.tcp.receive_buffer_limit = buffer;
         config.tcp.no_delay = true;
         config
     };

@@ -74,7 +74,14 @@ pub(super) fn field(name: &str, link: Link, of: &TcpInfo) -> Option<i64> {
     Some(match name {
         "tcpi_state" => state_number(of.state),
         "tcpi_ca_state" => congestion_state(of),
-        "tcpi_retransmits" | "tcpi_backoff" => i64::from(of.retransmits),
+        "tcpi_retransmits" => i64::from(of.retransmits),
+        "tcpi_backoff" => i64::from(of.backoff),
+        "tcpi_probes" => i64::from(of.probes),
+        "tcpi_min_rtt" => of.min_rtt.map_or(0, micros),
+        "tcpi_rcv_rtt" => of.rcv_rtt.map_or(0, micros),
+        "tcpi_rcv_ssthresh" => i64::from(of.rcv_buffer),
+        "tcpi_pacing_rate" => of.pacing_rate.map_or(-1, |rate| rate.min(i64::MAX as u64) as i64),
+        "tcpi_last_data_sent" => of.last_data_sent.as_millis() as i64,
         "tcpi_options" => {
             i64::from(of.timestamps)
                 | i64::from(of.sack) << 1
@@ -96,7 +103,7 @@ pub(super) fn field(name: &str, link: Link, of: &TcpInfo) -> Option<i64> {
         "tcpi_rttvar" => micros(of.rttvar),
         "tcpi_reordering" => REORDERING,
         "tcpi_advmss" => i64::from(link.advertised_mss),
-        "tcpi_pmtu" => i64::from(link.mtu),
+        "tcpi_pmtu" => i64::from(of.path_mtu.unwrap_or(link.mtu)),
         "tcpi_notsent_bytes" => i64::from(of.send_queued.saturating_sub(of.unacked)),
         "tcpi_snd_wnd" => i64::from(of.snd_wnd),
         "tcpi_rcv_wnd" => i64::from(of.rcv_wnd),

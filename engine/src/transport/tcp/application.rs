@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use super::Tcp;
+use super::congestion::Algorithm;
 use super::connection::{Connection, ConnectionError, Flags as Has};
 use super::events::Notice;
 use super::listen::InUse;
 use super::send_queue::Refused;
 use super::state::State;
+use crate::config;
 use crate::frame::{Payload, Purpose, RxChunk, Size};
 use crate::internet::Output;
 use crate::internet::address::Address;
@@ -455,6 +457,27 @@ impl Tcp {
             .lookup(id.index, id.generation)
             .ok_or(StreamError::NoConnection)?;
         connection.traffic_class = diffserv << 2;
+        Ok(())
+    }
+
+    /// Gives a connection another congestion control; it goes on with the window that it has.
+    pub(crate) fn set_congestion(
+        &mut self,
+        id: Id,
+        congestion: config::Congestion,
+    ) -> Result<(), StreamError> {
+        let connection = self.open_connection(id)?;
+        let (state, mss) = (connection.state, connection.mss);
+        let algorithm = Algorithm::from(congestion);
+        if !state.is_synchronized() {
+            self.rare_or_new(id.index).algorithm = Some(algorithm);
+            return Ok(());
+        }
+        self.forget_undo(id.index);
+        self.connections
+            .get_mut(id.index)
+            .congestion
+            .switch(algorithm, mss);
         Ok(())
     }
 

@@ -16,12 +16,13 @@ impl Tcp {
         Ok(())
     }
 
-    /// Sets how many octets the connection queues for the application, and so how large a window it offers, and tunes neither by itself
-    /// any more. A window that was offered is not taken back; it shrinks as the peer uses it.
+    /// Sets how many octets the connection queues for the application, and so how large a window it offers, which do not
+    /// grow by themselves any more. A window that was offered is not taken back; it shrinks as the peer uses it.
     pub(crate) fn set_receive_buffer(&mut self, id: Id, octets: u32) -> Result<(), StreamError> {
         self.open_connection(id)?;
         let before = self.connections.get(id.index).rcv_limit;
         let rare = self.rare_or_new(id.index);
+        rare.owns_receive_buffer = true;
         rare.largest_receive_buffer = rare.largest_receive_buffer.max(before);
         let connection = self.connections.get_mut(id.index);
         connection.rcv_limit = octets.clamp(1, LARGEST);

@@ -86,6 +86,8 @@ impl Flags {
 
     /// Urgent data is on its way to the peer, or waits for it.
     pub(crate) const SENDS_URGENT: u32 = 1 << 24;
+    /// What is sent is spread over time.
+    pub(crate) const PACED: u32 = 1 << 26;
     /// The peer has announced urgent data that may not be read yet.
     pub(crate) const HEARS_URGENT: u32 = 1 << 25;
 

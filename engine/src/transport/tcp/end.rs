@@ -69,7 +69,7 @@ impl Tcp {
             return;
         }
         connection.flags.set(Has::DETACHED);
-        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
+        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON | Has::PACED);
         connection.retransmit_at = Deadline::NEVER;
         connection.ack_at = Deadline::NEVER;
         connection.quiet_at = Deadline::NEVER;

@@ -14,7 +14,7 @@ use super::rtt::RttEstimator;
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
 use super::state::State;
-use crate::config::{self, TcpConfig};
+use crate::config::TcpConfig;
 use crate::frame::Packet;
 use crate::internet::{Internet, Output, protocol};
 use crate::time::Instant;
@@ -275,6 +275,11 @@ impl Tcp {
         };
         let connection = self.connections.get_mut(index);
         agree(&self.config, out, connection, agreed);
+        if let Some(algorithm) = self.rare(index).and_then(|rare| rare.algorithm) {
+            let connection = self.connections.get_mut(index);
+            connection.congestion = Congestion::new(algorithm, connection.mss);
+        }
+        let connection = self.connections.get_mut(index);
         connection.rcv_nxt = arrival.header.seq + 1;
         connection.rcv_acked = connection.rcv_nxt;
         connection.rcv_edge = connection.rcv_nxt + u32::from(initial_window(&self.config));
@@ -525,12 +530,7 @@ fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agre
         connection.flags.set(Has::TIMESTAMPS);
         connection.ts_recent = agreed.ts_recent;
     }
-    let algorithm = match config.congestion {
-        config::Congestion::Cubic => Algorithm::Cubic,
-        config::Congestion::NewReno => Algorithm::Reno,
-        config::Congestion::Fixed(bytes) => Algorithm::Fixed(bytes),
-    };
-    connection.congestion = Congestion::new(algorithm, connection.mss);
+    connection.congestion = Congestion::new(config.congestion.into(), connection.mss);
 }
 
 /// ECE alone grants what the SYN asked for (RFC 3168 section 6.1.1).
@@ -577,9 +577,10 @@ pub(super) fn initial_window(config: &TcpConfig) -> u16 {
     config.receive_buffer.min(u32::from(u16::MAX)) as u16
 }
 
-/// The shift that lets 16 bits tell of the whole receive buffer.
+/// The shift that lets 16 bits tell of the whole receive buffer, as large as it may grow.
 pub(super) fn window_scale(config: &TcpConfig) -> u8 {
-    let bits = u32::BITS - config.receive_buffer.leading_zeros();
+    let largest = config.receive_buffer.max(config.receive_buffer_limit);
+    let bits = u32::BITS - largest.leading_zeros();
     (bits.saturating_sub(u16::BITS) as u8).min(options::MAX_WINDOW_SCALE)
 }
 
@@ -622,9 +623,16 @@ mod tests {
         for (receive_buffer, shift) in cases {
             let config = TcpConfig {
                 receive_buffer,
+                receive_buffer_limit: 0,
                 ..TcpConfig::default()
             };
             assert_eq!(window_scale(&config), shift, "{receive_buffer} bytes");
+            let grown = TcpConfig {
+                receive_buffer: 1,
+                receive_buffer_limit: receive_buffer,
+                ..TcpConfig::default()
+            };
+            assert_eq!(window_scale(&grown), shift, "up to {receive_buffer} bytes");
         }
     }
 }

@@ -4,10 +4,18 @@ use super::Tcp;
 use super::application::Id;
 use super::connection::{Connection, Flags as Has};
 use super::loss::Loss;
+use super::rare::Rare;
 use super::state::State;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// A snapshot of one connection. Sizes are in bytes, where Linux counts segments too.
+///
+/// What Linux counts for each connection and each segment is counted for the whole engine only, in
+/// [`TcpCounters`](super::TcpCounters): segments and bytes in and out (`segs_in`, `data_segs_out`, `bytes_acked`, `bytes_sent` and their
+/// like), `total_retrans`, `dsack_dups`, `reord_seen`, `rcv_ooopack`. What would cost each segment a reading of the clock is not known:
+/// `delivery_rate`, `busy_time`, `rwnd_limited`, `sndbuf_limited`. `ato` is [`TcpConfig::delayed_ack`](crate::config::TcpConfig::delayed_ack)
+/// for all; `fackets` and `reordering` count segments, where RACK's reordering window is one of time; `rcv_mss` is not estimated: a segment is
+/// full when it is as long as ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TcpInfo {
     /// Its state.
@@ -38,6 +46,21 @@ pub struct TcpInfo {
     pub in_recovery: bool,
     /// The retransmission timer ran out, and what was sent before that is not all acknowledged.
     pub after_timeout: bool,
+    /// Probes of a closed window that were not answered, or since the application has given the connection up.
+    pub probes: u8,
+    /// Doublings of the retransmission timeout.
+    pub backoff: u8,
+    /// The shortest round-trip time of all, in steps of up to 1/2048; `None` before the first measurement.
+    pub min_rtt: Option<Duration>,
+    /// The round-trip time as the receiver knows it: the same, or, of a connection that only receives, the shortest time in which the peer has
+    /// filled a window; `None` while nothing is known.
+    pub rcv_rtt: Option<Duration>,
+    /// The largest packet that the path takes; `None` while nothing says that it takes less than both ends.
+    pub path_mtu: Option<u32>,
+    /// Bytes per second at which sending is paced; `None` when it is not.
+    pub pacing_rate: Option<u64>,
+    /// How long ago new data was sent, to a millisecond; of a connection that has sent none, since the engine's time began.
+    pub last_data_sent: Duration,
     /// The congestion window.
     pub snd_cwnd: u32,
     /// The slow start threshold.
@@ -62,12 +85,19 @@ pub struct TcpInfo {
     pub peer_closed: bool,
     /// Received and not given back by the application.
     pub rcv_buffered: u32,
+    /// How much may be: the largest window that is offered. Grows by itself; Linux's `rcv_ssthresh`.
+    pub rcv_buffer: u32,
 }
 
 impl Tcp {
     /// A snapshot of a connection; `None` when the handle names none.
-    pub(crate) fn info(&mut self, id: Id) -> Option<TcpInfo> {
-        let connection = self.connections.lookup(id.index, id.generation)?;
+    pub(crate) fn info(&mut self, id: Id, now: Instant) -> Option<TcpInfo> {
+        self.connections.lookup(id.index, id.generation)?;
+        let pacing_rate = self.pacing_rate(id.index);
+        let rare = self.rare.get(&id.index);
+        let filled_in = rare.and_then(|rare| rare.delivery?.shortest());
+        let is_narrowed = rare.is_some_and(Rare::is_narrowed);
+        let connection = self.connections.get(id.index);
         let queue = self.queues.send.get(connection.send);
         let (notsent, queued) = queue.map_or((0, 0), |queue| (queue.unsent(), queue.len()));
         let known = self.queues.loss.get(connection.loss);
@@ -80,6 +110,10 @@ impl Tcp {
             in_disorder: loss.is_some_and(|loss| !loss.is_repairing() && loss.sacked(mss) > 0),
             in_recovery: loss.is_some_and(Loss::is_recovering),
             after_timeout: loss.is_some_and(|loss| loss.is_repairing() && !loss.is_recovering()),
+            pacing_rate,
+            rcv_rtt: connection.rtt.srtt().or(filled_in),
+            path_mtu: is_narrowed.then(|| connection.path_mtu()),
+            last_data_sent: now.saturating_since(connection.last_sent(now)),
             notsent,
             send_queued: queued,
             ..of_connection(connection)
@@ -105,6 +139,17 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         in_disorder: false,
         in_recovery: false,
         after_timeout: false,
+        probes: if connection.flags.has(Has::PROBING) {
+            connection.retries
+        } else {
+            0
+        },
+        backoff: connection.rtt.doublings(),
+        min_rtt: connection.rtt.srtt().map(|_| connection.rtt.min_rtt()),
+        rcv_rtt: None,
+        path_mtu: None,
+        pacing_rate: None,
+        last_data_sent: Duration::ZERO,
         snd_cwnd: connection.congestion.window(),
         snd_ssthresh: connection.congestion.ssthresh(),
         snd_wnd: connection.snd_wnd,
@@ -117,5 +162,6 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         send_queued: 0,
         peer_closed: connection.flags.has(Has::FIN_RECEIVED),
         rcv_buffered: connection.rcv_buffered,
+        rcv_buffer: connection.rcv_limit,
     }
 }

@@ -74,8 +74,8 @@ impl Tcp {
             State::SynSent | State::SynReceived => return self.output_syn(out, index),
             _ => {}
         }
-        if flags.has(Has::LOSS) {
-            self.output_with_loss(out, index)?;
+        if flags.has(Has::LOSS | Has::PACED | Has::SENDS_URGENT) {
+            self.output_unusual(out, index)?;
         } else if send != NO_QUEUE {
             self.output_text(out, index)?;
         }
@@ -94,48 +94,79 @@ impl Tcp {
     /// New data, as much as both windows allow.
     #[inline]
     fn output_text(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let max_segment = self.largest_segment(out, index);
-        loop {
-            let connection = self.connections.get_mut(index);
-            let Some(queue) = self.queues.send.get(connection.send) else {
-                return Ok(());
-            };
-            let unsent = queue.unsent();
-            if unsent == 0 {
-                note_limit(connection);
-                return Ok(());
-            }
-            let usable = usable_window(connection).min(unsent);
-            let Some(len) = sendable(connection, usable, unsent, max_segment) else {
-                note_limit(connection);
-                // No acknowledgment will come, and an update of the window may be lost (RFC 9293 section 3.8.6.2.1).
-                if connection.in_flight() == 0 {
-                    self.start_probing(index, out);
-                }
-                return Ok(());
-            };
-            let seq = connection.snd_nxt;
-            // PSH on the last segment that there is to send (RFC 9293 MUST-61).
-            let flags = if len == unsent {
-                Flags::PSH | Flags::ACK
-            } else {
-                Flags::ACK
-            };
-            let sent = self
-                .build(out, index, flags, seq, Text::Next(len))
-                .ok_or(QueueFull)?;
-            self.book(out, index, sent);
-            if sent == unsent {
-                let connection = self.connections.get_mut(index);
-                note_limit(connection);
-                note_small(connection, sent);
-                return Ok(());
-            }
+        let max_segment = out.internet.max_segment();
+        while self.output_one(out, index, max_segment)? {}
+        Ok(())
+    }
+
+    /// What there is to send of a connection that is not as most are: it knows of loss, is paced, or sends urgent data.
+    #[cold]
+    fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get(index);
+        if connection.flags.has(Has::LOSS) {
+            return self.output_with_loss(out, index);
         }
+        if connection.flags.has(Has::PACED) {
+            return self.output_paced(out, index);
+        }
+        let max_segment = self.largest_segment(out, index);
+        while self.output_one_more(out, index, max_segment)? {}
+        Ok(())
+    }
+
+    /// [`Tcp::output_one`] for all but the common path.
+    #[inline(never)]
+    pub(super) fn output_one_more(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        max_segment: u32,
+    ) -> Result<bool, QueueFull> {
+        self.output_one(out, index, max_segment)
+    }
+
+    /// One segment of new data, or virtual segment of at most `max_segment` octets, if the windows allow it. Tells whether there may be more.
+    #[inline(always)]
+    fn output_one(&mut self, out: &mut Output<'_>, index: u32, max_segment: u32) -> Result<bool, QueueFull> {
+        let connection = self.connections.get_mut(index);
+        let Some(queue) = self.queues.send.get(connection.send) else {
+            return Ok(false);
+        };
+        let unsent = queue.unsent();
+        if unsent == 0 {
+            note_limit(connection);
+            return Ok(false);
+        }
+        let usable = usable_window(connection).min(unsent);
+        let Some(len) = sendable(connection, usable, unsent, max_segment) else {
+            note_limit(connection);
+            // No acknowledgment will come, and an update of the window may be lost (RFC 9293 section 3.8.6.2.1).
+            if connection.in_flight() == 0 {
+                self.start_probing(index, out);
+            }
+            return Ok(false);
+        };
+        let seq = connection.snd_nxt;
+        // PSH on the last segment that there is to send (RFC 9293 MUST-61).
+        let flags = if len == unsent {
+            Flags::PSH | Flags::ACK
+        } else {
+            Flags::ACK
+        };
+        let sent = self
+            .build(out, index, flags, seq, Text::Next(len))
+            .ok_or(QueueFull)?;
+        self.book(out, index, sent);
+        if sent == unsent {
+            let connection = self.connections.get_mut(index);
+            note_limit(connection);
+            note_small(connection, sent);
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     /// Octets of the largest virtual segment; a header with an urgent pointer must not be cut into several.
-    #[inline]
     pub(super) fn largest_segment(&self, out: &Output<'_>, index: u32) -> u32 {
         if self.connections.get(index).flags.has(Has::SENDS_URGENT) {
             0
@@ -312,7 +343,7 @@ fn write_headers(
 
 /// Remembers whether the congestion window is what holds the connection back.
 #[inline]
-fn note_limit(connection: &mut Connection) {
+pub(super) fn note_limit(connection: &mut Connection) {
     if connection.congestion.is_limiting(connection.in_flight()) {
         connection.flags.set(Has::WINDOW_LIMITED);
     } else {

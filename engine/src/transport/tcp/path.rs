@@ -49,6 +49,13 @@ enum Why {
     Suspected { smaller: u16, passed: SeqNumber },
 }
 
+impl Rare {
+    /// Whether segments are smaller for the path's sake.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.narrowed.is_some_and(|narrowed| narrowed.widens_at.is_some())
+    }
+}
+
 impl Tcp {
     /// A router says that a segment that is outstanding is larger than `mtu`, 0 if it does not say how large the next link is.
     pub(super) fn on_packet_too_big(&mut self, index: u32, mtu: u32, now: Instant) {

@@ -1,7 +1,10 @@
 //! What few connections have, kept beside the connections so that the others pay nothing for it.
 
 use super::Tcp;
+use super::congestion::Algorithm;
 use super::connection::Flags as Has;
+use super::delivery::Delivery;
+use super::pacing::Pace;
 use super::path::Narrowed;
 use super::seq::SeqNumber;
 use super::trouble::SoftError;
@@ -24,6 +27,14 @@ pub(super) struct Rare {
     pub(super) connect_timeout: Option<Duration>,
     /// How long closing may take.
     pub(super) linger: Option<Duration>,
+    /// The application has set how much the receive queue holds.
+    pub(super) owns_receive_buffer: bool,
+    /// How fast the application takes what the peer sends.
+    pub(super) delivery: Option<Delivery>,
+    /// When the next segment may go.
+    pub(super) pace: Option<Pace>,
+    /// The congestion control of a connection that is not open yet, if not the configured one.
+    pub(super) algorithm: Option<Algorithm>,
     /// The largest receive queue that the connection had.
     pub(super) largest_receive_buffer: u32,
     /// How many octets the send queue holds, if not as many as configured.

@@ -127,6 +127,11 @@ impl RttEstimator {
         Duration::from_micros(u64::from(micros)).max(MIN_RTO)
     }
 
+    /// How often the timeout was doubled.
+    pub const fn doublings(&self) -> u8 {
+        self.back_off
+    }
+
     /// Doubles the timeout, because it has run out (RFC 6298 section 5.5).
     #[inline]
     pub fn back_off(&mut self) {

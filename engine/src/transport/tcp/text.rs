@@ -162,6 +162,9 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
         if unacknowledged >= 2 * u32::from(connection.mss) {
+            if connection.is_delivery_due() {
+                self.measure_delivery(index, out.now);
+            }
             self.acknowledge_now(index);
         } else if connection.quick_acks > 0 {
             connection.quick_acks -= 1;

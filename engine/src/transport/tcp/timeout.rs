@@ -84,6 +84,9 @@ impl Tcp {
         {
             self.arm(index, deadline);
         }
+        if self.connections.get(index).flags.has(Has::PACED) {
+            self.resume_pace(index, out.now);
+        }
     }
 
     /// RFC 6298 section 5, RFC 5681 section 3.1 for the window; everything that the peer does not hold is sent again.

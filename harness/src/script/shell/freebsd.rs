@@ -45,7 +45,7 @@ pub(super) fn set(config: &mut Config, path: &str, name: &str, value: &str) -> O
         }
         ("net.inet.tcp.mssdflt", _) => return (number == 536).then_some(()),
         ("net.inet.tcp.sendspace" | "net.inet.tcp.sendbuf_max", _) => tcp.send_buffer = number,
-        ("net.inet.tcp.recvspace" | "net.inet.tcp.recvbuf_max", _) => tcp.receive_buffer = number,
+        ("net.inet.tcp.recvspace" | "net.inet.tcp.recvbuf_max", _) => tcp.set_receive_buffer(number),
         ("net.inet.ip.ttl", _) => config.ttl = u8::try_from(number).ok()?,
         _ => return describes_engine(path, number),
     }

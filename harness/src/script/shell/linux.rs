@@ -40,7 +40,7 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
         "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
         "tcp_mtu_probing" if last <= 1 => tcp.black_hole_detection = last == 1,
-        "tcp_rmem" => tcp.receive_buffer = last,
+        "tcp_rmem" => tcp.set_receive_buffer(last),
         "tcp_wmem" => tcp.send_buffer = last,
         "ip_default_ttl" => config.ttl = u8::try_from(last).ok()?,
         _ => return describes_engine(name, last),

@@ -117,7 +117,7 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
     match name {
         // Before there is an engine, they are the engine's, for the window scale is chosen with the SYN.
         "SO_SNDBUF" if !world.is_running() => world.config.tcp.send_buffer = doubled(given),
-        "SO_RCVBUF" if !world.is_running() => world.config.tcp.receive_buffer = doubled(given),
+        "SO_RCVBUF" if !world.is_running() => world.config.tcp.set_receive_buffer(doubled(given)),
         "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_SNDBUF" | "SO_RCVBUF" | "SO_PRIORITY" | "SO_MARK"
         | "IPV6_V6ONLY" => {}
         "TCP_NODELAY" => return set_no_delay(world, fd, given != 0),

@@ -57,6 +57,13 @@ impl Cubic {
         }
     }
 
+    pub(super) fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
+        (self.cwnd, self.ssthresh) = (cwnd, ssthresh);
+        if cwnd >= ssthresh {
+            self.phase = Phase::Waiting;
+        }
+    }
+
     #[inline]
     pub(super) const fn window(&self) -> u32 {
         self.cwnd

@@ -17,6 +17,7 @@ pub use reno::Reno;
 
 use super::rtt::RttEstimator;
 use super::seq::SeqNumber;
+use crate::config;
 use crate::time::Instant;
 
 /// The initial window is this many segments, while they are not larger than those of Ethernet (RFC 6928 section 2).
@@ -41,6 +42,16 @@ pub enum Algorithm {
     /// No congestion control: a window of so many octets, whatever happens. For private wires and benchmarks; on a
     /// shared network it violates MUST-19.
     Fixed(u32),
+}
+
+impl From<config::Congestion> for Algorithm {
+    fn from(configured: config::Congestion) -> Self {
+        match configured {
+            config::Congestion::Cubic => Self::Cubic,
+            config::Congestion::NewReno => Self::Reno,
+            config::Congestion::Fixed(octets) => Self::Fixed(octets),
+        }
+    }
 }
 
 /// An acknowledgment of new data.
@@ -90,6 +101,20 @@ impl Congestion {
             Algorithm::Cubic => Self::Cubic(Cubic::new(smss)),
             Algorithm::Reno => Self::Reno(Reno::new(smss)),
             Algorithm::Fixed(window) => Self::Fixed { window },
+        }
+    }
+
+    /// Another algorithm takes over, with the windows of this one; a fixed window says nothing of the path and is not taken over.
+    pub fn switch(&mut self, algorithm: Algorithm, smss: u16) {
+        let before = std::mem::replace(self, Self::new(algorithm, smss));
+        if matches!(before, Self::Fixed { .. }) {
+            return;
+        }
+        let (cwnd, ssthresh) = (before.window(), before.ssthresh());
+        match self {
+            Self::Cubic(cubic) => cubic.take_over(cwnd, ssthresh),
+            Self::Reno(reno) => reno.take_over(cwnd, ssthresh),
+            Self::Fixed { .. } => {}
         }
     }
 

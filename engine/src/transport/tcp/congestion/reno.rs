@@ -26,6 +26,10 @@ impl Reno {
         }
     }
 
+    pub(super) fn take_over(&mut self, cwnd: u32, ssthresh: u32) {
+        (self.cwnd, self.ssthresh) = (cwnd, ssthresh);
+    }
+
     #[inline]
     pub(super) const fn window(&self) -> u32 {
         self.cwnd

@@ -181,6 +181,13 @@ impl Tcp {
         (connection, loss)
     }
 
+    /// The congestion control as it was before a loss is of no use any more.
+    pub(super) fn forget_undo(&mut self, index: u32) {
+        if let Some(loss) = self.queues.loss.get(self.connections.get(index).loss) {
+            loss.undo = None;
+        }
+    }
+
     /// Gives back what a connection knows of loss.
     pub(super) fn forget_loss(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);

@@ -16,7 +16,9 @@ impl Tcp {
         out: &mut Output<'_>,
         index: u32,
     ) -> Result<(), QueueFull> {
-        while let Some((start, len)) = self.next_to_resend(out, index) {
+        while !self.is_held_back(index, out.now)
+            && let Some((start, len)) = self.next_to_resend(out, index)
+        {
             if self.resend(out, index, start, len)? == 0 {
                 break;
             }
@@ -83,6 +85,7 @@ impl Tcp {
     /// Books octets as sent again.
     fn note_resent(&mut self, out: &Output<'_>, index: u32, start: SeqNumber, len: u32) {
         self.counters.segments_retransmitted += 1;
+        self.note_paced(index, len, out.now);
         let rto = self.connections.get(index).rtt.rto();
         let rto_at = self.before_patience_ends(index, out.now + rto);
         let (connection, loss) = self.loss_of(index, out.now);
@@ -107,6 +110,9 @@ impl Tcp {
     fn output_new(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let max_segment = self.largest_segment(out, index);
         loop {
+            if self.is_held_back(index, out.now) {
+                return Ok(());
+            }
             let unsent = self.unsent(index);
             let (connection, loss) = self.loss_of(index, out.now);
             let peer = connection.snd_wnd.saturating_sub(connection.in_flight());
@@ -128,6 +134,7 @@ impl Tcp {
             .emit(out, index, flags, seq, Text::Next(len))
             .ok_or(QueueFull)?;
         self.note_sent(out, index, sent);
+        self.note_paced(index, sent, out.now);
         let (connection, loss) = self.loss_of(index, out.now);
         loss.prr.note_sent(sent);
         // Until the gap is closed, an acknowledgment says nothing of the round-trip time.
