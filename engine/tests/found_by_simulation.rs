@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use handfast::link::memory::{WireConfig, pair};
 use handfast::time::Duration;
-use support::peer::{ACK, FIN, OUR_PORT, SYN, Script, say};
+use support::peer::{ACK, FIN, OUR_PORT, PSH, SYN, Script, say};
 use support::{Family, Pair};
 
 const IRS: u32 = 5000;
@@ -96,4 +96,24 @@ fn a_crossed_syn_may_be_acknowledged_before_it_is_answered() {
     script.engine.check_invariants().unwrap();
     assert_eq!(script.engine.tcp_send(connection, b"on"), Ok(2));
     assert_eq!(script.hear().last().map(|segment| segment.seq), Some(iss + 1));
+}
+
+/// Seed 7817. After months of quiet the timestamp that is known is as old as after 24 days (RFC 7323 section 5.5), although the
+/// milliseconds since then no longer fit into 32 bits; and the first that comes takes its place, to be echoed.
+#[test]
+fn after_months_of_quiet_a_timestamp_is_taken_whatever_it_says() {
+    for days in [25, 60, 640] {
+        let mut script = Script::new(|_| {});
+        let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+        let first = script.tell(&say(SYN, IRS, 0).at(1000)).remove(0).seq + 1;
+        script.tell(&say(ACK, IRS + 1, first).at(1000));
+        script.engine.tcp_accept(listener).expect("established");
+        script.pass(Duration::from_secs(days * 24 * 3600));
+        let heard = script.tell(&say(ACK | PSH, IRS + 1, first).text(&[1; 10]).at(999));
+        let answer = heard.last().map(|segment| segment.ack);
+        assert_eq!(answer.unwrap_or(IRS + 1), IRS + 11, "after {days} days");
+        let heard = script.tell(&say(ACK | PSH, IRS + 1, first).text(&[1; 10]).at(999));
+        let echoed = heard.last().and_then(|segment| segment.timestamps);
+        assert_eq!(echoed.map(|(_, tsecr)| tsecr), Some(999), "after {days} days");
+    }
 }

@@ -6,7 +6,7 @@ use super::congestion::{Algorithm, Congestion};
 use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
 use super::ecn;
 use super::half_open::{HalfOpen, Offered};
-use super::input::timestamp_clock;
+use super::input::{coarse_clock, timestamp_clock};
 use super::loss::Reordering;
 use super::options::{self, SynOptions, Timestamps};
 use super::output::QueueFull;
@@ -88,7 +88,7 @@ impl Tcp {
             early_fin: zero,
             max_snd_wnd: 0,
             rcv_buffered: 0,
-            ts_recent_at: timestamp_clock(now),
+            ts_recent_at: coarse_clock(now),
             sent_at: 0,
             challenged_at: 0,
             challenges: 0,

@@ -17,8 +17,18 @@ pub(super) fn timestamp_clock(now: Instant) -> u32 {
     now.as_millis() as u32
 }
 
-/// After so long without a segment, `ts_recent` says nothing any more (RFC 7323 section 5.5): 24 days in milliseconds.
-const TS_RECENT_EXPIRES: u32 = 24 * 24 * 3600 * 1000;
+/// The clock of [`Connection::ts_recent_at`]: 2³² ns, about four seconds, to a tick, so that 32 bits last as long as an [`Instant`] does.
+#[inline]
+pub(super) fn coarse_clock(now: Instant) -> u32 {
+    (now.as_nanos() >> 32) as u32
+}
+
+/// After so long without a segment, `ts_recent` says nothing any more (RFC 7323 section 5.5): 24 days in ticks of [`coarse_clock`].
+const TS_RECENT_EXPIRES: u32 = coarse_ticks(24 * 24 * 3600);
+
+const fn coarse_ticks(seconds: u64) -> u32 {
+    ((seconds * 1_000_000_000) >> 32) as u32
+}
 
 impl Tcp {
     /// A segment for a connection.
@@ -111,7 +121,7 @@ impl Tcp {
         let passes = match arrival.header.options.timestamps {
             None => false,
             Some(Timestamps { tsval, .. }) if is_older(tsval, connection.ts_recent) => {
-                timestamp_clock(out.now).wrapping_sub(connection.ts_recent_at) > TS_RECENT_EXPIRES
+                has_expired(connection, out.now)
             }
             Some(_) => true,
         };
@@ -208,11 +218,20 @@ pub(super) fn is_older(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
-/// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for.
+/// Whether `ts_recent` is too old to be compared with.
+#[cold]
+fn has_expired(connection: &Connection, now: Instant) -> bool {
+    coarse_clock(now).saturating_sub(connection.ts_recent_at) > TS_RECENT_EXPIRES
+}
+
+/// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for, and any when the one that is
+/// known has expired.
 #[inline]
 pub(super) fn remember_timestamp(connection: &mut Connection, seq: SeqNumber, tsval: u32, now: Instant) {
-    if seq.le(connection.rcv_acked) && !is_older(tsval, connection.ts_recent) {
+    if seq.le(connection.rcv_acked)
+        && (!is_older(tsval, connection.ts_recent) || has_expired(connection, now))
+    {
         connection.ts_recent = tsval;
-        connection.ts_recent_at = timestamp_clock(now);
+        connection.ts_recent_at = coarse_clock(now);
     }
 }
