@@ -303,7 +303,7 @@ impl Host {
         let max = |end: &End| {
             referee
                 .flow(self.number, end.local, end.remote)
-                .map(|flow| flow.max)
+                .map(|flow| flow.text_max)
         };
         (
             self.ends.iter().map(max).collect(),
@@ -311,8 +311,10 @@ impl Host {
         )
     }
 
-    /// RFC 5681 section 3: who sends new octets has no more in flight afterwards than the congestion window allows. While losses are
-    /// repaired, what is in flight is not what is unacknowledged, and a tail loss probe may exceed it (RFC 8985 section 7.3).
+    /// RFC 5681 section 3: who sends new text has no more in flight afterwards than the congestion window allows. While losses are
+    /// repaired, what is in flight is not what is unacknowledged, and a tail loss probe may exceed it (RFC 8985 section 7.3). So may two
+    /// segments that the duplicate acknowledgments of a peer without SACK let go (RFC 3042); the next acknowledgment may come in the same
+    /// poll.
     fn judge_windows(&mut self, (before, probes): &(Vec<Option<u32>>, u64)) -> Result<(), String> {
         if self.engine.counters().tcp.tail_loss_probes != *probes {
             return Ok(());
@@ -327,12 +329,14 @@ impl Host {
                 .referee
                 .borrow()
                 .flow(self.number, end.local, end.remote)
-                .map(|flow| flow.max);
+                .map(|flow| flow.text_max);
             let Some(info) = self.engine.tcp_info(end.handle).filter(|_| now != *before) else {
                 continue;
             };
             let is_quiet = !info.in_disorder && !info.in_recovery && !info.after_timeout;
-            if is_quiet && info.unacked > info.snd_cwnd.saturating_add(1) {
+            let limited_transmit = if info.sack { 0 } else { 2 * info.snd_mss };
+            let most = info.snd_cwnd.saturating_add(1 + limited_transmit);
+            if is_quiet && info.unacked > most {
                 return Err(format!(
                     "{info:?} of {} with {}: more is in flight than cwnd",
                     end.local, end.remote

@@ -136,6 +136,13 @@ impl Dialogue {
         }
     }
 
+    /// A server whose table of handshakes is full answers with a cookie and remembers nothing. When the acknowledgment that brings it back is
+    /// lost, only a client who says something more is heard of.
+    fn ask_who_may_have_forgotten(&mut self, dialogues: usize, hosts: &[HostPlan], faults: &Faults) {
+        let is_crowded = hosts[self.hosts[1]].half_open as usize <= dialogues;
+        self.ends[0].keep_alive |= is_crowded && !faults.lose_nothing();
+    }
+
     /// A paced reader takes at most 200 bites.
     fn pace(&mut self) {
         let sends = [self.ends[1].sends, self.ends[0].sends];
@@ -213,6 +220,7 @@ pub(super) fn draw(random: &mut Random, hosts: &[HostPlan], faults: &Faults) -> 
                 .for_each(|end| end.sends = end.sends.min(10_000));
         }
         dialogue.pace();
+        dialogue.ask_who_may_have_forgotten(count, hosts, faults);
         if random.percent(4) {
             dialogue.port = CLOSED_PORT;
         }

@@ -53,7 +53,9 @@ pub(crate) struct Flow {
     /// What the peer has acknowledged.
     una: u32,
     /// The end of what was ever sent.
-    pub(crate) max: u32,
+    max: u32,
+    /// The end of the text in it, without the FIN.
+    pub(crate) text_max: u32,
     sent: VecDeque<Sent>,
     /// A timeout has doomed what was sent up to here, however late it was sent.
     doomed: Option<u32>,
@@ -96,6 +98,7 @@ impl Flow {
             };
             self.una = segment.seq;
             self.max = segment.seq.wrapping_add(1);
+            self.text_max = self.max;
         }
         self.iss = Some(segment.seq);
         self.syn_at = now;
@@ -137,6 +140,9 @@ impl Flow {
             return Err(format!("{text_sent} octets before anything was heard of them"));
         }
         self.judge_retransmission(now, start, end, rules)?;
+        if before(self.text_max, end) {
+            self.text_max = end;
+        }
         self.book(now, start, end.wrapping_add(u32::from(segment.has(FIN))));
         Ok(())
     }
