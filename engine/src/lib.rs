@@ -12,7 +12,7 @@
 //!   time, config  the engine's clock values and every knob      (common ground)
 //! ```
 //!
-//! Imports point down only, and no layer reaches past its neighbour; `tests/layers.rs` enforces it.
+//! Imports point down only, and no layer reaches past its neighbour; `tests/engine/project/layers.rs` enforces it.
 //! The engine has no clock, no thread, no global and no hidden randomness: time and seeds are arguments.
 //!
 //! # Two engines on one wire

@@ -35,7 +35,7 @@ pub mod impair;
 mod landing;
 pub mod memory;
 #[cfg(all(test, target_os = "linux"))]
-#[path = "../../tests/support/namespace.rs"]
+#[path = "../../tests/engine/support/namespace.rs"]
 mod namespace;
 mod offload;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,51 @@
+//! The engine from outside, as a program sees it, in virtual time and from seeds. One crate, so that what the tests share is built once.
+
+mod support;
+
+/// Rules that the sources themselves keep.
+mod project {
+    mod layers;
+    mod readme;
+    mod requirements;
+}
+
+mod link {
+    mod capture;
+    mod raw;
+    mod tun;
+    mod waiting;
+}
+
+mod internet {
+    mod ethernet;
+    mod fragments;
+    mod neighbours;
+    mod router_discovery;
+}
+
+mod transport {
+    mod attacks;
+    mod ecn;
+    mod goodput;
+    mod loss_recovery;
+    mod pacing;
+    mod path_mtu;
+    mod receive_tuning;
+    mod smoltcp_peer;
+    mod state_matrix;
+    mod tcp_acceptance;
+    mod tcp_lifecycle;
+    mod tcp_room;
+    mod tcp_rules;
+    mod urgent;
+}
+
+/// All layers at once.
+mod whole {
+    mod allocations;
+    mod conduct;
+    mod found_by_simulation;
+    mod hostile_packets;
+    mod impaired;
+    mod limits;
+}

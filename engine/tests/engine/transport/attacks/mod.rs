@@ -1,0 +1,11 @@
+//! Attacks that are known to have brought stacks down or connections into wrong hands, one test each. In all of them a connection that was
+//! there before goes on, and memory stays what it was.
+
+mod acknowledgments;
+mod blind;
+mod established;
+mod flood;
+mod listener;
+mod old_segments;
+mod time_wait;
+mod victim;

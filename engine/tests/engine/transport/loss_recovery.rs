@@ -1,0 +1,643 @@
+//! What loss recovery does, rule by rule: a scripted peer says what he has, and hears what is sent again.
+
+use crate::support::peer::{ACK, SYN, Script, Segment, say};
+use handfast::application::TcpHandle;
+use handfast::config::Congestion;
+use handfast::time::Duration;
+use handfast::transport::tcp::TcpCounters;
+
+/// The peer's initial sequence number.
+const IRS: u32 = 5000;
+/// Octets of a segment, without timestamps.
+const MSS: u32 = 1000;
+const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+/// What the peer offers in his SYN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Sack,
+    Plain,
+    /// SACK and timestamps.
+    Stamped,
+}
+
+/// An engine that sends segments, numbered from 0 on, to a peer.
+struct Sender {
+    script: Script,
+    connection: TcpHandle,
+    first: u32,
+    stamped: bool,
+    /// TSval of what was sent last.
+    tsval: u32,
+}
+
+impl Sender {
+    /// A connection whose round-trip time is known and whose window is 20 segments.
+    fn new(peer: Peer, congestion: Congestion) -> Self {
+        let mut script = Script::new(|config| {
+            config.tcp.congestion = congestion;
+            config.tcp.no_delay = true;
+        });
+        let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+        let mut syn = say(SYN, IRS, 0);
+        syn.sack_permitted = peer != Peer::Plain;
+        let stamped = peer == Peer::Stamped;
+        syn.mss = Some(if stamped { MSS as u16 + 12 } else { MSS as u16 });
+        syn.timestamps = stamped.then_some((1, 0));
+        let heard = script.tell(&syn).remove(0);
+        let tsval = heard.timestamps.map_or(0, |(tsval, _)| tsval);
+        let first = heard.seq + 1;
+        let mut last = say(ACK, IRS + 1, first);
+        last.timestamps = stamped.then_some((1, tsval));
+        script.tell(&last);
+        let connection = script.engine.tcp_accept(listener).expect("established");
+        let mut sender = Self {
+            script,
+            connection,
+            first,
+            stamped,
+            tsval,
+        };
+        assert_eq!(sender.send(10), (0..10).collect::<Vec<_>>());
+        sender.pass(ROUND_TRIP);
+        assert_eq!(sender.acknowledge(10, &[]), []);
+        sender
+    }
+
+    /// Queues so many segments of data; tells which segments go out.
+    fn send(&mut self, segments: u32) -> Vec<u32> {
+        let text = vec![7; (segments * MSS) as usize];
+        assert_eq!(
+            self.script.engine.tcp_send(self.connection, &text),
+            Ok(text.len())
+        );
+        let heard = self.script.hear();
+        self.numbers(&heard)
+    }
+
+    /// The numbers of the segments that have text.
+    fn numbers(&mut self, heard: &[Segment]) -> Vec<u32> {
+        let texts = heard.iter().filter(|segment| !segment.text.is_empty());
+        if let Some((tsval, _)) = heard.last().and_then(|segment| segment.timestamps) {
+            self.tsval = tsval;
+        }
+        texts.map(|segment| (segment.seq - self.first) / MSS).collect()
+    }
+
+    fn edge(&self, number: u32) -> u32 {
+        self.first + number * MSS
+    }
+
+    /// Acknowledges everything before segment `next`, and selectively the segments of each range; tells which segments follow.
+    fn acknowledge(&mut self, next: u32, held: &[(u32, u32)]) -> Vec<u32> {
+        let tsecr = self.tsval;
+        self.echo(next, held, tsecr)
+    }
+
+    fn echo(&mut self, next: u32, held: &[(u32, u32)], tsecr: u32) -> Vec<u32> {
+        let blocks: Vec<_> = held
+            .iter()
+            .map(|(left, right)| (self.edge(*left), self.edge(*right)))
+            .collect();
+        let mut segment = say(ACK, IRS + 1, self.edge(next)).sack(&blocks);
+        segment.timestamps = self.stamped.then_some((1, tsecr));
+        let heard = self.script.tell(&segment);
+        self.numbers(&heard)
+    }
+
+    fn pass(&mut self, span: Duration) -> Vec<u32> {
+        let heard = self.script.pass(span);
+        self.numbers(&heard)
+    }
+
+    fn counters(&self) -> TcpCounters {
+        self.script.engine.counters().tcp
+    }
+
+    /// How many segments may be outstanding, when nothing is now.
+    fn window(&mut self) -> usize {
+        self.send(60).len()
+    }
+}
+
+fn sack() -> Sender {
+    Sender::new(Peer::Sack, Congestion::Cubic)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// RFC 6582 section 3.2 step 3: the acknowledgment that ends fast recovery leaves the window at ssthresh.
+#[test]
+fn the_end_of_recovery_leaves_the_window_at_ssthresh() {
+    for peer in [Peer::Plain, Peer::Sack] {
+        let mut sender = Sender::new(peer, Congestion::NewReno);
+        sender.send(20);
+        sender.pass(ROUND_TRIP);
+        for held in 12..15 {
+            let blocks = [(11, held)];
+            sender.acknowledge(10, if peer == Peer::Sack { &blocks } else { &[] });
+        }
+        sender.pass(ROUND_TRIP);
+        sender.acknowledge(30, &[]);
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        assert!(!info.in_recovery && !info.in_disorder);
+        assert_eq!((info.snd_ssthresh, info.snd_cwnd), (10 * MSS, 10 * MSS));
+    }
+}
+
+/// RFC 3465 section 2.3: after a timeout an acknowledgment adds one segment at most, also the one that covers all that was outstanding.
+#[test]
+fn after_a_timeout_one_acknowledgment_adds_one_segment() {
+    for congestion in [Congestion::Cubic, Congestion::NewReno] {
+        let mut sender = Sender::new(Peer::Plain, congestion);
+        sender.send(20);
+        sender.pass(Duration::from_millis(400));
+        sender.acknowledge(30, &[]);
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        assert_eq!(info.snd_cwnd, 2 * MSS, "{congestion:?}");
+    }
+}
+
+/// RFC 6675, RFC 8985: one loss in a window of 20 costs one retransmission, and no timeout.
+#[test]
+fn one_loss_costs_one_retransmission() {
+    for congestion in [Congestion::Cubic, Congestion::NewReno] {
+        let mut sender = Sender::new(Peer::Sack, congestion);
+        assert_eq!(sender.send(20), (10..30).collect::<Vec<_>>());
+        sender.pass(ROUND_TRIP);
+        let mut again = Vec::new();
+        for held in 12..=30 {
+            again.extend(sender.acknowledge(10, &[(11, held)]));
+        }
+        assert_eq!(again, [10]);
+        sender.pass(ROUND_TRIP);
+        assert_eq!(sender.acknowledge(30, &[]), []);
+        assert_eq!(sender.pass(millis(5000)), []);
+        let counters = sender.counters();
+        assert_eq!((counters.segments_retransmitted, counters.timeouts), (1, 0));
+        assert_eq!(counters.fast_recoveries, 1);
+    }
+}
+
+/// RFC 6675 section 5: several losses of a window are repaired in one round trip, in order, and nothing that the peer holds is sent
+/// again.
+#[test]
+fn several_losses_are_repaired_in_one_round_trip() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let mut again = Vec::new();
+    for held in 20..=30 {
+        again.extend(sender.acknowledge(10, &[(18, held), (14, 17), (11, 13)]));
+    }
+    assert_eq!(again, [10, 13, 17]);
+    assert_eq!(sender.acknowledge(30, &[]), []);
+    assert_eq!(sender.counters().timeouts, 0);
+}
+
+/// RFC 9937: in a recovery the flight comes down to seven tenths, and the window is ssthresh when it ends.
+#[test]
+fn the_window_after_a_recovery_is_ssthresh() {
+    for (congestion, window) in [(Congestion::Cubic, 14), (Congestion::NewReno, 10)] {
+        let mut sender = Sender::new(Peer::Sack, congestion);
+        sender.send(20);
+        sender.pass(ROUND_TRIP);
+        for held in 12..=30 {
+            sender.acknowledge(10, &[(11, held)]);
+        }
+        sender.pass(ROUND_TRIP);
+        sender.acknowledge(30, &[]);
+        assert_eq!(sender.window(), window);
+    }
+}
+
+/// RFC 8985 section 7: when the tail is lost, a probe makes the peer tell what is missing, long before the retransmission timer.
+#[test]
+fn a_lost_tail_is_probed() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    assert_eq!(sender.acknowledge(25, &[]), []);
+    assert_eq!(sender.pass(millis(85)), [29]);
+    sender.pass(ROUND_TRIP);
+    // What has arrived lets one segment go, and each acknowledgment after it one more than it acknowledges (RFC 9937 section 6).
+    assert_eq!(sender.acknowledge(25, &[(29, 30)]), [25]);
+    assert_eq!(sender.acknowledge(26, &[(29, 30)]), [26, 27]);
+    assert_eq!(sender.acknowledge(28, &[(29, 30)]), [28]);
+    assert_eq!(sender.acknowledge(30, &[]), []);
+    let counters = sender.counters();
+    assert_eq!((counters.tail_loss_probes, counters.timeouts), (1, 0));
+}
+
+/// RFC 8985 section 7.3: a probe is new data, if there is any.
+#[test]
+fn a_probe_prefers_new_data() {
+    let mut sender = sack();
+    assert_eq!(sender.send(25).len(), 20);
+    assert_eq!(sender.pass(millis(85)), [30]);
+}
+
+/// RFC 8985 section 7.4: a probe that repairs a loss tells of congestion, unless both copies have arrived.
+#[test]
+fn a_repaired_tail_is_congestion() {
+    for (both_arrive, reductions) in [(false, 1), (true, 0)] {
+        let mut sender = sack();
+        sender.send(4);
+        assert_eq!(sender.pass(millis(85)), [13]);
+        sender.acknowledge(14, &[]);
+        if both_arrive {
+            sender.acknowledge(14, &[(13, 14)]);
+        }
+        sender.send(4);
+        sender.pass(ROUND_TRIP);
+        sender.acknowledge(18, &[]);
+        assert_eq!(sender.counters().fast_recoveries, reductions);
+    }
+}
+
+/// RFC 8985 section 6.2: what arrives late, but within the reordering window, is not sent again.
+#[test]
+fn reordering_causes_no_retransmission() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    assert_eq!(sender.acknowledge(10, &[(11, 12)]), []);
+    assert_eq!(sender.acknowledge(10, &[(11, 13)]), []);
+    assert_eq!(sender.pass(millis(5)), []);
+    assert_eq!(sender.acknowledge(13, &[]), []);
+    // The path is known to reorder now: however many arrive later, the window counts.
+    for held in 15..=30 {
+        assert_eq!(sender.acknowledge(13, &[(14, held)]), []);
+    }
+    assert_eq!(sender.pass(millis(5)), []);
+    assert_eq!(sender.acknowledge(30, &[]), []);
+    assert_eq!(sender.pass(millis(3000)), []);
+    assert_eq!(sender.counters().fast_recoveries, 0);
+}
+
+/// RFC 8985 section 6.3: fewer than three later arrivals tell when the reordering window is over.
+#[test]
+fn the_reordering_window_ends() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    assert_eq!(sender.acknowledge(10, &[(11, 12)]), []);
+    assert_eq!(sender.pass(millis(9)), []);
+    assert_eq!(sender.pass(millis(3)), [10]);
+}
+
+/// RFC 8985 section 6.2: a retransmission that is lost is found when something that was sent later arrives.
+#[test]
+fn a_lost_retransmission_is_found() {
+    let mut sender = sack();
+    assert_eq!(sender.send(40).len(), 20);
+    sender.pass(ROUND_TRIP);
+    let mut sent = Vec::new();
+    for held in 12..=30 {
+        sent.extend(sender.acknowledge(10, &[(11, held)]));
+    }
+    assert_eq!(sent.iter().filter(|number| **number == 10).count(), 1);
+    assert!(sent.len() > 5, "{sent:?}");
+    sender.pass(ROUND_TRIP);
+    let last = *sent.last().expect("several");
+    let mut again = sender.acknowledge(10, &[(11, last + 1)]);
+    again.extend(sender.pass(millis(5)));
+    assert!(again.contains(&10), "{again:?} after {sent:?}");
+    let counters = sender.counters();
+    assert_eq!((counters.segments_retransmitted, counters.timeouts), (2, 0));
+}
+
+/// RFC 2883, RFC 3708: when everything that was sent again came twice, the window is as it was.
+#[test]
+fn duplicates_undo_a_recovery() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let mut again = Vec::new();
+    for held in [13, 14, 15] {
+        again.extend(sender.acknowledge(10, &[(11, held)]));
+    }
+    assert_eq!(again, [10]);
+    // The first copy arrives after all, then the second.
+    sender.acknowledge(28, &[]);
+    assert_eq!(sender.counters().recoveries_undone, 0);
+    sender.acknowledge(28, &[(10, 11)]);
+    assert_eq!(sender.counters().recoveries_undone, 1);
+    sender.acknowledge(30, &[]);
+    assert!(sender.window() >= 20);
+}
+
+/// RFC 3522: an echo from before the retransmission says the same, a round trip earlier.
+#[test]
+fn an_old_echo_undoes_a_recovery() {
+    let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+    sender.send(20);
+    let original = sender.tsval;
+    sender.pass(ROUND_TRIP);
+    for held in [13, 14, 15] {
+        sender.echo(10, &[(11, held)], original);
+    }
+    assert_eq!(sender.counters().segments_retransmitted, 1);
+    sender.echo(15, &[], original);
+    assert_eq!(sender.counters().recoveries_undone, 1);
+    assert_eq!(sender.pass(millis(5)), []);
+}
+
+/// RFC 5682 section 3: after a timeout, the arrival of what was not sent again shows that nothing was lost.
+#[test]
+fn a_spurious_timeout_is_undone() {
+    let mut sender = sack();
+    sender.send(20);
+    let probed = sender.pass(millis(85));
+    assert_eq!(probed, [29]);
+    assert_eq!(sender.pass(millis(400)).first(), Some(&10));
+    // The acknowledgments were only delayed.
+    assert_eq!(sender.acknowledge(14, &[]), []);
+    assert_eq!(sender.acknowledge(20, &[]), []);
+    let counters = sender.counters();
+    assert_eq!((counters.timeouts, counters.recoveries_undone), (1, 1));
+}
+
+/// RFC 2018 section 8: a peer may drop what he reported; it is sent again when he acknowledges less than he held.
+#[test]
+fn what_a_peer_drops_again_is_sent_again() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    for held in 12..=30 {
+        sender.acknowledge(10, &[(11, held)]);
+    }
+    let mut again = sender.acknowledge(11, &[]);
+    let mut next = 11;
+    while next < 30 {
+        assert!(again.contains(&next), "segment {next} is not in {again:?}");
+        next += 1;
+        again.extend(sender.acknowledge(next, &[]));
+    }
+    assert_eq!(sender.counters().timeouts, 0);
+}
+
+/// RFC 2018 section 5: after a timeout for the same segment again, what was reported is not believed any more.
+#[test]
+fn a_second_timeout_forgets_what_was_reported() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    sender.acknowledge(10, &[(11, 30)]);
+    let mut sent = sender.pass(millis(2000));
+    assert!(sent.iter().all(|number| *number == 10), "{sent:?}");
+    assert!(sender.counters().timeouts >= 2);
+    sent = sender.acknowledge(11, &[]);
+    assert_eq!(sent.first(), Some(&11));
+}
+
+/// RFC 2018, RFC 5961: blocks that cannot be true change nothing.
+#[test]
+fn impossible_blocks_are_ignored() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let (left, right) = (sender.edge(12), sender.edge(15));
+    for block in [
+        (right, left),
+        (left, left),
+        (left, sender.edge(30) + 1),
+        (sender.edge(40), sender.edge(45)),
+        (left.wrapping_sub(1 << 30), left.wrapping_sub((1 << 30) - 1000)),
+        (left.wrapping_add(1 << 31), right.wrapping_add(1 << 31)),
+    ] {
+        let heard = sender
+            .script
+            .tell(&say(ACK, IRS + 1, sender.edge(10)).sack(&[block]));
+        assert_eq!(heard, [], "{block:?}");
+    }
+    assert_eq!(sender.pass(millis(15)), []);
+    sender.acknowledge(30, &[]);
+    assert_eq!(sender.counters().segments_retransmitted, 0);
+}
+
+/// RFC 3042: the first two duplicate acknowledgments each let one new segment go, the third the lost one.
+#[test]
+fn limited_transmit() {
+    for (peer, held) in [(Peer::Plain, None), (Peer::Sack, Some(11))] {
+        let mut sender = Sender::new(peer, Congestion::NewReno);
+        assert_eq!(sender.send(30).len(), 20);
+        let mut sent = Vec::new();
+        for count in 1..=3 {
+            let blocks: Vec<_> = held.iter().map(|left| (*left, left + count)).collect();
+            sent.push(sender.acknowledge(10, &blocks));
+        }
+        assert_eq!(sent, [vec![30], vec![31], vec![10]]);
+    }
+}
+
+/// RFC 3042 section 2: with SACK, a duplicate acknowledgment without news lets nothing go.
+#[test]
+fn a_duplicate_without_news_says_nothing() {
+    let mut sender = sack();
+    sender.send(30);
+    for _ in 0..100 {
+        assert_eq!(sender.acknowledge(10, &[]), []);
+    }
+    assert_eq!(sender.acknowledge(10, &[(11, 12)]), [30]);
+    for _ in 0..100 {
+        assert_eq!(sender.acknowledge(10, &[(11, 12)]), []);
+    }
+}
+
+/// RFC 6582: without SACK, each partial acknowledgment shows the next hole.
+#[test]
+fn partial_acknowledgments_show_the_next_hole() {
+    let mut sender = Sender::new(Peer::Plain, Congestion::NewReno);
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let mut again = Vec::new();
+    for _ in 0..17 {
+        again.extend(sender.acknowledge(10, &[]));
+    }
+    assert_eq!(again, [10]);
+    assert_eq!(sender.acknowledge(14, &[]), [14]);
+    assert_eq!(sender.acknowledge(19, &[]), [19]);
+    assert_eq!(sender.acknowledge(30, &[]), []);
+    let counters = sender.counters();
+    assert_eq!((counters.fast_recoveries, counters.timeouts), (1, 0));
+}
+
+/// Duplicate acknowledgments stand for no more than what is outstanding, however many are forged.
+#[test]
+fn forged_duplicates_gain_nothing() {
+    let mut sender = Sender::new(Peer::Plain, Congestion::NewReno);
+    assert_eq!(sender.send(60).len(), 20);
+    let mut sent = 0;
+    for _ in 0..10_000 {
+        sent += sender.acknowledge(10, &[]).len();
+    }
+    assert!(sent <= 20, "{sent} segments");
+}
+
+/// RFC 6298 section 5.5: the timeout doubles each time, and the connection is given up in the end (RFC 9293 section 3.8.3).
+#[test]
+fn the_timeout_doubles_and_ends() {
+    let mut sender = sack();
+    sender.send(1);
+    let mut times = Vec::new();
+    while sender.script.engine.tcp_error(sender.connection).is_none() {
+        let next = sender.script.engine.next_deadline().expect("a timer runs");
+        sender.script.now = sender.script.now.max(next);
+        if !sender.script.hear().is_empty() {
+            times.push(sender.script.now.as_millis());
+        }
+    }
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(times.len(), 15);
+    for pair in pauses.windows(2).take(8) {
+        assert!(pair[1].abs_diff(2 * pair[0]) <= 4, "{pauses:?}");
+    }
+    assert!(pauses.iter().all(|pause| *pause <= 120_002), "{pauses:?}");
+}
+
+/// Karn's rule (RFC 6298 section 3): an acknowledgment of what was sent twice says nothing of the round-trip time, so the longer timeout
+/// stays until one does.
+#[test]
+fn an_ambiguous_acknowledgment_measures_nothing() {
+    let mut sender = sack();
+    sender.send(1);
+    assert_eq!(sender.pass(millis(250)), [10]);
+    sender.acknowledge(11, &[]);
+    sender.send(1);
+    assert_eq!(sender.pass(millis(380)), []);
+    assert_eq!(sender.pass(millis(100)), [11]);
+    sender.acknowledge(12, &[]);
+    sender.send(1);
+    sender.acknowledge(13, &[]);
+    sender.send(1);
+    assert_eq!(sender.pass(millis(250)), [13]);
+}
+
+/// RFC 7323 section 4.1: an echo counts only when it moves SND.UNA, or a peer could make the timeout whatever it likes.
+#[test]
+fn an_echo_that_acknowledges_nothing_measures_nothing() {
+    let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+    sender.send(20);
+    sender.pass(ROUND_TRIP);
+    let rtt = |sender: &mut Sender| {
+        let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+        (info.rtt, info.rttvar)
+    };
+    let before = rtt(&mut sender);
+    let forged = sender.tsval.wrapping_sub(30_000);
+    for _ in 0..10 {
+        sender.echo(10, &[(11, 12)], forged);
+        sender.echo(10, &[], forged);
+    }
+    assert_eq!(rtt(&mut sender), before);
+    sender.acknowledge(12, &[]);
+    assert_ne!(rtt(&mut sender), before, "the gap is closed");
+}
+
+/// RFC 5681 section 4.1: after idleness the window is that of a new connection.
+#[test]
+fn idleness_restarts_the_window() {
+    let mut sender = sack();
+    sender.send(20);
+    sender.acknowledge(30, &[]);
+    sender.pass(millis(3000));
+    assert_eq!(sender.window(), 10);
+}
+
+/// What the peer says beyond a gap, from the engine's next expected octet on.
+fn early(offset: u32, len: u32) -> Segment {
+    say(ACK, IRS + 1 + offset, 0).text(&vec![1; len as usize])
+}
+
+/// RFC 2018 section 4: the block that has just grown comes first; RFC 2883: what came twice comes before it, once.
+#[test]
+fn gaps_and_duplicates_are_reported() {
+    let mut sender = sack();
+    let mut tell = |offset: u32, len: u32| {
+        let mut segment = early(offset, len);
+        segment.ack = sender.edge(10);
+        let heard = sender.script.tell(&segment);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        let relative = |edge: u32| edge - IRS - 1;
+        let blocks: Vec<_> = heard[0]
+            .sack
+            .iter()
+            .map(|(left, right)| (relative(*left), relative(*right)))
+            .collect();
+        (relative(heard[0].ack), blocks)
+    };
+    assert_eq!(tell(100, 100), (0, vec![(100, 200)]));
+    assert_eq!(tell(300, 100), (0, vec![(300, 400), (100, 200)]));
+    assert_eq!(tell(500, 100), (0, vec![(500, 600), (300, 400), (100, 200)]));
+    assert_eq!(
+        tell(700, 100),
+        (0, vec![(700, 800), (500, 600), (300, 400), (100, 200)])
+    );
+    assert_eq!(
+        tell(900, 100),
+        (0, vec![(900, 1000), (700, 800), (500, 600), (300, 400)])
+    );
+    assert_eq!(
+        tell(200, 100),
+        (0, vec![(100, 400), (900, 1000), (700, 800), (500, 600)])
+    );
+    assert_eq!(
+        tell(300, 50),
+        (0, vec![(300, 350), (100, 400), (900, 1000), (700, 800)])
+    );
+    assert_eq!(tell(0, 100), (400, vec![(900, 1000), (700, 800), (500, 600)]));
+    assert_eq!(
+        tell(50, 100),
+        (400, vec![(50, 150), (900, 1000), (700, 800), (500, 600)])
+    );
+    assert_eq!(tell(400, 500), (1000, vec![]));
+    assert_eq!(tell(0, 10), (1000, vec![(0, 10)]));
+}
+
+/// RFC 2018 section 2: a peer who did not permit it is sent no SACK.
+#[test]
+fn a_plain_peer_hears_no_sack() {
+    let mut sender = Sender::new(Peer::Plain, Congestion::Cubic);
+    let mut segment = early(100, 100);
+    segment.ack = sender.edge(10);
+    let heard = sender.script.tell(&segment);
+    assert_eq!((heard.len(), heard[0].sack.len()), (1, 0));
+}
+
+/// Three blocks fit beside timestamps (RFC 2018 section 3), and options are laid out as Linux does.
+#[test]
+fn timestamps_leave_room_for_three_blocks() {
+    let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+    for offset in [100, 300, 500, 700] {
+        let mut segment = early(offset, 100).at(1);
+        segment.ack = sender.edge(10);
+        sender.script.tell(&segment);
+    }
+    let mut segment = early(900, 100).at(1);
+    segment.ack = sender.edge(10);
+    let heard = sender.script.tell(&segment).remove(0);
+    assert_eq!(heard.sack.len(), 3);
+    assert!(heard.timestamps.is_some());
+}
+
+#[test]
+fn a_syn_ack_permits_sack_as_linux_does() {
+    for (permits, stamped, expected) in [
+        (false, false, &[2, 4][..]),
+        (true, false, &[2, 4, 5, 180, 1, 1, 4, 2]),
+        (true, true, &[2, 4, 5, 180, 4, 2, 8, 10]),
+    ] {
+        let mut script = Script::new(|_| {});
+        script.engine.tcp_listen(Script::ours(), 8).unwrap();
+        let mut syn = say(SYN, IRS, 0);
+        syn.sack_permitted = permits;
+        syn.timestamps = stamped.then_some((1, 0));
+        script.say(&syn);
+        let packet = script.hear_packets().remove(0);
+        assert_eq!(&packet[40..40 + expected.len()], expected);
+        assert_eq!(packet[40..].windows(2).any(|pair| pair == [4, 2]), permits);
+    }
+}
