@@ -12,7 +12,7 @@ use handfast::link::tun::{TunConfig, TunDevice};
 
 use super::addresses::{self, Addresses};
 use super::kernel::{self, Kernel};
-use super::{MakeEnd, Stack, Unsupported, engine};
+use super::{MakeEnd, Side, Stack, Unsupported, engine};
 use crate::config::{Checksums, Pairing, PathKind, RunConfig, StackKind};
 use crate::path::host::Host;
 use crate::path::lab::{self, Lab, Occupants};
@@ -20,13 +20,6 @@ use crate::path::namespace::NotPossible;
 
 /// The client's end, the server's, and who they are to each other.
 pub(super) type BothEnds = (MakeEnd, MakeEnd, Addresses);
-
-/// Which end one is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Side {
-    Client,
-    Server,
-}
 
 /// Builds the hosts that `stacks` need to meet on the path of the run, and sees whether their devices open.
 ///
@@ -116,15 +109,11 @@ fn kernel_end(
 }
 
 fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Addresses) -> MakeEnd {
-    let (own, remotes, role): (Vec<IpAddr>, Vec<SocketAddr>, u8) = match side {
-        Side::Client => (vec![lab::client_address()], addresses.server.clone(), 1),
-        Side::Server => (
-            addresses.server.iter().map(SocketAddr::ip).collect(),
-            Vec::new(),
-            2,
-        ),
+    let (own, remotes): (Vec<IpAddr>, Vec<SocketAddr>) = match side {
+        Side::Client => (vec![lab::client_address()], addresses.server.clone()),
+        Side::Server => (addresses.server.iter().map(SocketAddr::ip).collect(), Vec::new()),
     };
-    let options = engine::Options::new(config, &own, role);
+    let options = engine::Options::new(config, &own, side);
     let config = config.clone();
     Box::new(move || match config.path {
         PathKind::Veth => over_cable(lab, side, &config, &options, &own, &remotes),

@@ -20,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub(crate) use self::pair::{MakeEnd, pair, prepare_process, split_pair};
+use crate::config::{Closer, RunConfig};
 
 /// Why a stack cannot do what was asked: said to the user as it stands, while the other stacks go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -137,6 +138,25 @@ pub(crate) struct StackCounters {
     pub(crate) polls_useful: Option<u64>,
     /// Polls that found nothing to do.
     pub(crate) polls_empty: Option<u64>,
+}
+
+/// Which end one is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// The end that connects.
+    Client,
+    /// The end that accepts.
+    Server,
+}
+
+impl Side {
+    /// Whether this end closes its connections before the other does, and so keeps their TIME_WAIT.
+    pub(crate) fn closes_first(self, run: &RunConfig) -> bool {
+        match run.closer {
+            Closer::Client => self == Self::Client,
+            Closer::Server => self == Self::Server,
+        }
+    }
 }
 
 /// One end of a stack under test.

@@ -10,7 +10,7 @@ use handfast::link::socket::{SocketConfig, SocketDevice};
 
 use super::{Engine, Options};
 use crate::config::{Checksums, PathKind, RunConfig, ScenarioKind};
-use crate::stack::{MakeEnd, Stack, Unsupported};
+use crate::stack::{MakeEnd, Side, Stack, Unsupported};
 
 /// How many datagrams of a `reorder` run are held back, and by how many places at most.
 const HELD_BACK: f64 = 0.1;
@@ -28,7 +28,7 @@ pub(crate) struct Between<'a> {
 impl Between<'_> {
     fn client(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
         (
-            Options::new(run, self.clients, 1),
+            Options::new(run, self.clients, Side::Client),
             self.clients.to_vec(),
             self.servers.to_vec(),
         )
@@ -36,7 +36,7 @@ impl Between<'_> {
 
     fn server(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
         let addresses: Vec<IpAddr> = self.servers.iter().map(SocketAddr::ip).collect();
-        (Options::new(run, &addresses, 2), addresses, Vec::new())
+        (Options::new(run, &addresses, Side::Server), addresses, Vec::new())
     }
 }
 

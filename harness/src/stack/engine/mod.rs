@@ -16,11 +16,11 @@ use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
 use handfast::time::Instant;
 
-use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
+use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Side, Stack, StackCounters};
 use crate::config::{RunConfig, ScenarioKind};
 
 /// Connections that may be closed in a second of a run: TIME_WAIT entries for which memory is touched ahead.
-const CLOSES_PER_SECOND: f64 = 600_000.0;
+const CLOSES_PER_SECOND: f64 = 1_000_000.0;
 /// The most TIME_WAIT entries that an end keeps: 60 s of more than a million closes a second.
 const TIME_WAIT_ENTRIES: u32 = 100_000_000;
 
@@ -32,9 +32,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The options of the end whose addresses are `addresses`. `role` makes the keys of the two ends differ.
-    pub(crate) fn new(run: &RunConfig, addresses: &[IpAddr], role: u8) -> Self {
-        let mut secret = [role; 32];
+    /// The options of the end whose addresses are `addresses`. The keys of the two ends differ.
+    pub(crate) fn new(run: &RunConfig, addresses: &[IpAddr], side: Side) -> Self {
+        let mut secret = [side as u8 + 1; 32];
         secret[..8].copy_from_slice(&run.seed.to_le_bytes());
         let mut config = Config::new(secret, addresses.iter().copied().map(AddressBlock::single));
         if let Some(block) = common_block(addresses) {
@@ -47,7 +47,7 @@ impl Options {
         config.tcp.half_open = run.connections.saturating_mul(2).max(4096);
         config.tcp.no_delay = run.scenario != ScenarioKind::Stream;
         config.tcp.time_wait_entries = TIME_WAIT_ENTRIES;
-        config.tcp.time_wait_presize = presize(run);
+        config.tcp.time_wait_presize = presize(run, side);
         config.destinations = addresses.len().max(64) as u32 + 1024;
         let pool = PoolConfig {
             small_slots: 8192,
@@ -58,12 +58,15 @@ impl Options {
     }
 }
 
-/// TIME_WAIT entries that memory is made ready for.
-fn presize(run: &RunConfig) -> u32 {
+/// TIME_WAIT entries that memory is made ready for: those of the end that closes first. The other one keeps none.
+fn presize(run: &RunConfig, side: Side) -> u32 {
     let closes = matches!(
         run.scenario,
         ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Teardown | ScenarioKind::TimeWait
     );
+    if !side.closes_first(run) {
+        return 0;
+    }
     let ahead = if closes {
         (run.duration.as_secs_f64() * CLOSES_PER_SECOND) as u64
     } else {
