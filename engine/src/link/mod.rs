@@ -22,6 +22,8 @@ use self::ethernet::MacAddress;
 use crate::frame::{Packet, PacketQueue};
 use crate::time::Instant;
 
+#[cfg(target_os = "linux")]
+mod batch;
 pub mod capture;
 #[cfg(test)]
 mod conformance;

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::Socket;
 
 pub use self::config::{Delivery, PacketConfig};
+use super::batch::{self, Arrival, Departure, is_full};
 use super::datagrams::Datagrams;
 use super::error::OpenError;
 use super::ethernet::MacAddress;
@@ -48,14 +49,6 @@ pub struct PacketDevice {
     runs: Vec<Run>,
     fruitless: u32,
     counters: DeviceCounters,
-}
-
-/// What became of the packet in front of the ring.
-enum Arrival {
-    Accepted,
-    Dropped,
-    /// It stays: there is no frame for it.
-    Kept,
 }
 
 impl PacketDevice {
@@ -103,10 +96,26 @@ impl PacketDevice {
         })
     }
 
-    /// Moves the packet in front of the ring into `packet`; `None` when the ring is empty.
+    /// Takes the packet in front of the ring, or one from a run that was taken before.
     #[inline]
-    fn take(&mut self, packet: &mut Packet) -> Option<Arrival> {
-        let arrived = self.ring.peek()?;
+    fn take(&mut self, packet: &mut Packet) -> Arrival {
+        if !self.datagrams.is_empty() {
+            self.datagrams.take(packet);
+            return Arrival::Received;
+        }
+        let arrival = self.copy_out(packet);
+        if arrival != Arrival::Nothing {
+            self.ring.release();
+        }
+        arrival
+    }
+
+    /// Copies the packet in front of the ring, where it stays; nothing when there is no frame for it.
+    #[inline]
+    fn copy_out(&mut self, packet: &mut Packet) -> Arrival {
+        let Some(arrived) = self.ring.peek() else {
+            return Arrival::Nothing;
+        };
         if arrived.is_behind_losses() {
             self.counters.system_calls += 1;
             self.counters.dropped += u64::from(packet::take_losses(self.socket.as_fd()));
@@ -118,12 +127,12 @@ impl PacketDevice {
             && arrived.bytes.len() > link_header
             && (self.offloads || arrived.bytes.len() <= longest);
         if !is_usable {
-            return Some(Arrival::Dropped);
+            return Arrival::Lost;
         }
         let Some(frame) = self.pool.copy(Purpose::Receive, arrived.bytes) else {
             // A short packet waits for a frame; a long one must not hold up the short ones that would free some.
             let has_room = self.pool.can_allocate(Purpose::Receive, Size::Small);
-            return Some(if has_room { Arrival::Dropped } else { Arrival::Kept });
+            return if has_room { Arrival::Lost } else { Arrival::Nothing };
         };
         self.counters.copied_bytes += frame.len() as u64;
         let received = if self.offloads {
@@ -147,9 +156,9 @@ impl PacketDevice {
             virtio::Received::Datagrams(segment) if self.datagrams.begin(landed, link_header, segment) => {
                 self.datagrams.take(packet);
             }
-            _ => return Some(Arrival::Dropped),
+            _ => return Arrival::Lost,
         }
-        Some(Arrival::Accepted)
+        Arrival::Received
     }
 
     /// Clears the error that the socket was left with, if there is one.
@@ -189,29 +198,25 @@ impl PacketDevice {
         virtio::describe(packet, link_header)
     }
 
-    /// Sends what [`PacketDevice::plan`] described; `false` when the interface takes no more now.
-    fn send(&mut self, batch: &mut PacketQueue) -> bool {
+    /// Sends what [`PacketDevice::plan`] describes, in one call.
+    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
+        self.plan(batch);
+        if self.runs.is_empty() {
+            return Departure::Lost(1);
+        }
         self.counters.system_calls += 1;
         match self
             .sender
             .send(self.socket.as_fd(), batch, &self.runs, &self.headers)
         {
-            Ok(packets) => {
-                drop_front(batch, packets);
-                self.counters.sent += packets as u64;
-                true
-            }
+            Ok(packets) => Departure::Sent(packets),
+            Err(error) if is_full(&error) => Departure::Full,
             Err(error) => match error.raw_os_error() {
-                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => false,
-                Some(libc::EINTR) => true,
+                Some(libc::EINTR) => Departure::Again,
                 // What the socket was told when the interface went down; it may be up again.
-                Some(libc::ENETDOWN) if self.had_error() => true,
+                Some(libc::ENETDOWN) if self.had_error() => Departure::Again,
                 // The interface is down, or does not want this packet.
-                _ => {
-                    drop_front(batch, 1);
-                    self.counters.dropped += 1;
-                    true
-                }
+                _ => Departure::Lost(1),
             },
         }
     }
@@ -248,12 +253,6 @@ fn prepare(socket: &Socket, config: &PacketConfig, frame: usize) -> io::Result<R
     ReceiveRing::new(socket, config.shape(frame))
 }
 
-fn drop_front(batch: &mut PacketQueue, packets: usize) {
-    for _ in 0..packets {
-        batch.pop_front();
-    }
-}
-
 impl Device for PacketDevice {
     fn capabilities(&self) -> Capabilities {
         self.capabilities
@@ -264,25 +263,7 @@ impl Device for PacketDevice {
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let waiting = batch.len();
-        while let Some(packet) = batch.push() {
-            if !self.datagrams.is_empty() {
-                self.datagrams.take(packet);
-                continue;
-            }
-            let arrival = self.take(packet);
-            if !matches!(arrival, Some(Arrival::Accepted)) {
-                batch.pop_back();
-            }
-            match arrival {
-                None | Some(Arrival::Kept) => break,
-                Some(Arrival::Accepted) => {}
-                Some(Arrival::Dropped) => self.counters.dropped += 1,
-            }
-            self.ring.release();
-        }
-        let received = batch.len() - waiting;
-        self.counters.received += received as u64;
+        let received = batch::fill(self, batch, |device| &mut device.counters, Self::take);
         self.fruitless = if received > 0 { 0 } else { self.fruitless + 1 };
         if self.fruitless == PATIENCE {
             self.fruitless = 0;
@@ -292,18 +273,7 @@ impl Device for PacketDevice {
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let offered = batch.len();
-        while !batch.is_empty() {
-            self.plan(batch);
-            if self.runs.is_empty() {
-                batch.pop_front();
-                self.counters.dropped += 1;
-            } else if !self.send(batch) {
-                break;
-            }
-        }
-        self.counters.refused += batch.len() as u64;
-        offered - batch.len()
+        batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -24,6 +24,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::epoll;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::batch::{self, Arrival, Departure, is_full};
 use super::error::OpenError;
 use super::landing::Landing;
 use super::socket::enlarge_buffers;
@@ -68,6 +69,8 @@ impl RawConfig {
 pub struct RawDevice {
     sender: Socket,
     receivers: [Socket; 3],
+    /// The receiver that is asked first.
+    turn: usize,
     /// Readable when one of the receivers is.
     any: OwnedFd,
     landing: Landing,
@@ -100,6 +103,7 @@ impl RawDevice {
         Ok(Self {
             sender,
             receivers,
+            turn: 0,
             any,
             landing: Landing::new(pool, config.mtu as usize),
             capabilities: Capabilities {
@@ -114,33 +118,50 @@ impl RawDevice {
         })
     }
 
-    /// Receives one packet of the protocol at `index` into `packet`; `None` when nothing more waits, `Some(false)` when what came was of no
-    /// use.
-    fn read_into(&mut self, index: usize, packet: &mut Packet) -> Option<bool> {
+    /// Receives the next packet of any protocol, of each until it has no more.
+    fn take(&mut self, packet: &mut Packet) -> Arrival {
         if !self.landing.prepare() {
-            return None;
+            return Arrival::Nothing;
         }
-        self.counters.system_calls += 1;
-        match (&self.receivers[index]).read_vectored(&mut self.landing.room()) {
-            Ok(bytes) => {
-                let landed = self
-                    .landing
-                    .take(bytes)
-                    .filter(|_| (1..=self.capabilities.mtu as usize).contains(&bytes));
-                let accepted = landed.is_some();
-                if let Some(landed) = landed {
-                    landed.move_into(packet);
-                }
-                self.counters.dropped += u64::from(!accepted);
-                Some(accepted)
+        for _ in 0..self.receivers.len() {
+            self.counters.system_calls += 1;
+            if let Ok(bytes) = (&self.receivers[self.turn]).read_vectored(&mut self.landing.room()) {
+                return self.accept(bytes, packet);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(false),
-            Err(_) => None,
+            self.next_turn();
+        }
+        Arrival::Nothing
+    }
+
+    fn next_turn(&mut self) {
+        self.turn = (self.turn + 1) % self.receivers.len();
+    }
+
+    fn accept(&mut self, bytes: usize, packet: &mut Packet) -> Arrival {
+        let landed = self
+            .landing
+            .take(bytes)
+            .filter(|_| (1..=self.capabilities.mtu as usize).contains(&bytes));
+        match landed {
+            Some(landed) => {
+                landed.move_into(packet);
+                Arrival::Received
+            }
+            None => Arrival::Lost,
         }
     }
 
-    /// Sends one packet; an error when it was not.
-    fn send(&mut self, packet: &Packet) -> io::Result<()> {
+    /// Sends the packet in front of `batch`.
+    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
+        match batch.get(0).map(|packet| self.try_send(packet)) {
+            Some(Ok(())) => Departure::Sent(1),
+            Some(Err(error)) if is_full(&error) => Departure::Full,
+            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Departure::Again,
+            _ => Departure::Lost(1),
+        }
+    }
+
+    fn try_send(&mut self, packet: &Packet) -> io::Result<()> {
         let is_plain = packet.checksum == Checksum::InPacket && packet.segment_size == 0;
         let destination = packet
             .contiguous()
@@ -194,39 +215,13 @@ impl Device for RawDevice {
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let waiting = batch.len();
-        for index in 0..self.receivers.len() {
-            while let Some(packet) = batch.push() {
-                match self.read_into(index, packet) {
-                    Some(true) => {}
-                    Some(false) => batch.pop_back(),
-                    None => {
-                        batch.pop_back();
-                        break;
-                    }
-                }
-            }
-        }
-        let received = batch.len() - waiting;
-        self.counters.received += received as u64;
-        received
+        // Another goes first each time, so that a flood of one protocol does not keep the others waiting for ever.
+        self.next_turn();
+        batch::fill(self, batch, |device| &mut device.counters, Self::take)
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let offered = batch.len();
-        while let Some(packet) = batch.get(0) {
-            match self.send(packet) {
-                Ok(()) => self.counters.sent += 1,
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => continue,
-                    Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => break,
-                    _ => self.counters.dropped += 1,
-                },
-            }
-            batch.pop_front();
-        }
-        self.counters.refused += batch.len() as u64;
-        offered - batch.len()
+        batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

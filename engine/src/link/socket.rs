@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use self::arrival::Arrivals;
 pub use self::config::{MAX_MTU, SocketConfig};
+use super::batch::{self, Departure, is_full};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
 use super::{Capabilities, Device, DeviceCounters};
@@ -140,45 +141,31 @@ impl SocketDevice {
         }
     }
 
-    /// Sends what [`SocketDevice::plan`] grouped; `false` when the socket takes no more now.
-    fn send_runs(&mut self, batch: &mut PacketQueue) -> bool {
+    /// Sends what [`SocketDevice::plan`] groups, in one call.
+    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
+        self.plan(batch);
+        if self.runs.is_empty() {
+            // No datagram may carry the first.
+            return Departure::Lost(1);
+        }
         self.counters.system_calls += 1;
         match self.sender.send(self.socket.as_fd(), batch, &self.runs, &[]) {
-            Ok(messages) => {
-                let packets = self.runs[..messages].iter().map(|run| run.packets).sum();
-                drop_front(batch, packets);
-                self.counters.sent += packets as u64;
-                true
-            }
-            Err(error) => self.handle_send_error(&error, batch),
+            Ok(messages) => Departure::Sent(self.runs[..messages].iter().map(|run| run.packets).sum()),
+            Err(error) => self.handle_send_error(&error),
         }
     }
 
-    fn handle_send_error(&mut self, error: &io::Error, batch: &mut PacketQueue) -> bool {
+    fn handle_send_error(&mut self, error: &io::Error) -> Departure {
         let run = self.runs[0];
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => return false,
+            _ if is_full(error) => return Departure::Full,
             Some(libc::EINTR) => {}
             // The report on a packet that left earlier, for which nobody listened.
             Some(libc::ECONNREFUSED) => self.counters.dropped += 1,
             Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE) if run.packets > 1 => self.segmentation = false,
-            _ => {
-                drop_front(batch, run.packets);
-                self.counters.dropped += run.packets as u64;
-            }
+            _ => return Departure::Lost(run.packets),
         }
-        true
-    }
-
-    /// Drops packets at the front of `batch` that no datagram may carry.
-    fn drop_oversize(&mut self, batch: &mut PacketQueue) {
-        while batch
-            .get(0)
-            .is_some_and(|packet| !self.capabilities.carries(packet))
-        {
-            batch.pop_front();
-            self.counters.dropped += 1;
-        }
+        Departure::Again
     }
 }
 
@@ -207,18 +194,11 @@ impl Device for SocketDevice {
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let offered = batch.len();
-        if self.connected {
-            loop {
-                self.drop_oversize(batch);
-                self.plan(batch);
-                if self.runs.is_empty() || !self.send_runs(batch) {
-                    break;
-                }
-            }
+        if !self.connected {
+            self.counters.refused += batch.len() as u64;
+            return 0;
         }
-        self.counters.refused += batch.len() as u64;
-        offered - batch.len()
+        batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -233,12 +213,6 @@ impl Device for SocketDevice {
 impl AsFd for SocketDevice {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-fn drop_front(batch: &mut PacketQueue, packets: usize) {
-    for _ in 0..packets {
-        batch.pop_front();
     }
 }
 

@@ -14,6 +14,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 pub use self::config::TunConfig;
+use super::batch::{self, Arrival, Departure, is_full};
 use super::datagrams::Datagrams;
 use super::error::OpenError;
 use super::ethernet::MacAddress;
@@ -45,13 +46,6 @@ pub struct TunDevice {
     landing: Landing,
     datagrams: Datagrams,
     counters: DeviceCounters,
-}
-
-/// What became of one packet.
-enum Sent {
-    Taken,
-    Refused,
-    Lost,
 }
 
 impl TunDevice {
@@ -110,10 +104,14 @@ impl TunDevice {
         self.name.text()
     }
 
-    /// Reads one packet into `packet`; `None` when nothing more waits, `Some(false)` when what came was of no use.
-    fn read_into(&mut self, packet: &mut Packet) -> Option<bool> {
+    /// Reads one packet, or takes one from a run that was read before.
+    fn take(&mut self, packet: &mut Packet) -> Arrival {
+        if !self.datagrams.is_empty() {
+            self.datagrams.take(packet);
+            return Arrival::Received;
+        }
         if !self.landing.prepare() {
-            return None;
+            return Arrival::Nothing;
         }
         let mut header = [0; virtio::HEADER_LEN];
         let [front, rest] = self.landing.room();
@@ -121,10 +119,9 @@ impl TunDevice {
         let mut room = [IoSliceMut::new(&mut header[..self.virtio_header]), front, rest];
         match self.file.read_vectored(&mut room) {
             // A TUN interface that is gone reads as an end.
-            Ok(0) => None,
-            Ok(bytes) => Some(self.accept(bytes, header, packet)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Some(false),
-            Err(_) => None,
+            Ok(0) | Err(_) => Arrival::Nothing,
+            Ok(bytes) if self.accept(bytes, header, packet) => Arrival::Received,
+            Ok(_) => Arrival::Lost,
         }
     }
 
@@ -133,9 +130,7 @@ impl TunDevice {
             .checked_sub(self.virtio_header)
             .and_then(|bytes| self.landing.take(bytes))
             .filter(|landed| landed.front.len() > self.link_header);
-        let accepted = landed.is_some_and(|landed| self.classify(landed, header, packet));
-        self.counters.dropped += u64::from(!accepted);
-        accepted
+        landed.is_some_and(|landed| self.classify(landed, header, packet))
     }
 
     fn classify(&mut self, landed: Landed, header: [u8; virtio::HEADER_LEN], packet: &mut Packet) -> bool {
@@ -156,12 +151,16 @@ impl TunDevice {
         }
     }
 
-    fn send(&mut self, packet: &mut Packet) -> Sent {
-        if !self.capabilities.carries(packet) {
-            return Sent::Lost;
-        }
-        let Some(header) = self.describe(packet) else {
-            return Sent::Lost;
+    /// Sends the packet in front of `batch`.
+    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
+        let packet = batch
+            .get_mut(0)
+            .filter(|packet| self.capabilities.carries(packet));
+        let Some((packet, header)) = packet.and_then(|packet| {
+            let header = self.describe(packet)?;
+            Some((packet, header))
+        }) else {
+            return Departure::Lost(1);
         };
         let mut parts = [IoSlice::new(&[]); 2 + MAX_PIECES];
         parts[0] = IoSlice::new(&header[..self.virtio_header]);
@@ -169,16 +168,12 @@ impl TunDevice {
         for (part, piece) in parts[2..].iter_mut().zip(packet.body()) {
             *part = IoSlice::new(piece);
         }
-        loop {
-            self.counters.system_calls += 1;
-            let Err(error) = self.file.write_vectored(&parts) else {
-                return Sent::Taken;
-            };
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => return Sent::Refused,
-                _ => return Sent::Lost,
-            }
+        self.counters.system_calls += 1;
+        match self.file.write_vectored(&parts) {
+            Ok(_) => Departure::Sent(1),
+            Err(error) if is_full(&error) => Departure::Full,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Departure::Again,
+            Err(_) => Departure::Lost(1),
         }
     }
 
@@ -229,38 +224,11 @@ impl Device for TunDevice {
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let waiting = batch.len();
-        while let Some(packet) = batch.push() {
-            if !self.datagrams.is_empty() {
-                self.datagrams.take(packet);
-                continue;
-            }
-            match self.read_into(packet) {
-                Some(true) => {}
-                Some(false) => batch.pop_back(),
-                None => {
-                    batch.pop_back();
-                    break;
-                }
-            }
-        }
-        let received = batch.len() - waiting;
-        self.counters.received += received as u64;
-        received
+        batch::fill(self, batch, |device| &mut device.counters, Self::take)
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let offered = batch.len();
-        while let Some(packet) = batch.get_mut(0) {
-            match self.send(packet) {
-                Sent::Taken => self.counters.sent += 1,
-                Sent::Lost => self.counters.dropped += 1,
-                Sent::Refused => break,
-            }
-            batch.pop_front();
-        }
-        self.counters.refused += batch.len() as u64;
-        offered - batch.len()
+        batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

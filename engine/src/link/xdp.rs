@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 pub use self::config::{Attachment, XdpConfig};
 pub use self::program::{MAX_ADDRESSES, Steering};
+use super::batch::{self, Arrival, Departure};
 use super::error::OpenError;
 use super::ethernet::MacAddress;
 use super::sys::interface::{Feature, Interface, InterfaceName};
@@ -154,9 +155,11 @@ impl XdpDevice {
         }
     }
 
-    /// Moves the next packet into `packet`; `None` when there is none, `Some(false)` when it is of no use.
-    fn take(&mut self, packet: &mut Packet) -> Option<bool> {
-        let mut piece = self.socket.received()?;
+    /// Moves the next packet into `packet`.
+    fn take(&mut self, packet: &mut Packet) -> Arrival {
+        let Some(mut piece) = self.socket.received() else {
+            return Arrival::Nothing;
+        };
         let mut frames = [const { None }; MAX_SENT_PIECES];
         let (mut count, mut intact) = (0, true);
         loop {
@@ -171,11 +174,15 @@ impl XdpDevice {
             }
             // The kernel writes all pieces of a packet at once.
             let Some(next) = self.socket.received() else {
-                return Some(false);
+                return Arrival::Lost;
             };
             piece = next;
         }
-        Some(intact && self.assemble(packet, &mut frames[..count]))
+        if intact && self.assemble(packet, &mut frames[..count]) {
+            Arrival::Received
+        } else {
+            Arrival::Lost
+        }
     }
 
     /// Puts the frames of a packet into `packet`, or together if they are too many.
@@ -203,12 +210,15 @@ impl XdpDevice {
         true
     }
 
-    /// Puts the packet in front of `batch` into the ring; `None` when there is no room, `Some(false)` when it can never be sent.
-    fn send(&mut self, packet: &Packet) -> Option<bool> {
+    /// Puts the packet in front of `batch` into the ring.
+    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
+        let Some(packet) = batch.get(0) else {
+            return Departure::Full;
+        };
         let is_plain = packet.checksum == Checksum::InPacket && packet.segment_size == 0;
         let is_frame = packet.len() > Medium::Ethernet.header_len();
         if !is_plain || !is_frame || !self.capabilities.carries(packet) {
-            return Some(false);
+            return Departure::Lost(1);
         }
         self.pieces.clear();
         let lent = if packet.len() <= SMALL_SLOT {
@@ -222,9 +232,9 @@ impl XdpDevice {
                 self.ledger.sent(piece.offset);
             }
             return if lent.is_some() && !fits {
-                Some(false)
+                Departure::Lost(1)
             } else {
-                None
+                Departure::Full
             };
         }
         if let Some(last) = self.pieces.last_mut() {
@@ -233,7 +243,7 @@ impl XdpDevice {
         for piece in &self.pieces {
             self.socket.send(*piece);
         }
-        Some(true)
+        Departure::Sent(1)
     }
 
     /// All of a packet in one slot.
@@ -405,42 +415,20 @@ impl Device for XdpDevice {
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let waiting = batch.len();
         self.reap();
-        while let Some(packet) = batch.push() {
-            match self.take(packet) {
-                Some(true) => continue,
-                Some(false) => self.counters.dropped += 1,
-                None => {
-                    batch.pop_back();
-                    break;
-                }
-            }
-            batch.pop_back();
-        }
+        let received = batch::fill(self, batch, |device| &mut device.counters, Self::take);
         self.socket.publish_received();
         let called = refill(&mut self.socket, &mut self.ledger);
         self.counters.system_calls += u64::from(called);
-        let received = batch.len() - waiting;
-        self.counters.received += received as u64;
         received
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        let offered = batch.len();
         self.reap();
-        while let Some(packet) = batch.get(0) {
-            match self.send(packet) {
-                Some(true) => self.counters.sent += 1,
-                Some(false) => self.counters.dropped += 1,
-                None => break,
-            }
-            batch.pop_front();
-        }
+        let taken = batch::empty(self, batch, |device| &mut device.counters, Self::send);
         self.socket.publish_sent();
         self.kick();
-        self.counters.refused += batch.len() as u64;
-        offered - batch.len()
+        taken
     }
 
     /// At once while the kernel has not taken what it was given: it must be asked again.

@@ -133,6 +133,31 @@ fn only_packets_for_its_address_are_received() {
 }
 
 #[test]
+fn a_flood_of_one_protocol_does_not_keep_another_waiting() {
+    isolated(|| {
+        let pool = pool();
+        let Some(mut device) = device(1500, &pool) else {
+            return;
+        };
+        let kernel = udp_socket(THEIRS.into(), 0);
+        let mut batch = PacketQueue::with_capacity(4);
+        for _ in 0..100 {
+            kernel.send_to(b"flood", (OURS, 7)).unwrap();
+        }
+        // Answered by ICMP: nobody listens there.
+        datagram(batch.push().unwrap(), &pool, 9, b"?");
+        device.transmit(NOW, &mut batch);
+        let mut protocols = Vec::new();
+        for _ in 0..3 {
+            device.receive(NOW, &mut batch);
+            protocols.extend(batch.iter().map(|packet| packet.contiguous()[9]));
+            batch.clear();
+        }
+        assert!(protocols.contains(&1), "{protocols:?}");
+    });
+}
+
+#[test]
 fn an_address_that_is_not_the_kernels_is_named() {
     isolated(|| {
         set_up("lo", true);
