@@ -11,7 +11,7 @@ use crate::application::{
 use crate::config::{Config, Congestion, KeepAlive, Pacing, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
-use crate::internet::{EthernetCounters, Inbound, Internet, InternetCounters, Output};
+use crate::internet::{EthernetCounters, Internet, InternetCounters, Output};
 use crate::link::ethernet::MacAddress;
 #[cfg(target_os = "linux")]
 use crate::link::wait::{Waiter, Wakeup, Watch};
@@ -85,7 +85,6 @@ pub struct Engine<D> {
     now: Instant,
     receive_batch: PacketQueue,
     transmit_queue: PacketQueue,
-    inbound: Vec<Inbound>,
 }
 
 /// The parts of the engine that a mutator of the transport layer needs beside it.
@@ -112,7 +111,6 @@ impl<D: Device> Engine<D> {
             transport: Transport::new(config, pool.clone()),
             receive_batch: PacketQueue::with_capacity(config.batch),
             transmit_queue: PacketQueue::with_capacity(config.transmit_queue),
-            inbound: Vec::with_capacity(config.batch),
             now: Instant::ZERO,
             device,
             pool,
@@ -149,15 +147,14 @@ impl<D: Device> Engine<D> {
                 break;
             }
             progress.received += batch;
-            self.inbound.clear();
+            self.transport.begin_batch();
             self.internet.input(
                 self.now,
                 &mut self.receive_batch,
                 &mut self.transmit_queue,
-                &mut self.inbound,
+                &mut self.transport,
             );
-            self.transport
-                .input(output!(self), &mut self.receive_batch, &self.inbound);
+            self.transport.input(output!(self), &mut self.receive_batch);
             self.receive_batch.clear();
         }
         progress

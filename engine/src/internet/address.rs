@@ -40,8 +40,8 @@ impl Address {
     /// The last four octets: the whole of an IPv4 address.
     #[inline]
     pub const fn v4_octets(&self) -> [u8; 4] {
-        let [.., a, b, c, d] = self.0;
-        [a, b, c, d]
+        // As one piece, or whoever wants a number puts it together from four.
+        *self.0.last_chunk().expect("sixteen octets")
     }
 
     /// Whether this is an IPv4 or IPv6 multicast address (RFC 1112, RFC 4291 section 2.7).

@@ -1,6 +1,6 @@
 //! Layer 2: IPv4, IPv6 and ICMP; routes, neighbours and fragments.
 //!
-//! [`Internet::input`] parses, verifies and classifies a batch in place; what is for a transport protocol it lists as [`Inbound`].
+//! [`Internet::input`] parses, verifies and classifies a batch in place, and names what is for a transport protocol as [`Inbound`].
 //! A transport builds its packets in place too: [`Internet::begin`] writes the IP header, the transport its own,
 //! [`Internet::complete`] the checksum.
 
@@ -47,6 +47,12 @@ pub struct Inbound {
     pub source: Address,
     /// Which of our addresses it is for.
     pub destination: Address,
+}
+
+/// The layer above, as this one sees it.
+pub trait Upper {
+    /// A packet is for a transport protocol; its turn comes when the whole batch was looked at.
+    fn name(&mut self, packet: &Packet, inbound: &Inbound);
 }
 
 /// What the internet layer counts.
@@ -198,24 +204,23 @@ impl Internet {
         self.routes.find(remote).is_some()
     }
 
-    /// Parses and checks every packet of the batch and lists those for a transport protocol in `inbound`. Requests of this layer are answered
-    /// into `queue`. What is dropped is counted.
+    /// Parses and checks every packet of the batch and shows those for a transport protocol to `upper`, while all that was read of them is in
+    /// registers. Requests of this layer are answered into `queue`. What is dropped is counted.
+    #[inline]
     pub fn input(
         &mut self,
         now: Instant,
         batch: &mut PacketQueue,
         queue: &mut PacketQueue,
-        inbound: &mut Vec<Inbound>,
+        upper: &mut impl Upper,
     ) {
         self.counters.received += batch.len() as u64;
         if self.interface.is_some() {
-            return self.input_frames(now, batch, queue, inbound);
+            return self.input_frames(now, batch, queue, upper);
         }
         for index in 0..batch.len() {
             let Some(packet) = batch.get_mut(index) else { break };
-            if let Some(item) = self.input_packet(now, index as u16, packet, queue) {
-                inbound.push(item);
-            }
+            self.input_packet(now, index as u16, packet, queue, upper);
         }
     }
 
@@ -226,14 +231,12 @@ impl Internet {
         now: Instant,
         batch: &mut PacketQueue,
         queue: &mut PacketQueue,
-        inbound: &mut Vec<Inbound>,
+        upper: &mut impl Upper,
     ) {
         for index in 0..batch.len() {
             let Some(packet) = batch.get_mut(index) else { break };
-            if self.unframe(now, packet)
-                && let Some(item) = self.input_packet(now, index as u16, packet, queue)
-            {
-                inbound.push(item);
+            if self.unframe(now, packet) {
+                self.input_packet(now, index as u16, packet, queue, upper);
             }
         }
     }
@@ -245,13 +248,30 @@ impl Internet {
         index: u16,
         packet: &mut Packet,
         queue: &mut PacketQueue,
-    ) -> Option<Inbound> {
+        upper: &mut impl Upper,
+    ) {
         if self.capabilities.verifies_checksums {
             packet.checksum = Checksum::Offloaded;
         }
-        match self.recognise(index, packet) {
-            Some(item) => Some(item),
-            None => self.examine(now, index, packet, queue),
+        if let Some(item) = self.recognise(index, packet) {
+            upper.name(packet, &item);
+        } else {
+            self.examine_for(now, index, packet, queue, upper);
+        }
+    }
+
+    /// Apart from the common path, so that there the compiler knows the family.
+    #[inline(never)]
+    fn examine_for(
+        &mut self,
+        now: Instant,
+        index: u16,
+        packet: &mut Packet,
+        queue: &mut PacketQueue,
+        upper: &mut impl Upper,
+    ) {
+        if let Some(item) = self.examine(now, index, packet, queue) {
+            upper.name(packet, &item);
         }
     }
 
@@ -278,7 +298,6 @@ impl Internet {
     }
 
     /// Any packet: parsed, classified, answered or counted.
-    #[inline(never)]
     fn examine(
         &mut self,
         now: Instant,
@@ -413,13 +432,15 @@ impl Internet {
         traffic_class: u8,
         write: impl FnOnce(&mut [u8; LEN]),
     ) {
-        let header = self.header_of(packet, source, destination, protocol, traffic_class, LEN);
+        // The header is made in each branch, so that neither loads what only the other needs.
         if source.is_v4() {
+            let header = self.header_of(packet, source, destination, protocol, traffic_class, LEN);
             packet.transport_offset = ipv4::HEADER_LEN as u16;
             let (network, transport) = packet.header_arrays();
             ipv4::emit(&header, network);
             write(transport);
         } else {
+            let header = self.header_of(packet, source, destination, protocol, traffic_class, LEN);
             packet.transport_offset = ipv6::HEADER_LEN as u16;
             let (network, transport) = packet.header_arrays();
             ipv6::emit(&header, network);

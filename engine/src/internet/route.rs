@@ -89,14 +89,15 @@ pub(super) fn source_for(routes: &Routes, ours: &[AddressBlock], destination: &A
     let of_scope = |address: &Address| {
         address.is_v4() == destination.is_v4() && address.is_link_local() == destination.is_link_local()
     };
-    let named = if routes.is_all_on_link(destination) {
-        None
-    } else {
-        routes.find(destination)?.source
-    };
-    named
-        .filter(of_scope)
-        .or_else(|| ours.iter().map(AddressBlock::preferred).find(of_scope))
+    let first = || ours.iter().map(AddressBlock::preferred).find(of_scope);
+    if routes.is_all_on_link(destination) {
+        // Nearly always, and for IPv4 nearly always the first.
+        return match ours.first().map(AddressBlock::preferred) {
+            Some(address) if address.is_v4() && destination.is_v4() => Some(address),
+            _ => first(),
+        };
+    }
+    routes.find(destination)?.source.filter(of_scope).or_else(first)
 }
 
 fn sort(routes: &mut [(AddressBlock, Way)]) {

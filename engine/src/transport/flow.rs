@@ -21,7 +21,7 @@ pub struct FlowKey {
 
 impl FlowKey {
     /// The keyed hash of the flow: over 12 bytes for IPv4, over 36 for IPv6.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, hasher: &TupleHasher) -> u64 {
         if self.local.is_v4() {
             hasher.hash_v4(self.v4_tuple())

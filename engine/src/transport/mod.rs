@@ -16,7 +16,7 @@ use self::tcp::{Prospect, Tcp};
 use self::udp::Udp;
 use crate::config::Config;
 use crate::frame::{FramePool, Packet, PacketQueue};
-use crate::internet::{Inbound, Output, icmp, protocol};
+use crate::internet::{Inbound, Output, Upper, icmp, protocol};
 use crate::time::Instant;
 
 /// The transport layer of one engine.
@@ -24,7 +24,7 @@ use crate::time::Instant;
 pub(crate) struct Transport {
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
-    /// The TCP segments of the batch that is being processed.
+    /// The packets of the batch that is being processed.
     flows: Vec<Prospect>,
 }
 
@@ -37,22 +37,26 @@ impl Transport {
         }
     }
 
-    /// Runs a batch in three passes, so that the memory of all flows is on its way while the first are processed.
-    pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue, inbound: &[Inbound]) {
+    /// A batch comes: each of its packets is named, then all are run.
+    ///
+    /// These are three passes, so that the memory of all flows is on its way while the first are processed.
+    #[inline]
+    pub(crate) fn begin_batch(&mut self) {
         self.flows.clear();
-        for item in inbound {
-            let packet = packet_of(batch, item.packet);
-            if item.protocol == protocol::TCP {
-                self.flows.push(self.tcp.classify(packet, item));
-            } else {
-                self.udp.input(out, packet, item);
-            }
-        }
+    }
+
+    /// Passes 2 and 3 over the packets that were named.
+    pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue) {
         for flow in &mut self.flows {
             self.tcp.prefetch_connection(flow);
         }
         for flow in &self.flows {
-            self.tcp.input(out, packet_of(batch, flow.packet), flow);
+            let packet = packet_of(batch, flow.packet);
+            if flow.is_tcp {
+                self.tcp.input(out, packet, flow);
+            } else {
+                self.udp.input(out, packet, &flow.key);
+            }
         }
         self.take_errors(out);
     }
@@ -91,6 +95,14 @@ impl Transport {
     /// When [`Transport::run`] has something to do without anything happening outside.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.tcp.next_deadline()
+    }
+}
+
+impl Upper for Transport {
+    /// Pass 1: names the flow of a packet, and asks for the memory that leads to it.
+    #[inline(always)]
+    fn name(&mut self, packet: &Packet, inbound: &Inbound) {
+        self.flows.push(self.tcp.classify(packet, inbound));
     }
 }
 

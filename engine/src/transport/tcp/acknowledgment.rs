@@ -47,66 +47,37 @@ impl Tcp {
         // behind it. The old window would reach further now than its peer has said.
         connection.take_send_window(arrival.header.seq, ack, arrival.header.window);
         let fin_acked = connection.flags.has(Has::FIN_SENT) && ack == connection.snd_max;
-        self.move_una(index, ack, u32::from(fin_acked), out.now);
-        let connection = self.connections.get_mut(index);
+        connection.move_una(ack, out.now);
+        self.queues.release(connection, acked - u32::from(fin_acked));
         let tells_of_loss = is_about_loss(connection, arrival);
         if !tells_of_loss {
             grow(connection, arrival.header.options.timestamps, acked, out.now);
         }
-        self.restart_retransmission_timer(index, out.now);
+        let deadline = connection.restart_retransmission_timer(out.now);
+        if connection.flags.has(Has::WANTS_ROOM) {
+            self.offer_room(index);
+        }
+        if let Some(deadline) = deadline {
+            self.arm(index, deadline);
+        }
         if tells_of_loss {
             self.on_loss_acknowledgment(index, arrival, acked, out.now);
         }
         self.make_dirty_if_it_can_send(index);
-        if fin_acked {
-            self.on_fin_acknowledged(out, index, arrival)
-        } else {
-            true
-        }
+        !fin_acked || self.on_fin_acknowledged(out, index)
     }
 
-    /// SND.UNA moves to `ack`, which was sent; what lies before is text, and our FIN of length `fin`.
-    #[inline(always)]
-    pub(super) fn move_una(&mut self, index: u32, ack: SeqNumber, fin: u32, now: Instant) {
+    /// The application was refused room: it hears when half of the queue is free.
+    #[cold]
+    pub(super) fn offer_room(&mut self, index: u32) {
+        let limit = self.send_limit(index).bytes;
         let connection = self.connections.get_mut(index);
-        let acked = ack - connection.snd_una;
-        connection.snd_una = ack;
-        connection.snd_nxt = connection.snd_nxt.max(ack);
-        connection.retries = 0;
-        connection.flags.clear(Has::PROBING);
-        measure_rtt(connection, now);
-        self.release_acknowledged(index, acked - fin);
-    }
-
-    /// RFC 6298 sections 5.2 and 5.3: the timer runs anew while anything is outstanding.
-    #[inline(always)]
-    pub(super) fn restart_retransmission_timer(&mut self, index: u32, now: Instant) {
-        let connection = self.connections.get_mut(index);
-        if connection.all_acknowledged() {
-            connection.retransmit_at = Deadline::NEVER;
-            connection.flags.clear(Has::SMALL_SENT);
-        } else {
-            let deadline = now + connection.first_timeout();
-            connection.retransmit_at = Deadline::at(deadline);
-            self.arm(index, deadline);
-        }
-    }
-
-    /// Data that the peer has leaves the queue; a queue without data goes back to the others.
-    #[inline(always)]
-    fn release_acknowledged(&mut self, index: u32, bytes: u32) {
-        let connection = self.connections.get_mut(index);
-        let Some(queue) = self.queues.send.get(connection.send) else {
-            return;
-        };
-        queue.acknowledge(bytes);
-        let (len, empty) = (queue.len(), queue.is_empty());
-        if empty {
-            self.queues.send.detach(&mut connection.send);
-        }
-        let wants_room = connection.flags.has(Has::WANTS_ROOM);
-        if wants_room && len <= self.send_limit(index).bytes / 2 {
-            let connection = self.connections.get_mut(index);
+        let queued = self
+            .queues
+            .send
+            .get(connection.send)
+            .map_or(0, |queue| queue.len());
+        if queued <= limit / 2 {
             connection.flags.clear(Has::WANTS_ROOM);
             self.notices.add(index, connection, Ready::WRITABLE);
         }
@@ -163,8 +134,8 @@ impl Tcp {
         self.make_dirty_if_it_can_send(index);
     }
 
-    /// Our FIN is acknowledged.
-    fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
+    /// Our FIN is acknowledged. False when the connection is over with it.
+    pub(super) fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32) -> bool {
         let connection = self.connections.get_mut(index);
         connection.state = connection.state.on_fin_acknowledged();
         match connection.state {
@@ -183,21 +154,41 @@ impl Tcp {
                 false
             }
             // A FIN that was sent again and is acknowledged twice changes nothing.
-            _ => arrival.text_len > 0 || arrival.header.flags.contains(Flags::FIN),
+            _ => true,
         }
     }
 
     #[inline]
     pub(super) fn make_dirty_if_it_can_send(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
-        if connection.send != super::connection::NO_QUEUE || connection.flags.has(Has::FIN_QUEUED | Has::LOSS)
-        {
-            self.dirty.mark(index, connection);
-        }
+        self.dirty.mark_if_it_can_send(index, connection);
     }
 }
 
 impl Connection {
+    /// SND.UNA moves to `ack`, which was sent.
+    #[inline(always)]
+    pub(super) fn move_una(&mut self, ack: SeqNumber, now: Instant) {
+        self.snd_una = ack;
+        self.snd_nxt = self.snd_nxt.max(ack);
+        self.retries = 0;
+        self.flags.clear(Has::PROBING);
+        measure_rtt(self, now);
+    }
+
+    /// RFC 6298 sections 5.2 and 5.3: the timer runs anew while anything is outstanding. Gives the deadline that is to be armed.
+    #[inline(always)]
+    pub(super) fn restart_retransmission_timer(&mut self, now: Instant) -> Option<Instant> {
+        if self.all_acknowledged() {
+            self.retransmit_at = Deadline::NEVER;
+            self.flags.clear(Has::SMALL_SENT);
+            return None;
+        }
+        let deadline = now + self.first_timeout();
+        self.retransmit_at = Deadline::at(deadline);
+        Some(deadline)
+    }
+
     /// RFC 9293 section 3.10.7.4: only a segment that is newer than the last one that set the window may set it. `window` is as the wire
     /// has it.
     #[inline]

@@ -23,17 +23,19 @@ pub(super) struct Arrival<'a> {
     pub(super) congested: bool,
 }
 
-/// What is known of a segment before its turn comes.
+/// What is known of a packet before its turn comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
-    pub(super) key: FlowKey,
+    pub(crate) key: FlowKey,
     /// The connection whose tag matches; probably the right one. [`NO_CONNECTION`] when none does.
     pub(super) connection: u32,
     hash: u64,
     /// How often the flow table had got a new key when `hash` was computed.
     rebuilds: u32,
-    /// The segment's place in the batch.
+    /// The packet's place in the batch.
     pub(crate) packet: u16,
+    /// A segment of TCP, not a datagram of UDP.
+    pub(crate) is_tcp: bool,
     /// A router met congestion (RFC 3168).
     pub(super) congested: bool,
 }
@@ -53,8 +55,8 @@ impl Arrival<'_> {
 }
 
 impl Tcp {
-    /// Pass 1 of a batch: names the flow of a segment, and asks for its bucket.
-    #[inline]
+    /// Pass 1 of a batch: names the flow of a packet, and asks for its bucket if it is a segment.
+    #[inline(always)]
     pub(crate) fn classify(&self, packet: &Packet, inbound: &Inbound) -> Prospect {
         let [a, b, c, d] = ports(packet);
         let key = FlowKey {
@@ -63,14 +65,19 @@ impl Tcp {
             local_port: u16::from_be_bytes([c, d]),
             remote_port: u16::from_be_bytes([a, b]),
         };
-        let hash = key.hash(&self.flow_hasher);
-        self.flows.prefetch(hash);
+        let is_tcp = inbound.protocol == protocol::TCP;
+        let mut hash = 0;
+        if is_tcp {
+            hash = key.hash(&self.flow_hasher);
+            self.flows.prefetch(hash);
+        }
         Prospect {
             key,
             connection: NO_CONNECTION,
             hash,
             rebuilds: self.counters.flow_table_rebuilds as u32,
             packet: inbound.packet,
+            is_tcp,
             congested: inbound.ecn == Ecn::CongestionExperienced,
         }
     }
@@ -78,6 +85,9 @@ impl Tcp {
     /// Pass 2: asks for the connection that the flow's tag points at, without looking at it.
     #[inline]
     pub(crate) fn prefetch_connection(&self, flow: &mut Prospect) {
+        if !flow.is_tcp {
+            return;
+        }
         match self.flows.find(flow.hash, |_| true) {
             Some(Flow::Connection(index)) => {
                 self.connections.prefetch(index);

@@ -147,6 +147,20 @@ pub(crate) struct Queues {
     pub(super) loss: Recycled<Loss>,
 }
 
+impl Queues {
+    /// The first `octets` of what was queued for sending are acknowledged. A queue without data goes back to the others.
+    #[inline(always)]
+    pub(super) fn release(&mut self, connection: &mut Connection, octets: u32) {
+        let Some(queue) = self.send.get(connection.send) else {
+            return;
+        };
+        queue.acknowledge(octets);
+        if queue.is_empty() {
+            self.send.detach(&mut connection.send);
+        }
+    }
+}
+
 /// A slab whose freed items are handed out again as they are, last in, first out.
 #[derive(Debug, Default)]
 pub(crate) struct Recycled<T> {

@@ -1,6 +1,6 @@
 //! What the application is to be told, and which connections have something to send.
 
-use super::connection::{Connection, Flags};
+use super::connection::{Connection, Flags, NO_QUEUE};
 use crate::transport::fifo::Fifo;
 use crate::transport::ready::Ready;
 
@@ -69,6 +69,14 @@ impl Dirty {
         if !connection.flags.has(Flags::DIRTY) {
             connection.flags.set(Flags::DIRTY);
             self.queue.push(index);
+        }
+    }
+
+    /// Marks a connection that has unacknowledged or unsent text, or a FIN to send.
+    #[inline(always)]
+    pub(crate) fn mark_if_it_can_send(&mut self, index: u32, connection: &mut Connection) {
+        if connection.send != NO_QUEUE || connection.flags.has(Flags::LOSS) || connection.owes_fin() {
+            self.mark(index, connection);
         }
     }
 

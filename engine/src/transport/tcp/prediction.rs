@@ -1,5 +1,5 @@
-//! Header prediction (RFC 7323 section 5.6): the short way through RFC 9293 section 3.10.7.4 for the segment that an
-//! established connection gets nearly always. It is the next one in order, brings text or acknowledges something new, and nothing else is
+//! Header prediction (RFC 7323 section 5.6): the short way through RFC 9293 section 3.10.7.4 for the segments that a synchronized
+//! connection gets nearly always. They are the next ones in order, bring text or a FIN or acknowledge something new, and nothing else is
 //! going on. Whatever is not so goes the long way, `input`, which alone knows all rules; for a predicted segment both do the same.
 
 use super::Tcp;
@@ -9,7 +9,6 @@ use super::connection::{Connection, Flags as Has};
 use super::input::{is_older, remember_timestamp};
 use super::options::Timestamps;
 use super::segment::Plain;
-use super::state::State;
 use crate::frame::{Checksum, Packet};
 use crate::internet::Output;
 use crate::transport::flow::FlowKey;
@@ -19,10 +18,8 @@ const UNUSUAL: u32 = Has::LOSS
     | Has::TAIL_PROBED
     | Has::KEEPS_ALIVE
     | Has::HEARS_URGENT
-    | Has::FIN_SENT
     | Has::EARLY_FIN
     | Has::PROBING
-    | Has::ORPHAN
     | Has::DETACHED;
 
 impl Tcp {
@@ -61,36 +58,61 @@ impl Tcp {
         if let Some(Timestamps { tsval, .. }) = plain.timestamps {
             remember_timestamp(connection, plain.seq, tsval, out.now);
         }
-        let acked = plain.ack - connection.snd_una;
-        if acked > 0 {
-            connection.take_send_window(plain.seq, plain.ack, plain.window);
-            self.move_una(index, plain.ack, 0, out.now);
-            let connection = self.connections.get_mut(index);
-            grow(connection, plain.timestamps, acked, out.now);
-            self.restart_retransmission_timer(index, out.now);
-            self.make_dirty_if_it_can_send(index);
-        } else {
+        if plain.ack == connection.snd_una {
             let window_before = connection.snd_wnd;
             connection.update_send_window(plain.seq, plain.ack, plain.window);
             if connection.snd_wnd != window_before {
                 self.on_window_change(index, out.now);
             }
+        } else if !self.on_predicted_acknowledgment(out, index, plain) {
+            return;
         }
         if packet.body_len() > 0 {
             self.on_text_in_order(out, index, packet);
         }
+        if plain.fin {
+            self.on_fin_in_order(out, index);
+        }
+    }
+
+    /// The peer has more than before. False when the connection is over with it.
+    #[inline(always)]
+    fn on_predicted_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain) -> bool {
+        let connection = self.connections.get_mut(index);
+        let acked = plain.ack - connection.snd_una;
+        connection.take_send_window(plain.seq, plain.ack, plain.window);
+        let fin_acked = connection.flags.has(Has::FIN_SENT) && plain.ack == connection.snd_max;
+        connection.move_una(plain.ack, out.now);
+        self.queues.release(connection, acked - u32::from(fin_acked));
+        grow(connection, plain.timestamps, acked, out.now);
+        let deadline = connection.restart_retransmission_timer(out.now);
+        self.dirty.mark_if_it_can_send(index, connection);
+        if connection.flags.has(Has::WANTS_ROOM) {
+            self.offer_room(index);
+        }
+        if let Some(deadline) = deadline {
+            self.arm(index, deadline);
+        }
+        !fin_acked || self.on_fin_acknowledged(out, index)
     }
 }
 
 #[inline(always)]
 fn is_predicted(connection: &Connection, key: &FlowKey, plain: &Plain, text_len: u32) -> bool {
     let acked = plain.ack - connection.snd_una;
-    connection.state == State::Established
-        && !connection.flags.has(UNUSUAL)
+    let brings = text_len + u32::from(plain.fin);
+    let (unusual, state_goes_on) = match (text_len, brings) {
+        (0, 0) => (UNUSUAL, connection.state.is_synchronized()),
+        (0, _) => (UNUSUAL, connection.state.may_receive_data()),
+        // Text for nobody is answered by a reset.
+        (_, _) => (UNUSUAL | Has::ORPHAN, connection.state.may_receive_data()),
+    };
+    state_goes_on
+        && !connection.flags.has(unusual)
         && plain.seq == connection.rcv_nxt
-        && text_len <= connection.rcv_wnd()
+        && brings <= connection.rcv_wnd()
         && acked <= connection.snd_max - connection.snd_una
-        && (acked > 0 || text_len > 0)
+        && (acked > 0 || brings > 0)
         && match plain.timestamps {
             Some(Timestamps { tsval, .. }) => {
                 connection.flags.has(Has::TIMESTAMPS) && !is_older(tsval, connection.ts_recent)

@@ -7,6 +7,7 @@ use super::seq::SeqNumber;
 use super::state::State;
 use crate::frame::Packet;
 use crate::internet::Output;
+use crate::transport::fifo::Fifo;
 use crate::transport::ready::Ready;
 
 impl Tcp {
@@ -61,7 +62,13 @@ impl Tcp {
         connection.rcv_buffered += received;
         self.counters.bytes_received += u64::from(received);
         self.notices.add(index, connection, Ready::READABLE);
-        self.owe_acknowledgment(out, index);
+        let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
+        if unacknowledged < 2 * u32::from(connection.mss) && connection.quick_acks > 0 {
+            connection.quick_acks -= 1;
+            mark_soon(&mut self.soon, index, connection);
+        } else if unacknowledged >= 2 * u32::from(connection.mss) || !connection.ack_at.is_set() {
+            self.owe_acknowledgment(out, index);
+        }
     }
 
     /// Text in several pieces, or behind what the application has left.
@@ -179,11 +186,7 @@ impl Tcp {
     /// The acknowledgment goes out at the end of the next poll, or earlier with data.
     #[inline]
     pub(super) fn acknowledge_soon(&mut self, index: u32) {
-        let connection = self.connections.get_mut(index);
-        if !connection.flags.has(Has::ACK_SOON | Has::ACK_NOW) {
-            connection.flags.set(Has::ACK_SOON);
-            self.soon.push(index);
-        }
+        mark_soon(&mut self.soon, index, self.connections.get_mut(index));
     }
 
     /// The FIN of an acceptable segment: in order it counts, before its turn it waits.
@@ -214,7 +217,7 @@ impl Tcp {
         }
     }
 
-    fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
+    pub(super) fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         connection.rcv_nxt += 1;
         connection.flags.set(Has::FIN_RECEIVED);
@@ -232,6 +235,15 @@ impl Tcp {
         self.counters.aborted_with_data += 1;
         self.send_reset(out, index);
         self.finish(index);
+    }
+}
+
+/// Lets an acknowledgment wait for the application, unless one is on its way already.
+#[inline(always)]
+fn mark_soon(soon: &mut Fifo<u32>, index: u32, connection: &mut Connection) {
+    if !connection.flags.has(Has::ACK_SOON | Has::ACK_NOW) {
+        connection.flags.set(Has::ACK_SOON);
+        soon.push(index);
     }
 }
 

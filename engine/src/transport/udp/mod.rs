@@ -17,7 +17,7 @@ use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_
 use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::icmp::Reason;
-use crate::internet::{Inbound, Output, Oversized, icmp, protocol};
+use crate::internet::{Output, Oversized, icmp, protocol};
 
 const CHECKSUM_AT: usize = 6;
 /// Datagrams up to this size share a slot with others.
@@ -106,15 +106,15 @@ impl Udp {
         self.sockets.close(id);
     }
 
-    /// A datagram for one of our addresses.
+    /// A datagram for one of our addresses. Of `key` the ports mean nothing yet: it may be too short to have any.
     #[inline]
-    pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, inbound: &Inbound) {
+    pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, key: &FlowKey) {
         let offset = usize::from(packet.transport_offset);
         let available = packet.len() - offset;
         // A field that the sender left to a device that vouches for the bytes says nothing.
         let zero_checksum = match packet.checksum {
             Checksum::Offloaded => ZeroChecksum::MeansNone,
-            Checksum::InPacket => ZeroChecksum::over(&inbound.source),
+            Checksum::InPacket => ZeroChecksum::over(&key.remote),
         };
         let Ok(header) = Header::parse(&packet.contiguous()[offset..], available, zero_checksum) else {
             self.counters.dropped_malformed += 1;
@@ -123,22 +123,22 @@ impl Udp {
         if usize::from(header.len) < available {
             packet.truncate(offset + usize::from(header.len));
         }
-        if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, inbound) {
+        if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, key) {
             self.counters.dropped_checksum += 1;
             return;
         }
-        let Some(index) = self.sockets.find(&inbound.destination, header.destination_port) else {
+        let Some(index) = self.sockets.find(&key.local, header.destination_port) else {
             self.counters.dropped_no_socket += 1;
             out.internet
                 .refuse(out.now, icmp::Refusal::PortUnreachable, packet, out.queue);
             return;
         };
         packet.strip_headers(offset + HEADER_LEN);
-        self.deliver(index, packet, inbound, header.source_port);
+        self.deliver(index, packet, key, header.source_port);
     }
 
     #[inline]
-    fn deliver(&mut self, index: u32, packet: &mut Packet, inbound: &Inbound, source_port: u16) {
+    fn deliver(&mut self, index: u32, packet: &mut Packet, key: &FlowKey, source_port: u16) {
         let len = packet.body_len() as u32;
         let (max_datagrams, max_bytes) = (self.config.receive_datagrams as usize, self.config.receive_bytes);
         if !self
@@ -155,9 +155,9 @@ impl Udp {
         };
         let datagram = Datagram {
             payload,
-            source: inbound.source,
+            source: key.remote,
             source_port,
-            destination: inbound.destination,
+            destination: key.local,
         };
         self.counters.received += 1;
         if let Some(id) = self.sockets.get_mut(index).push(index, datagram) {
@@ -380,11 +380,11 @@ fn check_length(out: &Output<'_>, is_v4: bool, length: usize) -> Result<(), Send
     Ok(())
 }
 
-fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
+fn is_intact(packet: &Packet, key: &FlowKey) -> bool {
     let offset = usize::from(packet.transport_offset);
     let sum = pseudo_header_sum(
-        &inbound.source,
-        &inbound.destination,
+        &key.remote,
+        &key.local,
         protocol::UDP,
         (packet.len() - offset) as u32,
     );

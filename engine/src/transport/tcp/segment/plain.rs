@@ -4,13 +4,15 @@ use super::super::options::{self, Timestamps};
 use super::super::seq::SeqNumber;
 use super::{Flags, HEADER_LEN, u16_at, u32_at};
 
-/// A header with ACK and perhaps PSH, without options or with timestamps as RFC 7323 appendix A recommends them.
+/// A header with ACK and perhaps PSH or FIN, without options or with timestamps as RFC 7323 appendix A recommends them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::transport::tcp) struct Plain {
     pub(in crate::transport::tcp) seq: SeqNumber,
     pub(in crate::transport::tcp) ack: SeqNumber,
     /// As the wire has it.
     pub(in crate::transport::tcp) window: u16,
+    /// Whether it is the peer's last segment.
+    pub(in crate::transport::tcp) fin: bool,
     pub(in crate::transport::tcp) timestamps: Option<Timestamps>,
 }
 
@@ -23,8 +25,10 @@ impl Plain {
     pub(in crate::transport::tcp) fn parse(segment: &[u8]) -> Option<Self> {
         const BARE: u16 = plain_lead(HEADER_LEN);
         const TIMED: u16 = plain_lead(TIMED_LEN);
+        const FREE: u16 = (Flags::PSH.0 | Flags::FIN.0) as u16;
         let fixed: &[u8; HEADER_LEN] = segment.first_chunk()?;
-        let timestamps = match u16_at(fixed, 12) & !(Flags::PSH.0 as u16) {
+        let lead = u16_at(fixed, 12);
+        let timestamps = match lead & !FREE {
             TIMED => Some(options::parse_aligned_timestamps(
                 segment[HEADER_LEN..].first_chunk()?,
             )?),
@@ -35,6 +39,7 @@ impl Plain {
             seq: SeqNumber(u32_at(fixed, 4)),
             ack: SeqNumber(u32_at(fixed, 8)),
             window: u16_at(fixed, 14),
+            fin: lead & Flags::FIN.0 as u16 != 0,
             timestamps,
         })
     }
@@ -84,7 +89,8 @@ mod tests {
             prop_assert_eq!(plain.window, header.window);
             prop_assert_eq!(plain.timestamps, header.options.timestamps);
             prop_assert_eq!(plain.header_len(), usize::from(header.header_len));
-            prop_assert_eq!(header.flags.without(Flags::PSH), Flags::ACK);
+            prop_assert_eq!(plain.fin, header.flags.contains(Flags::FIN));
+            prop_assert_eq!(header.flags.without(Flags::PSH | Flags::FIN), Flags::ACK);
         }
     }
 
@@ -95,6 +101,8 @@ mod tests {
         segment[20..24].copy_from_slice(&[1, 1, 8, 10]);
         assert!(Plain::parse(&segment).is_some_and(|plain| plain.header_len() == 32));
         segment[13] = 0x11;
-        assert_eq!(Plain::parse(&segment), None, "a FIN is an event");
+        assert!(Plain::parse(&segment).is_some_and(|plain| plain.fin));
+        segment[13] = 0x12;
+        assert_eq!(Plain::parse(&segment), None, "a SYN is an event");
     }
 }
