@@ -1,5 +1,8 @@
 //! The engine: one of each layer, and the loop that runs them.
 
+#[cfg(feature = "async")]
+pub mod driver;
+
 #[cfg(target_os = "linux")]
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -213,6 +216,21 @@ impl<D: Device> Engine<D> {
     /// says.
     #[cfg(target_os = "linux")]
     pub fn wait(&self, waiter: &mut Waiter, now: Instant, progress: Progress) -> io::Result<Wakeup> {
+        self.wait_until(waiter, now, progress, None)
+    }
+
+    /// Sleeps as [`Engine::wait`] does, but no longer than until `latest`.
+    ///
+    /// # Errors
+    /// As [`Engine::wait`].
+    #[cfg(target_os = "linux")]
+    pub fn wait_until(
+        &self,
+        waiter: &mut Waiter,
+        now: Instant,
+        progress: Progress,
+        latest: Option<Instant>,
+    ) -> io::Result<Wakeup> {
         if !progress.is_idle() {
             waiter.note_work(now);
         }
@@ -232,6 +250,7 @@ impl<D: Device> Engine<D> {
             descriptor,
             writable: blocked,
         };
+        let deadline = [deadline, latest].into_iter().flatten().min();
         waiter.wait(now, deadline, &[watch])
     }
 

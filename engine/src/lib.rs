@@ -26,6 +26,11 @@
 //! ```
 #![doc = include_str!("../examples/echo.rs")]
 //! ```
+//!
+//! # Streams for asynchronous programs
+//!
+//! With the feature `async`, `application::asynchronous` has sockets with the traits of tokio and of futures-io, which are `Send` and `Sync`
+//! although the engine stays on its thread. `examples/async_echo.rs` shows them.
 
 // So that the helpers of the tests in `tests/` serve the tests in here as well.
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! A handle names one socket for ever: it carries a generation, so that a handle which outlives its socket is recognised and answered with an
 //! error, never with another socket's data.
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
+
 use crate::transport::ready::Ready;
 use crate::transport::tcp::Id;
 

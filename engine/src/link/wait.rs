@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::task;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
@@ -18,14 +19,18 @@ pub const MAX_WATCHES: usize = 7;
 /// sleeping thread wakes up. An engine that stays idle uses no processor time.
 #[derive(Debug)]
 pub struct Waiter {
-    alarm: Arc<OwnedFd>,
+    alarm: Arc<Alarm>,
     spin: Duration,
     spin_until: Instant,
 }
 
 /// Ends the sleep of a [`Waiter`] from any thread: the present one, or the next if it is awake.
 #[derive(Clone, Debug)]
-pub struct Waker(Arc<OwnedFd>);
+pub struct Waker(Arc<Alarm>);
+
+/// The event descriptor that a sleep watches beside all others.
+#[derive(Debug)]
+struct Alarm(OwnedFd);
 
 /// Why a wait is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +74,7 @@ impl Waiter {
     pub fn new(spin: Duration) -> io::Result<Self> {
         let alarm = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         Ok(Self {
-            alarm: Arc::new(alarm),
+            alarm: Arc::new(Alarm(alarm)),
             spin,
             spin_until: Instant::ZERO,
         })
@@ -108,7 +113,7 @@ impl Waiter {
                 format!("{} descriptors are more than {MAX_WATCHES}", watches.len()),
             ));
         }
-        let mut polled = [(); 1 + MAX_WATCHES].map(|()| PollFd::new(&self.alarm, PollFlags::IN));
+        let mut polled = [(); 1 + MAX_WATCHES].map(|()| PollFd::new(&self.alarm.0, PollFlags::IN));
         for (polled, watch) in polled[1..].iter_mut().zip(watches) {
             let writable = if watch.writable {
                 PollFlags::OUT
@@ -128,7 +133,7 @@ impl Waiter {
             return Ok(Wakeup::Ready);
         }
         // One read takes all calls so far; another thread's waiter cannot have been faster, there is one for each alarm.
-        rustix::io::read(&self.alarm, &mut [0; 8])?;
+        rustix::io::read(&self.alarm.0, &mut [0; 8])?;
         Ok(Wakeup::Called)
     }
 }
@@ -142,8 +147,31 @@ fn timeout(now: Instant, deadline: Option<Instant>) -> Option<Timespec> {
 impl Waker {
     /// Ends the sleep. Calls that come before it has ended count as one.
     pub fn wake(&self) {
+        self.0.ring();
+    }
+}
+
+impl Alarm {
+    fn ring(&self) {
         // Only a counter that is full is refused, and that wakes as well.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl task::Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}
+
+impl From<Waker> for task::Waker {
+    /// For what knows futures but no descriptors.
+    fn from(waker: Waker) -> Self {
+        Self::from(waker.0)
     }
 }
 

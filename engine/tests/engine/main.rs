@@ -40,6 +40,17 @@ mod transport {
     mod urgent;
 }
 
+/// What programs hold.
+#[cfg(feature = "async")]
+mod application {
+    mod bounds;
+    mod connections;
+    mod datagrams;
+    mod streams;
+    mod waiting;
+    mod world;
+}
+
 /// All layers at once.
 mod whole {
     mod allocations;
