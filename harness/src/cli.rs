@@ -2,6 +2,7 @@
 
 mod list;
 mod script;
+mod serve;
 mod simulate;
 
 use std::path::PathBuf;
@@ -50,6 +51,9 @@ enum Verb {
     /// Runs whole networks of engines in virtual time, each from its seed
     #[command(after_help = "Exit status: 0 all passed, 1 a seed failed, 2 usage")]
     Simulate(simulate::SimulateArguments),
+    /// Serves other people's clients, by the engine or by the kernel
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(serve::ServeArguments),
     /// Tells what this machine allows, and what would help where it does not
     Doctor {
         /// Print JSON
@@ -91,6 +95,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::Run(arguments)) => run(arguments),
         Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Simulate(arguments)) => simulate::main(arguments),
+        Some(Verb::Serve(arguments)) => serve::main(arguments),
         Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
             Ok(()) => Exit::Ok.into(),
             Err(_) => Exit::Environment.into(),

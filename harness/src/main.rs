@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod scenario;
 mod script;
+mod serve;
 mod session;
 mod stack;
 mod sys;

@@ -1,0 +1,125 @@
+//! The verb `serve`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::serve::{self, DeviceName, Network, Plan, Subnet};
+use crate::session::Exit;
+
+/// What `handfast serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// What clients find
+    #[arg(value_enum)]
+    service: ServiceName,
+    /// Whose TCP and UDP answer
+    #[arg(long, value_enum, default_value_t = StackName::Engine)]
+    stack: StackName,
+    /// Where the engine's packets come from: tun:NAME, tap:NAME, packet:INTERFACE, xdp:INTERFACE, or raw
+    #[arg(long, value_name = "KIND:NAME")]
+    device: Option<DeviceName>,
+    /// An address of the server, with the length of its link's prefix, as in 10.1.0.2/24 or fd01::2/64; more of them with more options, or commas
+    #[arg(long, value_name = "ADDRESS/PREFIX", value_delimiter = ',')]
+    address: Vec<Subnet>,
+    /// Who passes on what is for other networks; one for each address family
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    gateway: Vec<IpAddr>,
+    /// The port [default: echo 7, discard 9, chargen 19, http 80]
+    #[arg(long)]
+    port: Option<u16>,
+    /// The folder that `http` serves; without one, every path answers `hello`
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Bytes of the largest IP packet of a tun or tap device
+    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535))]
+    mtu: u32,
+    /// Do not verify received checksums: for clients of this machine, whose kernel leaves them unfinished (xdp, raw)
+    #[arg(long)]
+    trusted: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ServiceName {
+    /// Sends back what comes, over TCP and UDP (RFC 862)
+    Echo,
+    /// Takes what comes, over TCP and UDP (RFC 863)
+    Discard,
+    /// Sends characters without end, over TCP, and a line for each datagram (RFC 864)
+    Chargen,
+    /// HTTP/1.1: a greeting, or the files of a folder; what is uploaded is counted and thrown away
+    Http,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum StackName {
+    /// The engine, over a device
+    Engine,
+    /// The kernel, with the same services
+    Kernel,
+}
+
+pub(super) const AFTER_HELP: &str = "Examples:\n  \
+    handfast serve http --device tun:handfast0 --address 10.9.0.2/24     # then: ip address add 10.9.0.1/24 dev handfast0\n  \
+    handfast serve http --root /srv/www --device packet:eth1 --address 192.0.2.7/24 --gateway 192.0.2.1\n  \
+    handfast serve echo --stack kernel --address 127.0.0.1\n\n\
+    An interface for packet or xdp should have no address of its own, or the kernel answers as well. Its peer, if it is a veth of this\n\
+    machine, leaves checksums unfinished: `ethtool -K PEER tx off`, or --trusted for xdp.\n\n\
+    Ctrl-C ends the server and prints what it did.\n\n\
+    Exit status: 0 told to stop, 2 usage, 5 the environment lacks something";
+
+/// Serves until it is told to stop.
+pub(super) fn main(arguments: ServeArguments) -> ExitCode {
+    match plan(arguments) {
+        Ok(plan) => serve::main(plan).into(),
+        Err(misfit) => {
+            eprintln!("error: {misfit}");
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn plan(arguments: ServeArguments) -> Result<Plan, String> {
+    let service = match arguments.service {
+        ServiceName::Echo => serve::Service::Echo,
+        ServiceName::Discard => serve::Service::Discard,
+        ServiceName::Chargen => serve::Service::Chargen,
+        ServiceName::Http => serve::Service::Http,
+    };
+    if arguments.root.is_some() && service != serve::Service::Http {
+        return Err("--root is for `http`: the other services have no files".to_owned());
+    }
+    if arguments.stack == StackName::Kernel {
+        if let Some(device) = arguments.device {
+            return Err(format!(
+                "--device {device} is for the engine: the kernel has its own; leave it away"
+            ));
+        }
+        return Ok(Plan {
+            service,
+            port: arguments.port,
+            root: arguments.root,
+            network: Network::Kernel(arguments.address),
+        });
+    }
+    let device = arguments.device.ok_or(
+        "the engine needs --device, as in --device tun:handfast0 (`handfast doctor` tells what works here), or --stack kernel",
+    )?;
+    if arguments.address.is_empty() {
+        return Err("the engine needs --address, as in --address 10.9.0.2/24".to_owned());
+    }
+    Ok(Plan {
+        service,
+        port: arguments.port,
+        root: arguments.root,
+        network: Network::Engine(serve::Host {
+            device,
+            addresses: arguments.address,
+            gateways: arguments.gateway,
+            mtu: arguments.mtu,
+            trusted: arguments.trusted,
+        }),
+    })
+}

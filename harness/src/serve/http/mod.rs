@@ -1,0 +1,48 @@
+//! HTTP/1.1 by hyper, over any stream: a greeting, or the files of a folder. What is uploaded is counted and thrown away.
+
+mod body;
+mod conditions;
+mod file;
+mod media;
+mod path;
+mod range;
+mod site;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(super) use self::site::Site;
+
+use super::tally::Tally;
+
+/// How long a client may take for the head of a request, and how long it may be quiet between two.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// Answers the requests of one connection.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    site: Arc<Site>,
+    tally: &Tally,
+) -> io::Result<()> {
+    let answer = service_fn(|request| {
+        tally.request();
+        let site = site.clone();
+        async move { site.answer(request).await }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        // A client that has asked all may close its direction and wait for the answers.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await
+        .map_err(io::Error::other)
+}

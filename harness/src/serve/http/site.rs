@@ -1,0 +1,187 @@
+//! What is behind the paths.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use hyper::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderValue,
+    LAST_MODIFIED, LOCATION, SERVER,
+};
+use hyper::http::response::Builder;
+use hyper::{Method, Request, Response, StatusCode};
+use rustix::io::Errno;
+
+use super::body::Body;
+use super::conditions;
+use super::file::{Found, OpenFile, Root};
+use super::path::Wanted;
+use super::{media, range};
+
+const NAME: &str = concat!("handfast/", env!("CARGO_PKG_VERSION"));
+const GREETING: &str = "hello\n";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The answers to all requests.
+#[derive(Debug)]
+pub(in crate::serve) struct Site {
+    root: Option<Arc<Root>>,
+}
+
+impl Site {
+    /// The files of `root`, or a greeting when there is none.
+    ///
+    /// # Errors
+    /// What is wrong with the folder, and the way out.
+    pub(in crate::serve) fn new(root: Option<&Path>) -> Result<Self, String> {
+        let root = root.map(Root::open).transpose()?;
+        Ok(Self {
+            root: root.map(Arc::new),
+        })
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer<B>(&self, request: Request<B>) -> Result<Response<Body>, Infallible>
+    where
+        B: hyper::body::Body<Error: std::error::Error> + Unpin,
+    {
+        let response = match *request.method() {
+            Method::GET | Method::HEAD => self.show(&request).await,
+            Method::POST | Method::PUT => take(request.into_body()).await,
+            _ => text(
+                status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD, POST, PUT"),
+                "this server knows GET, HEAD, POST and PUT\n".to_owned(),
+            ),
+        };
+        Ok(response)
+    }
+
+    async fn show<B>(&self, request: &Request<B>) -> Response<Body> {
+        let Some(root) = self.root.clone() else {
+            return text(status(StatusCode::OK), GREETING.to_owned());
+        };
+        let uri_path = request.uri().path();
+        let Some(wanted) = Wanted::parse(uri_path) else {
+            return text(
+                status(StatusCode::BAD_REQUEST),
+                format!("{uri_path} is no path\n"),
+            );
+        };
+        let name = wanted.clone();
+        // Opening a file may wait for a disk, and must not keep all other connections waiting.
+        let found = tokio::task::spawn_blocking(move || root.find(&name)).await;
+        match found {
+            Ok(Ok(Found::File(file))) => send(request, &wanted, file),
+            Ok(Ok(Found::Folder)) => moved(request),
+            Ok(Err(error)) => refuse(uri_path, &error),
+            Err(_) => refuse(uri_path, &io::ErrorKind::Other.into()),
+        }
+    }
+}
+
+/// Counts what is uploaded.
+async fn take<B>(mut body: B) -> Response<Body>
+where
+    B: hyper::body::Body<Error: std::error::Error> + Unpin,
+{
+    let mut bytes = 0;
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        match frame {
+            Ok(frame) => bytes += frame.data_ref().map_or(0, hyper::body::Buf::remaining),
+            Err(error) => return text(status(StatusCode::BAD_REQUEST), format!("{error}\n")),
+        }
+    }
+    text(status(StatusCode::OK), format!("{bytes} bytes received\n"))
+}
+
+fn send<B>(request: &Request<B>, wanted: &Wanted, file: OpenFile) -> Response<Body> {
+    let headers = request.headers();
+    let described = |code: StatusCode| {
+        status(code)
+            .header(ETAG, file.tag())
+            .header(LAST_MODIFIED, httpdate::fmt_http_date(file.modified()))
+            .header(ACCEPT_RANGES, "bytes")
+    };
+    if conditions::is_known(headers, &file.tag(), file.modified()) {
+        return built(described(StatusCode::NOT_MODIFIED), Body::empty());
+    }
+    let length = file.length();
+    let asked = conditions::applies_to_range(headers, &file.tag(), file.modified())
+        .then(|| range::of(headers, length))
+        .flatten();
+    let (response, part): (Builder, Range<u64>) = match asked {
+        None => (described(StatusCode::OK), 0..length),
+        Some(Ok(part)) => {
+            let place = format!("bytes {}-{}/{length}", part.start, part.end - 1);
+            (
+                described(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, place),
+                part,
+            )
+        }
+        Some(Err(range::Unsatisfiable)) => {
+            let response = described(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(CONTENT_RANGE, format!("bytes */{length}"));
+            return text(response, format!("the file has {length} bytes\n"));
+        }
+    };
+    let response = response
+        .header(CONTENT_TYPE, media::type_of(wanted.file_name()))
+        .header(CONTENT_LENGTH, part.end - part.start);
+    if request.method() == Method::HEAD {
+        return built(response, Body::empty());
+    }
+    built(response, Body::file(file, part))
+}
+
+/// A folder's address ends with a slash, or the links of its page would lead astray.
+fn moved<B>(request: &Request<B>) -> Response<Body> {
+    // Two slashes at the start would name another host.
+    let to = format!("/{}/", request.uri().path().trim_matches('/'));
+    let response = status(StatusCode::MOVED_PERMANENTLY).header(LOCATION, &to);
+    text(response, format!("see {to}\n"))
+}
+
+fn refuse(path: &str, error: &io::Error) -> Response<Body> {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => {
+            text(status(StatusCode::NOT_FOUND), format!("there is no {path}\n"))
+        }
+        // A link out of the folder counts as a file that may not be read, and so does what is neither a file nor a folder.
+        Some(Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::LOOP | Errno::NXIO) => text(
+            status(StatusCode::FORBIDDEN),
+            format!("{path} is not for everybody\n"),
+        ),
+        _ => text(
+            status(StatusCode::INTERNAL_SERVER_ERROR),
+            format!("{path} cannot be read\n"),
+        ),
+    }
+}
+
+fn status(code: StatusCode) -> Builder {
+    Response::builder()
+        .status(code)
+        .header(SERVER, HeaderValue::from_static(NAME))
+        .header(DATE, httpdate::fmt_http_date(SystemTime::now()))
+}
+
+fn text(response: Builder, text: String) -> Response<Body> {
+    let response = response
+        .header(CONTENT_TYPE, HeaderValue::from_static(TEXT))
+        .header(CONTENT_LENGTH, text.len());
+    built(response, Body::from(text))
+}
+
+fn built(response: Builder, body: Body) -> Response<Body> {
+    response.body(body).unwrap_or_else(|_| {
+        // Only a path with characters that no header has leads here.
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    })
+}
