@@ -5,7 +5,8 @@ use handfast::engine::{Budget, Engine};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::time::{Duration, Instant};
 
-use super::wire::{Sent, Wire};
+use super::subject::Sent;
+use super::wire::Wire;
 
 /// Polls without an end to the work, after which the engine counts as mad.
 const MOST_POLLS: u32 = 10_000;
@@ -61,12 +62,11 @@ impl Host {
         self.engine.next_deadline()
     }
 
-    /// Goes to the engine's next deadline, or to `limit` when that comes first. Tells whether time is left.
-    pub(super) fn step(&mut self, limit: Instant) -> Result<bool, Restless> {
+    /// Goes to the engine's next deadline, or to `limit` when that comes first.
+    pub(super) fn step(&mut self, limit: Instant) -> Result<(), Restless> {
         let next = self.deadline().map_or(limit, |deadline| deadline.min(limit));
         self.now = self.now.max(next);
-        self.settle()?;
-        Ok(self.now < limit)
+        self.settle()
     }
 
     /// Lets a packet arrive now.

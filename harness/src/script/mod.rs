@@ -19,12 +19,14 @@ mod host;
 mod icmp;
 mod info;
 mod lexer;
+mod network;
 mod packet;
 mod parser;
 mod runner;
 mod shell;
 mod sockets;
 mod stopwatch;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -35,9 +37,11 @@ mod world;
 pub(crate) use self::configuration::IpVersion;
 pub(crate) use self::verdict::Verdict;
 
+use self::configuration::Settings;
 use self::parser::Defines;
 use self::runner::Runner;
 use self::verdict::Failure;
+use self::world::World;
 
 /// How strictly packets are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -76,7 +80,7 @@ pub(crate) fn definition(text: &str) -> Result<Definition, String> {
 /// Plays a script.
 pub(crate) fn run(text: &str, options: &Options) -> Verdict {
     match parser::parse(text, &options.defines) {
-        Ok(script) => Runner::play(&script, options),
+        Ok(script) => play(&script, options),
         Err(error) if error.unsupported => Verdict::Unsupported {
             at: error.at,
             construct: error.message,
@@ -87,5 +91,12 @@ pub(crate) fn run(text: &str, options: &Options) -> Verdict {
             compared: None,
             trace: Vec::new(),
         }),
+    }
+}
+
+fn play(script: &tree::Script, options: &Options) -> Verdict {
+    match Settings::new(script, options.version) {
+        Ok(settings) => Runner::play(World::new(settings, script), script, options.profile),
+        Err((at, stop)) => Verdict::stopped(at, stop, Vec::new()),
     }
 }

@@ -60,6 +60,19 @@ impl From<super::host::Restless> for Stop {
 }
 
 impl Verdict {
+    /// What becomes of a script that stopped there, after what the trace says.
+    pub(super) fn stopped(at: Position, stop: Stop, trace: Vec<String>) -> Self {
+        match stop {
+            Stop::Unsupported(construct) => Self::Unsupported { at, construct },
+            Stop::Failed { reason, compared } => Self::Failed(Failure {
+                at,
+                reason,
+                compared,
+                trace,
+            }),
+        }
+    }
+
     /// The verdict in words, about this file.
     pub(crate) fn about<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
         About { verdict: self, file }

@@ -6,12 +6,7 @@ use handfast::frame::{FramePool, PacketQueue, Purpose};
 use handfast::link::{Capabilities, Device, DeviceCounters, Medium};
 use handfast::time::Instant;
 
-/// A packet that the engine sent, and when.
-#[derive(Clone, Debug)]
-pub(super) struct Sent {
-    pub(super) at: Instant,
-    pub(super) bytes: Vec<u8>,
-}
+use super::subject::Sent;
 
 /// A wire whose other end is the script. It trusts nobody's checksums and cuts no segments.
 #[derive(Debug)]

@@ -1,48 +1,53 @@
-//! The engine under test, its sockets, and what the script's numbers mean.
+//! The engine under test and its sockets, in virtual time.
 
+use std::collections::{HashMap, VecDeque};
+
+use handfast::application::TcpHandle;
 use handfast::config::Config;
 use handfast::engine::Engine;
+use handfast::time::Instant;
 
-use super::build::Ends;
-use super::configuration::Settings;
-use super::flow::Flow;
 use super::host::{Host, START};
-use super::info::Link;
-use super::packet::Packet;
-use super::sockets::Sockets;
+use super::info::{self, Link};
+use super::network::Network;
+use super::packet::Body;
+use super::sockets::{self, Attempt, Progress, Sockets};
+use super::stopwatch::Stopwatch;
+use super::subject::{Sent, Subject};
+use super::tree::{Call, Event, Expression, Script, What};
+use super::verdict::Stop;
 use super::wire::Wire;
-
-/// The first port of a peer that connects to us.
-const FIRST_PEER_PORT: u16 = 20_000;
+use super::{configuration::Settings, shell};
 
 /// Everything that a script acts on. The engine starts when it is first needed, so that what is set before can be configured.
 #[derive(Debug)]
 pub(super) struct World {
-    pub(super) settings: Settings,
+    pub(super) network: Network,
     pub(super) config: Config,
     /// What the script moves in all.
     octets: u64,
     host: Option<Host>,
-    flows: Vec<Flow>,
-    current: Option<usize>,
-    peers: u16,
     pub(super) sockets: Sockets,
     /// The time until the engine starts.
-    early: handfast::time::Instant,
+    early: Instant,
+    /// One for each connection; `None` when the script asks for no times.
+    stopwatches: Option<HashMap<TcpHandle, Stopwatch>>,
+    /// What was sent before the engine was there: nothing.
+    nothing: VecDeque<Sent>,
 }
 
 impl World {
-    pub(super) fn new(settings: Settings, config: Config, octets: u64) -> Self {
+    /// An engine for a script.
+    pub(super) fn new(settings: Settings, script: &Script) -> Self {
         Self {
-            settings,
-            config,
-            octets,
+            config: settings.config(),
+            network: Network::new(settings),
+            octets: octets_of(script),
             host: None,
-            flows: Vec::new(),
-            current: None,
-            peers: 0,
             sockets: Sockets::default(),
             early: START,
+            stopwatches: asks_for_times(script).then(HashMap::new),
+            nothing: VecDeque::new(),
         }
     }
 
@@ -50,8 +55,8 @@ impl World {
         self.host.is_some()
     }
 
-    pub(super) fn host(&mut self) -> &mut Host {
-        let (config, mtu, octets, now) = (&self.config, self.settings.mtu, self.octets, self.early);
+    fn host(&mut self) -> &mut Host {
+        let (config, mtu, octets, now) = (&self.config, self.network.settings.mtu, self.octets, self.early);
         self.host
             .get_or_insert_with(|| Host::new(config, mtu, octets, now))
     }
@@ -62,8 +67,12 @@ impl World {
 
     /// What the link lets pass.
     pub(super) fn link(&self) -> Link {
-        let mtu = self.settings.mtu;
-        let headers = if self.settings.local.is_ipv6() { 60 } else { 40 };
+        let mtu = self.network.settings.mtu;
+        let headers = if self.network.settings.local.is_ipv6() {
+            60
+        } else {
+            40
+        };
         let most = u32::from(self.config.tcp.max_segment);
         Link {
             mtu,
@@ -71,65 +80,110 @@ impl World {
         }
     }
 
-    pub(super) fn now(&self) -> handfast::time::Instant {
+    /// The connection of the current flow, or the one that was made last.
+    fn connection_under_test(&mut self) -> Option<TcpHandle> {
+        let ports = self.network.current_ports();
+        let streams: Vec<_> = self.sockets.streams().collect();
+        let engine = self.engine();
+        let is_current = |handle: &TcpHandle| {
+            let ends = engine.tcp_addresses(*handle);
+            ends.map(|(local, remote)| (local.port(), remote.port())) == ports
+        };
+        let chosen = streams.iter().copied().find(is_current);
+        chosen.or_else(|| streams.last().copied())
+    }
+}
+
+impl Subject for World {
+    fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    fn now(&self) -> Instant {
         self.host.as_ref().map_or(self.early, Host::now)
     }
 
-    /// Lets time pass while there is no engine yet.
-    pub(super) fn wait_before_start(&mut self, until: handfast::time::Instant) {
-        self.early = self.early.max(until);
-    }
-
-    /// The flow that a packet which arrives belongs to: the one whose ports it names, else the current one, else that of a new peer.
-    pub(super) fn flow_of_arriving(&mut self, packet: &Packet) -> usize {
-        if let Some((remote, local)) = packet.ports {
-            return self.flow(local, remote);
+    fn step(&mut self, limit: Instant, _waits: bool) -> Result<(), Stop> {
+        match &mut self.host {
+            Some(host) => host.step(limit)?,
+            None => self.early = self.early.max(limit),
         }
-        if let Some(current) = self.current {
-            return current;
-        }
-        let peer = FIRST_PEER_PORT + self.peers;
-        self.peers += 1;
-        let local = self.sockets.listening_port().unwrap_or(self.settings.bind_port);
-        let flow = self.flow(local, peer);
-        self.current = Some(flow);
-        flow
+        Ok(())
     }
 
-    /// The flow between two ports, made if it is new.
-    pub(super) fn flow(&mut self, local_port: u16, remote_port: u16) -> usize {
-        let known = self
-            .flows
-            .iter()
-            .position(|flow| (flow.local_port, flow.remote_port) == (local_port, remote_port));
-        known.unwrap_or_else(|| {
-            self.flows.push(Flow::new(local_port, remote_port));
-            self.flows.len() - 1
-        })
+    fn settle(&mut self) -> Result<(), Stop> {
+        let Some(host) = &mut self.host else {
+            return Ok(());
+        };
+        host.settle()?;
+        let audit = host.engine.pool().audit();
+        audit.map_err(|broken| Stop::failed(format!("the engine's memory is inconsistent: {broken}")))
     }
 
-    pub(super) fn flow_at(&mut self, index: usize) -> &mut Flow {
-        &mut self.flows[index]
+    fn inject(&mut self, bytes: Vec<u8>) -> Result<(), Stop> {
+        Ok(self.host().inject(bytes)?)
     }
 
-    /// The ports of the flow under test, local and remote.
-    pub(super) fn current_ports(&self) -> Option<(u16, u16)> {
-        let flow = &self.flows[self.current?];
-        Some((flow.local_port, flow.remote_port))
-    }
-
-    /// What follows without ports is about this flow.
-    pub(super) fn select(&mut self, flow: Option<usize>) {
-        self.current = flow;
-    }
-
-    /// From the peer to us.
-    pub(super) fn arriving_ends(&self, flow: usize) -> Ends {
-        Ends {
-            from: self.settings.remote,
-            to: self.settings.local,
-            from_port: self.flows[flow].remote_port,
-            to_port: self.flows[flow].local_port,
+    fn sent(&mut self) -> &mut VecDeque<Sent> {
+        match &mut self.host {
+            Some(host) => host.sent(),
+            None => &mut self.nothing,
         }
     }
+
+    fn attempt(&mut self, call: &Call, progress: &mut Progress) -> Result<Attempt, Stop> {
+        sockets::attempt(self, call, progress)
+    }
+
+    fn command(&mut self, commands: &str) -> Result<(), Stop> {
+        let running = self.is_running();
+        shell::run(commands, &mut self.config, running)
+    }
+
+    fn field(&mut self, name: &str) -> Option<i64> {
+        let handle = self.connection_under_test()?;
+        let link = self.link();
+        let snapshot = self.engine().tcp_info(handle)?;
+        let known = info::field(name, link, &snapshot);
+        known.or_else(|| self.stopwatches.as_ref()?.get(&handle)?.field(name))
+    }
+
+    fn observe(&mut self, waits: bool) {
+        if self.stopwatches.is_none() {
+            return;
+        }
+        let now = self.now();
+        let streams: Vec<TcpHandle> = self.sockets.streams().collect();
+        for handle in streams {
+            let snapshot = self.engine().tcp_info(handle);
+            if let (Some(snapshot), Some(stopwatches)) = (snapshot, &mut self.stopwatches) {
+                let stopwatch = stopwatches.entry(handle).or_default();
+                stopwatch.look(&snapshot, waits, now);
+            }
+        }
+    }
+}
+
+/// What packets and calls carry, as far as the script says.
+fn octets_of(script: &Script) -> u64 {
+    let octets = |event: &Event| match &event.what {
+        What::Inject(packet) | What::Expect(packet) => match &packet.body {
+            Body::Tcp(tcp) => u64::from(tcp.len),
+            Body::Udp(len) => u64::from(*len),
+            Body::Icmp(_) | Body::Raw(_) => 0,
+        },
+        What::Call(call) => call
+            .arguments
+            .get(2)
+            .and_then(Expression::integer)
+            .unwrap_or(0)
+            .unsigned_abs(),
+        _ => 0,
+    };
+    script.events.iter().map(octets).fold(0, u64::saturating_add)
+}
+
+fn asks_for_times(script: &Script) -> bool {
+    let asks = |event: &Event| matches!(&event.what, What::Code(code) if code.contains("_time") || code.contains("_limited"));
+    script.events.iter().any(asks)
 }

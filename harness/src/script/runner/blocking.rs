@@ -6,6 +6,7 @@ use super::Runner;
 use super::time::{self, Window};
 use crate::script::lexer::Position;
 use crate::script::sockets::{self, Attempt, Outcome, Progress};
+use crate::script::subject::Subject;
 use crate::script::tree::{Call, Event};
 use crate::script::verdict::Stop;
 
@@ -24,7 +25,7 @@ impl Blocked {
     }
 }
 
-impl Runner {
+impl<S: Subject> Runner<S> {
     /// Makes a call.
     pub(super) fn call(
         &mut self,
@@ -33,10 +34,10 @@ impl Runner {
         window: Window,
     ) -> Result<(), (Position, Stop)> {
         let at = |stop| (event.at, stop);
-        let now = self.world.now();
+        let now = self.subject.now();
         self.note(now, event.at, &call.to_string());
         let mut progress = Progress::default();
-        match sockets::attempt(&mut self.world, call, &mut progress).map_err(at)? {
+        match self.subject.attempt(call, &mut progress).map_err(at)? {
             Attempt::Returned(outcome) => {
                 check(call, outcome).map_err(at)?;
                 if window.blocks {
@@ -70,7 +71,7 @@ impl Runner {
             at,
             call: call.clone(),
             progress,
-            started: self.world.now(),
+            started: self.subject.now(),
             window,
         });
         self.await_blocked()
@@ -81,21 +82,20 @@ impl Runner {
         let Some(mut blocked) = self.blocked.take() else {
             return Ok(());
         };
-        let attempt = sockets::attempt(&mut self.world, &blocked.call, &mut blocked.progress)
+        let attempt = self
+            .subject
+            .attempt(&blocked.call, &mut blocked.progress)
             .map_err(|stop| (blocked.at, stop))?;
         let Attempt::Returned(outcome) = attempt else {
             self.blocked = Some(blocked);
             return Ok(());
         };
-        let now = self.world.now();
+        let now = self.subject.now();
         self.note(now, blocked.at, &format!("{} returns", blocked.call.name));
         check(&blocked.call, outcome).map_err(|stop| (blocked.at, stop))?;
         self.check_return(blocked.at, blocked.started, blocked.window)?;
         // What the call did may have made work.
-        self.world
-            .host()
-            .settle()
-            .map_err(|restless| (blocked.at, restless.into()))
+        self.subject.settle().map_err(|stop| (blocked.at, stop))
     }
 
     /// When the call that waits gives up by itself.
@@ -117,7 +117,7 @@ impl Runner {
                 let reason = format!(
                     "{} still blocks at {}",
                     blocked.call.name,
-                    time::seconds(self.world.now())
+                    time::seconds(self.subject.now())
                 );
                 Err((blocked.at, Stop::failed(reason)))
             }
@@ -125,7 +125,7 @@ impl Runner {
     }
 
     fn check_return(&self, at: Position, started: Instant, window: Window) -> Result<(), (Position, Stop)> {
-        let now = self.world.now();
+        let now = self.subject.now();
         let tolerance = self.tolerance(started, window.last);
         let returns = Window {
             first: window.last,

@@ -7,17 +7,17 @@ use super::time::{self, EXACT_MICROS, LENIENT_MICROS, LENIENT_PERMILLE, Window};
 use crate::script::compare::{self, Rules};
 use crate::script::decode::{Seen, decode};
 use crate::script::packet::{Body, FIN, IpInfo, PSH, Packet, SYN, Tcp};
+use crate::script::subject::{Sent, Subject};
 use crate::script::tree::Event;
 use crate::script::verdict::Stop;
-use crate::script::wire::Sent;
 
 /// How long after its time a packet is still waited for, so that it can be said how late it was.
 const GRACE: Duration = Duration::from_secs(2);
 
-impl Runner {
+impl<S: Subject> Runner<S> {
     /// How far from its time an event may happen.
     pub(super) fn tolerance(&self, before: Instant, due: Instant) -> Duration {
-        let settings = &self.world.settings;
+        let settings = &self.settings;
         let default = if self.lenient {
             LENIENT_MICROS
         } else {
@@ -43,7 +43,7 @@ impl Runner {
         }
         let Some(first) = self.next_sent(allowed.last + GRACE)? else {
             return Err(Stop::Failed {
-                reason: format!("no packet was sent until {}", time::seconds(self.world.now())),
+                reason: format!("no packet was sent until {}", time::seconds(self.subject.now())),
                 compared: Some((format!("> {packet}"), "nothing".to_owned())),
             });
         };
@@ -69,17 +69,12 @@ impl Runner {
     /// The next packet that was not looked at yet, waiting for it until `limit`.
     fn next_sent(&mut self, limit: Instant) -> Result<Option<Sent>, Stop> {
         loop {
-            if !self.world.is_running() {
-                return Ok(None);
-            }
-            if let Some(sent) = self.world.host().sent().pop_front() {
+            if let Some(sent) = self.subject.sent().pop_front() {
                 return Ok(Some(sent));
             }
-            let before = self.world.now();
+            let before = self.subject.now();
             let goes_on = self.step(limit).map_err(|(_, stop)| stop)?;
-            if !goes_on
-                && self.world.host().sent().is_empty()
-                && (before >= limit || self.world.now() >= limit)
+            if !goes_on && self.subject.sent().is_empty() && (before >= limit || self.subject.now() >= limit)
             {
                 return Ok(None);
             }
@@ -97,10 +92,13 @@ impl Runner {
 
     /// The flow of a packet that was sent. A SYN that nobody has seen before, and ports that the script names, begin one.
     fn flow_of(&mut self, seen: &Seen, expected: &Packet) -> usize {
-        let flow = self.world.flow(seen.ends.from_port, seen.ends.to_port);
+        let flow = self
+            .subject
+            .network()
+            .flow(seen.ends.from_port, seen.ends.to_port);
         let is_syn = matches!(&seen.packet.body, Body::Tcp(tcp) if tcp.flags & SYN != 0);
         if is_syn && expected.ports.is_none() {
-            self.world.select(Some(flow));
+            self.subject.network().select(Some(flow));
         }
         flow
     }
@@ -111,7 +109,7 @@ impl Runner {
             return Ok(first);
         };
         let mut whole = first;
-        while !self.world.settings.strict_segments {
+        while !self.settings.strict_segments {
             let Body::Tcp(tcp) = &mut whole.packet.body else {
                 break;
             };
@@ -126,7 +124,7 @@ impl Runner {
             match seen.packet.body {
                 Body::Tcp(part) if same_flow && continues(tcp, &part) => join(tcp, &part),
                 _ => {
-                    self.world.host().sent().push_front(next);
+                    self.subject.sent().push_front(next);
                     break;
                 }
             }
@@ -141,7 +139,7 @@ impl Runner {
             return Ok(());
         };
         let lacks_fin = wanted.flags & !tcp.flags & FIN != 0 && wanted.len > 0 && tcp.len == wanted.len;
-        if !self.lenient || self.world.settings.strict_segments || !lacks_fin {
+        if !self.lenient || self.settings.strict_segments || !lacks_fin {
             return Ok(());
         }
         let Some(next) = self.next_sent(limit)? else {
@@ -150,14 +148,14 @@ impl Runner {
         let seen = self.seen(&next)?;
         match &seen.packet.body {
             Body::Tcp(part) if seen.ends == whole.ends && is_fin_behind(tcp, part) => join(tcp, part),
-            _ => self.world.host().sent().push_front(next),
+            _ => self.subject.sent().push_front(next),
         }
         Ok(())
     }
 
     fn learn(&mut self, flow: usize, expected: &Packet, live: &Seen) {
         if let (Body::Tcp(expected), Body::Tcp(live)) = (&expected.body, &live.packet.body) {
-            self.world.flow_at(flow).learn(expected, live);
+            self.subject.network().flow_at(flow).learn(expected, live);
         }
     }
 
@@ -165,20 +163,20 @@ impl Runner {
         let mut packet = live.packet.clone();
         packet.ports = Some((live.ends.from_port, live.ends.to_port));
         if let Body::Tcp(tcp) = &mut packet.body {
-            *tcp = self.world.flow_at(flow).to_script(tcp);
+            *tcp = self.subject.network().flow_at(flow).to_script(tcp);
         }
         packet
     }
 
     fn verify(&mut self, expected: &Packet, actual: &Packet, flow: usize) -> Result<(), Stop> {
-        let slack = self.world.settings.timestamp_tick.map(|tick| {
-            let micros = self.world.settings.tolerance_micros.unwrap_or(EXACT_MICROS);
+        let slack = self.settings.timestamp_tick.map(|tick| {
+            let micros = self.settings.tolerance_micros.unwrap_or(EXACT_MICROS);
             (micros / tick).max(u64::from(self.lenient)) as u32
         });
         let rules = Rules {
             lenient: self.lenient,
             timestamp_slack: slack,
-            shifts: self.world.flow_at(flow).shifts(),
+            shifts: self.subject.network().flow_at(flow).shifts(),
         };
         let mut differences = compare::differences(expected, actual, rules);
         if expected.ports.is_some_and(|ports| Some(ports) != actual.ports) {
@@ -200,7 +198,10 @@ impl Runner {
         match decode(bytes) {
             Err(wrong) => wrong,
             Ok(seen) => {
-                let flow = self.world.flow(seen.ends.from_port, seen.ends.to_port);
+                let flow = self
+                    .subject
+                    .network()
+                    .flow(seen.ends.from_port, seen.ends.to_port);
                 let mut packet = self.in_script_numbers(flow, &seen);
                 packet.ip = IpInfo::default();
                 packet.ports = None;

@@ -12,7 +12,7 @@ use crate::script::world::World;
 const FIRST_PORT: u16 = 40_000;
 
 pub(super) fn bind(world: &mut World, fd: i64, port: u16) -> Result<Attempt> {
-    let at = SocketAddr::new(world.settings.local, port);
+    let at = SocketAddr::new(world.network.settings.local, port);
     let handle = match world.engine().udp_bind(at) {
         Ok(handle) => handle,
         Err(BindError::InUse) => return Ok(failed("EADDRINUSE")),
@@ -25,8 +25,8 @@ pub(super) fn bind(world: &mut World, fd: i64, port: u16) -> Result<Attempt> {
         *bound = Some(handle);
         descriptor.port = Some(port);
     }
-    let flow = world.flow(port, world.settings.connect_port);
-    world.select(Some(flow));
+    let flow = world.network.flow(port, world.network.settings.connect_port);
+    world.network.select(Some(flow));
     Ok(returned(0))
 }
 
@@ -57,7 +57,7 @@ fn bound(world: &mut World, fd: i64) -> Result<Bound> {
 }
 
 pub(super) fn connect(world: &mut World, call: &Call, fd: i64) -> Result<Attempt> {
-    let peer_port = arguments::port(call, 1).unwrap_or(world.settings.connect_port);
+    let peer_port = arguments::port(call, 1).unwrap_or(world.network.settings.connect_port);
     let (_, port, _) = match bound(world, fd)? {
         Ok(bound) => bound,
         Err(refused) => return Ok(refused),
@@ -67,8 +67,8 @@ pub(super) fn connect(world: &mut World, call: &Call, fd: i64) -> Result<Attempt
     {
         *peer = Some(peer_port);
     }
-    let flow = world.flow(port, peer_port);
-    world.select(Some(flow));
+    let flow = world.network.flow(port, peer_port);
+    world.network.select(Some(flow));
     Ok(returned(0))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64) -> Result<Attempt> {
     let to_port = if call.name == "sendto" {
         arguments::port(call, 4)
             .or(peer)
-            .unwrap_or(world.settings.connect_port)
+            .unwrap_or(world.network.settings.connect_port)
     } else {
         match peer {
             Some(peer) => peer,
@@ -99,9 +99,9 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64) -> Result<Attempt> {
     {
         return Ok(failed(error));
     }
-    let flow = world.flow(port, to_port);
-    world.select(Some(flow));
-    let to = SocketAddr::new(world.settings.remote, to_port);
+    let flow = world.network.flow(port, to_port);
+    world.network.select(Some(flow));
+    let to = SocketAddr::new(world.network.settings.remote, to_port);
     let sent = world
         .engine()
         .udp_send_with(handle, to, length, &mut |target| target.fill(0));

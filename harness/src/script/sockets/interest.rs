@@ -8,6 +8,7 @@ use super::{
     Attempt, Descriptor, Kind, Progress, Result, arguments, datagram, failed, new_number, option, returned,
     stream,
 };
+use crate::script::subject::Subject;
 use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
 use crate::script::world::World;

@@ -139,16 +139,10 @@ impl Descriptor {
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     table: BTreeMap<i64, Descriptor>,
-    /// The listener that was opened last.
-    listening_port: Option<u16>,
     next_port: u16,
 }
 
 impl Sockets {
-    pub(super) fn listening_port(&self) -> Option<u16> {
-        self.listening_port
-    }
-
     fn get(&mut self, fd: i64) -> Option<&mut Descriptor> {
         self.table.get_mut(&fd)
     }
@@ -223,13 +217,13 @@ fn socket(world: &mut World, call: &Call) -> Result<Attempt> {
     let mut descriptor = Descriptor::new(kind);
     descriptor.nonblocking = words.contains(&"SOCK_NONBLOCK");
     world.sockets.table.insert(number, descriptor);
-    world.select(None);
+    world.network.select(None);
     Ok(returned(number))
 }
 
 fn bind(world: &mut World, call: &Call) -> Result<Attempt> {
     let fd = arguments::fd(call)?;
-    let port = arguments::port(call, 1).unwrap_or(world.settings.bind_port);
+    let port = arguments::port(call, 1).unwrap_or(world.network.settings.bind_port);
     let Some(descriptor) = world.sockets.get(fd) else {
         return Ok(failed("EBADF"));
     };

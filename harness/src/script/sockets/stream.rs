@@ -10,6 +10,7 @@ use handfast::transport::tcp::state::State;
 use super::{
     Attempt, Descriptor, Kind, Progress, Result, arguments, errno, failed, new_number, returned, setting,
 };
+use crate::script::subject::Subject;
 use crate::script::tree::Call;
 use crate::script::verdict::Stop;
 use crate::script::world::World;
@@ -17,7 +18,7 @@ use crate::script::world::World;
 pub(super) fn listen(world: &mut World, call: &Call) -> Result<Attempt> {
     let fd = arguments::fd(call)?;
     let backlog = arguments::integer(call, 1, "a backlog")?;
-    let (default_port, local) = (world.settings.bind_port, world.settings.local);
+    let (default_port, local) = (world.network.settings.bind_port, world.network.settings.local);
     let Some(descriptor) = world.sockets.get(fd) else {
         return Ok(failed("EBADF"));
     };
@@ -33,8 +34,8 @@ pub(super) fn listen(world: &mut World, call: &Call) -> Result<Attempt> {
         Ok(handle) => {
             let waiting = VecDeque::new();
             set_kind(world, fd, Kind::Listener { handle, waiting });
-            world.sockets.listening_port = Some(port);
-            world.select(None);
+            world.network.listening_port = Some(port);
+            world.network.select(None);
             Ok(returned(0))
         }
         Err(_) => Ok(failed("EADDRINUSE")),
@@ -87,8 +88,8 @@ pub(super) fn accept(world: &mut World, call: &Call) -> Result<Attempt> {
     }
     setting::apply(world, number);
     if let Some((local, remote)) = world.engine().tcp_addresses(connection) {
-        let flow = world.flow(local.port(), remote.port());
-        world.select(Some(flow));
+        let flow = world.network.flow(local.port(), remote.port());
+        world.network.select(Some(flow));
     }
     Ok(returned(number))
 }
@@ -112,8 +113,11 @@ fn start(
     nonblocking: bool,
     progress: &mut Progress,
 ) -> Result<Attempt> {
-    let port = arguments::port(call, 1).unwrap_or(world.settings.connect_port);
-    let (local, remote) = (world.settings.local, SocketAddr::new(world.settings.remote, port));
+    let port = arguments::port(call, 1).unwrap_or(world.network.settings.connect_port);
+    let (local, remote) = (
+        world.network.settings.local,
+        SocketAddr::new(world.network.settings.remote, port),
+    );
     let handle = match world.engine().tcp_connect(Some(local), remote) {
         Ok(handle) => handle,
         Err(ConnectError::InvalidRemoteAddress) => return Ok(failed("EINVAL")),
@@ -135,9 +139,7 @@ fn start(
     }
     setting::apply(world, fd);
     if let Some((local, remote)) = world.engine().tcp_addresses(handle) {
-        let flow = world.flow(local.port(), remote.port());
-        *world.flow_at(flow) = crate::script::flow::Flow::new(local.port(), remote.port());
-        world.select(Some(flow));
+        world.network.begin_flow(local.port(), remote.port());
     }
     progress.started = true;
     Ok(if nonblocking {
