@@ -65,17 +65,77 @@ pub(crate) fn enable_udp_gro(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    let length = size_of::<c_int>() as libc::socklen_t;
+    set_option_bytes(socket, level, name, &value.to_ne_bytes())
+}
+
+/// Sets any option of a socket to what these bytes stand for.
+pub(crate) fn set_option_bytes(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &[u8],
+) -> io::Result<()> {
     // SAFETY: pointer and length describe `value`, which outlives the call.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             name,
-            std::ptr::from_ref(&value).cast(),
-            length,
+            value.as_ptr().cast(),
+            value.len() as libc::socklen_t,
         )
     })
+}
+
+/// Reads any option of a socket and tells how many bytes it has.
+pub(crate) fn option_bytes(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &mut [u8],
+) -> io::Result<usize> {
+    let mut length = value.len() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which is writable; the kernel tells in `length` how much of it it has filled.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(length as usize)
+}
+
+/// How much waits in a queue of a socket: what SIOCINQ, SIOCOUTQ and SIOCOUTQNSD tell.
+pub(crate) fn queued(socket: BorrowedFd<'_>, request: libc::c_ulong) -> io::Result<c_int> {
+    let mut found: c_int = 0;
+    // SAFETY: these three requests write one int through the pointer, which is live.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), request as _, &raw mut found) })?;
+    Ok(found)
+}
+
+/// Waits for up to `timeout` until one of the descriptors is ready; `revents` tells for what. An interruption counts as the end of the time.
+pub(crate) fn wait_for(polled: &mut [libc::pollfd], timeout: std::time::Duration) -> io::Result<usize> {
+    let time = libc::timespec {
+        tv_sec: timeout.as_secs() as libc::time_t,
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // SAFETY: pointer and length describe `polled`, the time is live, and no mask of signals is given.
+    let ready = unsafe {
+        libc::ppoll(
+            polled.as_mut_ptr(),
+            polled.len() as libc::nfds_t,
+            &raw const time,
+            std::ptr::null(),
+        )
+    };
+    match check(ready) {
+        Ok(()) => Ok(ready as usize),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 /// What one read of a socket with UDP GRO found.

@@ -1,11 +1,11 @@
 //! Devices between the hosts of the lab, made over netlink; no `ip` program is needed.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
-use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::host::Host;
@@ -45,6 +45,26 @@ pub(crate) fn bring_up(host: &Host, addresses: &[(IpAddr, u8)]) -> Result<(), No
         handle.link().set(up).execute().await
     })
     .map_err(|error| NotPossible(format!("{DEVICE} does not come up ({error})")))
+}
+
+/// Sends everything that `host` has no better route for to its device, which is up.
+///
+/// # Errors
+/// [`NotPossible`] when the kernel refuses a route.
+pub(crate) fn route_everything(host: &Host) -> Result<(), NotPossible> {
+    let refused = |error: String| NotPossible(format!("no route over {DEVICE} ({error})"));
+    let index = index_on(host).map_err(|error| refused(error.to_string()))?;
+    let v4 = RouteMessageBuilder::<Ipv4Addr>::new()
+        .output_interface(index)
+        .build();
+    let v6 = RouteMessageBuilder::<Ipv6Addr>::new()
+        .output_interface(index)
+        .build();
+    netlink(host, async |handle| {
+        handle.route().add(v4).execute().await?;
+        handle.route().add(v6).execute().await
+    })
+    .map_err(|error| refused(error.to_string()))
 }
 
 fn index_on(host: &Host) -> io::Result<u32> {

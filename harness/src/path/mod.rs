@@ -1,6 +1,6 @@
 //! Where packets travel.
 
-mod cable;
+pub(crate) mod cable;
 pub(crate) mod host;
 pub(crate) mod lab;
 pub(crate) mod namespace;

@@ -35,7 +35,7 @@ pub(super) fn note_entered() {
 }
 
 /// [`enter`] for the calling thread alone, of which nobody else is told.
-pub(super) fn isolate() -> Result<(), NotPossible> {
+pub(crate) fn isolate() -> Result<(), NotPossible> {
     let refused = |step: &str, error: io::Error| {
         NotPossible(format!(
             "no network namespace of its own, because {step} was refused ({error})"
@@ -85,9 +85,17 @@ impl Sysctl {
     /// # Errors
     /// [`NotPossible`] names the setting and the reason.
     pub(crate) fn apply(&self) -> Result<(), NotPossible> {
-        fs::write(sysctl_file(self.name), &self.value)
+        set(self.name, &self.value)
             .map_err(|error| NotPossible(format!("{} = {} was refused ({error})", self.name, self.value)))
     }
+}
+
+/// Sets a sysctl in the calling thread's network namespace.
+///
+/// # Errors
+/// Where it does not exist, or does not take the value.
+pub(crate) fn set(name: &str, value: &str) -> io::Result<()> {
+    fs::write(sysctl_file(name), value)
 }
 
 /// The value of a sysctl in the calling thread's network namespace; `None` where it does not exist.

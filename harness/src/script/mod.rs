@@ -18,6 +18,7 @@ mod flow;
 mod host;
 mod icmp;
 mod info;
+mod kernel;
 mod lexer;
 mod network;
 mod packet;
@@ -38,9 +39,10 @@ pub(crate) use self::configuration::IpVersion;
 pub(crate) use self::verdict::Verdict;
 
 use self::configuration::Settings;
+use self::kernel::Kernel;
 use self::parser::Defines;
 use self::runner::Runner;
-use self::verdict::Failure;
+use self::verdict::{Failure, Stop};
 use self::world::World;
 
 /// How strictly packets are compared.
@@ -53,12 +55,26 @@ pub(crate) enum Profile {
     Lenient,
 }
 
+/// Which stack scripts are played against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Against {
+    /// The engine, in virtual time
+    Engine,
+    /// The kernel's stack behind a TUN interface in a network namespace, in real time; needs root
+    Kernel,
+}
+
 /// How scripts are played.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
+    pub(crate) against: Against,
     pub(crate) profile: Profile,
     /// In place of what scripts say.
     pub(crate) version: Option<IpVersion>,
+    /// Seconds of real time that a script may take.
+    pub(crate) longest: u64,
+    /// Microseconds by which times may differ, in place of what scripts say.
+    pub(crate) tolerance: Option<u64>,
     pub(crate) defines: Defines,
 }
 
@@ -95,8 +111,31 @@ pub(crate) fn run(text: &str, options: &Options) -> Verdict {
 }
 
 fn play(script: &tree::Script, options: &Options) -> Verdict {
-    match Settings::new(script, options.version) {
-        Ok(settings) => Runner::play(World::new(settings, script), script, options.profile),
-        Err((at, stop)) => Verdict::stopped(at, stop, Vec::new()),
+    let mut settings = match Settings::new(script, options.version) {
+        Ok(settings) => settings,
+        Err((at, stop)) => return Verdict::stopped(at, stop, Vec::new()),
+    };
+    settings.tolerance_micros = options.tolerance.or(settings.tolerance_micros);
+    match options.against {
+        Against::Engine => Runner::play(World::new(settings, script), script, options.profile),
+        Against::Kernel if script.length() > options.longest.saturating_mul(1_000_000_000) => {
+            let seconds = script.length().div_ceil(1_000_000_000);
+            let construct = format!("{seconds} s of real time; --longest allows {}", options.longest);
+            Verdict::stopped(script.start(), Stop::Unsupported(construct), Vec::new())
+        }
+        Against::Kernel => play_to_kernel(settings, script, options.profile),
+    }
+}
+
+/// On a thread of its own, which goes with the namespace that it moves into.
+fn play_to_kernel(settings: Settings, script: &tree::Script, profile: Profile) -> Verdict {
+    let played = std::thread::scope(|scope| {
+        let play = || Kernel::new(settings).map(|kernel| Runner::play(kernel, script, profile));
+        scope.spawn(play).join()
+    });
+    match played {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(refused)) => Verdict::Impossible(refused.to_string()),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }

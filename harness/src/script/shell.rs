@@ -18,6 +18,16 @@ use super::verdict::Stop;
 ///
 /// `running` says that the engine has started, so that nothing can be set any more.
 pub(super) fn run(commands: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+    run_with(commands, &mut |command, assignment| {
+        assign(command, assignment, config, running)
+    })
+}
+
+/// What sets one thing: the command, and the `name=value` in it.
+pub(super) type Assign<'a> = dyn FnMut(&str, &str) -> Result<(), Stop> + 'a;
+
+/// Carries out commands whose settings `assign` takes.
+pub(super) fn run_with(commands: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
     for command in commands
         .replace("\\\n", " ")
         .split(['\n', ';'])
@@ -25,13 +35,13 @@ pub(super) fn run(commands: &str, config: &mut Config, running: bool) -> Result<
     {
         let command = command.trim();
         if !command.is_empty() && !command.starts_with('#') {
-            run_command(command, config, running)?;
+            run_command(command, assign)?;
         }
     }
     Ok(())
 }
 
-fn run_command(command: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
     let unsupported = || Stop::unsupported(format!("command `{command}`"));
     let (words, target) = without_redirections(words(command));
     let (program, arguments) = words.split_first().ok_or_else(unsupported)?;
@@ -49,10 +59,10 @@ fn run_command(command: &str, config: &mut Config, running: bool) -> Result<(), 
         ("sysctl" | "set_sysctls.py", arguments) => arguments
             .iter()
             .filter(|word| !word.starts_with('-'))
-            .try_for_each(|word| assign(command, word, config, running)),
+            .try_for_each(|word| assign(command, word)),
         ("echo", [value]) => {
             let path = target.ok_or_else(unsupported)?;
-            assign(command, &format!("{path}={value}"), config, running)
+            assign(command, &format!("{path}={value}"))
         }
         _ => Err(unsupported()),
     }

@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{IpVersion, Options, Profile, Verdict, run};
+use super::{Against, IpVersion, Options, Profile, Verdict, run};
 
 fn options(profile: Profile, version: Option<IpVersion>) -> Options {
     Options {
+        against: Against::Engine,
         profile,
         version,
+        longest: 10,
+        tolerance: None,
         defines: [].into(),
     }
 }

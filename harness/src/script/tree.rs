@@ -87,6 +87,31 @@ pub(crate) enum Expression {
     Function(String, Vec<Self>),
 }
 
+impl Script {
+    /// Where the first event stands.
+    pub(crate) fn start(&self) -> Position {
+        let first = self.events.first();
+        first.map_or(Position { line: 1, column: 1 }, |event| event.at)
+    }
+
+    /// How long the script takes at least, as far as its times tell.
+    pub(crate) fn length(&self) -> Nanos {
+        let mut end: Nanos = 0;
+        for event in &self.events {
+            end = match event.when {
+                When::Absolute(time) | When::AbsoluteRange(time, _) | When::AbsoluteCall(_, time) => {
+                    end.max(time)
+                }
+                When::Relative(span) | When::RelativeRange(span, _) => end.saturating_add(span),
+                // What follows counts from the start of a call.
+                When::RelativeCall(start, _) => end.saturating_add(start),
+                When::Any => end,
+            };
+        }
+        end
+    }
+}
+
 impl Expression {
     /// The names that an expression such as `A|B` consists of; empty when it is something else.
     pub(crate) fn words(&self) -> Vec<&str> {

@@ -12,6 +12,8 @@ pub(crate) enum Verdict {
     /// Something was not as expected, and the script said beforehand that it need not be (`--non_fatal`).
     PassedWith(Vec<Failure>),
     Failed(Failure),
+    /// The system refuses what playing it needs, and why.
+    Impossible(String),
     /// It needs something that cannot be done.
     Unsupported {
         at: Position,
@@ -95,6 +97,7 @@ impl fmt::Display for About<'_> {
                     .iter()
                     .try_for_each(|warning| write!(f, "\n    not fatal  {}: {}", warning.at, warning.reason))
             }
+            Verdict::Impossible(why) => write!(f, "impossible   {file}: {why}"),
             Verdict::Unsupported { at, construct } => {
                 write!(f, "unsupported  {file}:{}: {construct}", at.line)
             }

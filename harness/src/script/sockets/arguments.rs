@@ -8,12 +8,12 @@ use crate::script::verdict::Stop;
 const MAX_LEN: i64 = 64 << 20;
 
 /// The descriptor, the first argument.
-pub(super) fn fd(call: &Call) -> Result<i64> {
+pub(in crate::script) fn fd(call: &Call) -> Result<i64> {
     integer(call, 0, "a descriptor")
 }
 
 /// A whole number.
-pub(super) fn integer(call: &Call, index: usize, what: &str) -> Result<i64> {
+pub(in crate::script) fn integer(call: &Call, index: usize, what: &str) -> Result<i64> {
     call.arguments
         .get(index)
         .and_then(Expression::integer)
@@ -21,7 +21,7 @@ pub(super) fn integer(call: &Call, index: usize, what: &str) -> Result<i64> {
 }
 
 /// The names that an argument consists of.
-pub(super) fn words(call: &Call, index: usize) -> Vec<&str> {
+pub(in crate::script) fn words(call: &Call, index: usize) -> Vec<&str> {
     call.arguments
         .get(index)
         .map(Expression::words)
@@ -29,14 +29,14 @@ pub(super) fn words(call: &Call, index: usize) -> Vec<&str> {
 }
 
 /// The port of a socket address; `None` when the script leaves it open.
-pub(super) fn port(call: &Call, index: usize) -> Option<u16> {
+pub(in crate::script) fn port(call: &Call, index: usize) -> Option<u16> {
     let address = call.arguments.get(index)?;
     let port = address.field("sin_port").or_else(|| address.field("sin6_port"))?;
     u16::try_from(port.integer()?).ok()
 }
 
 /// How many bytes a call is to move, and its flags.
-pub(super) fn length(call: &Call) -> Result<(usize, Vec<&str>)> {
+pub(in crate::script) fn length(call: &Call) -> Result<(usize, Vec<&str>)> {
     let (length, flags) = match call.name.as_str() {
         "readv" | "writev" => (vector(call.arguments.get(1)), Vec::new()),
         "recvmsg" | "sendmsg" => {
@@ -65,7 +65,7 @@ fn vector(pieces: Option<&Expression>) -> Option<i64> {
 }
 
 /// Refuses flags of a call that cannot be honoured.
-pub(super) fn check_flags(flags: &[&str], known: &[&str]) -> Result<()> {
+pub(in crate::script) fn check_flags(flags: &[&str], known: &[&str]) -> Result<()> {
     match flags.iter().find(|flag| !known.contains(flag)) {
         Some(strange) => Err(Stop::unsupported(format!("flag {strange}"))),
         None => Ok(()),

@@ -27,49 +27,61 @@ pub(super) fn named(word: &str) -> Option<i64> {
     })
 }
 
-/// Linux's number of an error that a socket can meet.
+/// Errors that a socket can meet, with Linux's numbers.
+const ERRORS: [(&str, i64); 42] = [
+    ("EPERM", 1),
+    ("ENOENT", 2),
+    ("EINTR", 4),
+    ("EIO", 5),
+    ("EBADF", 9),
+    ("EAGAIN", 11),
+    ("EWOULDBLOCK", 11),
+    ("ENOMEM", 12),
+    ("EACCES", 13),
+    ("EFAULT", 14),
+    ("EBUSY", 16),
+    ("EEXIST", 17),
+    ("ENODEV", 19),
+    ("EINVAL", 22),
+    ("EMFILE", 24),
+    ("EPIPE", 32),
+    ("EDOM", 33),
+    ("EPROTO", 71),
+    ("ENOTSOCK", 88),
+    ("EDESTADDRREQ", 89),
+    ("EMSGSIZE", 90),
+    ("EPROTOTYPE", 91),
+    ("ENOPROTOOPT", 92),
+    ("EPROTONOSUPPORT", 93),
+    ("ESOCKTNOSUPPORT", 94),
+    ("EOPNOTSUPP", 95),
+    ("EAFNOSUPPORT", 97),
+    ("EADDRINUSE", 98),
+    ("EADDRNOTAVAIL", 99),
+    ("ENETDOWN", 100),
+    ("ENETUNREACH", 101),
+    ("ECONNABORTED", 103),
+    ("ECONNRESET", 104),
+    ("ENOBUFS", 105),
+    ("EISCONN", 106),
+    ("ENOTCONN", 107),
+    ("ETIMEDOUT", 110),
+    ("ECONNREFUSED", 111),
+    ("EHOSTDOWN", 112),
+    ("EHOSTUNREACH", 113),
+    ("EALREADY", 114),
+    ("EINPROGRESS", 115),
+];
+
 fn errno(name: &str) -> Option<i64> {
-    const NAMES: [(&str, i64); 37] = [
-        ("EPERM", 1),
-        ("EINTR", 4),
-        ("EIO", 5),
-        ("EBADF", 9),
-        ("EAGAIN", 11),
-        ("EWOULDBLOCK", 11),
-        ("ENOMEM", 12),
-        ("EACCES", 13),
-        ("EFAULT", 14),
-        ("EBUSY", 16),
-        ("EINVAL", 22),
-        ("EMFILE", 24),
-        ("EPIPE", 32),
-        ("EDOM", 33),
-        ("EPROTO", 71),
-        ("ENOTSOCK", 88),
-        ("EDESTADDRREQ", 89),
-        ("EMSGSIZE", 90),
-        ("EPROTOTYPE", 91),
-        ("ENOPROTOOPT", 92),
-        ("EPROTONOSUPPORT", 93),
-        ("EOPNOTSUPP", 95),
-        ("EADDRINUSE", 98),
-        ("EADDRNOTAVAIL", 99),
-        ("ENETDOWN", 100),
-        ("ENETUNREACH", 101),
-        ("ECONNABORTED", 103),
-        ("ECONNRESET", 104),
-        ("ENOBUFS", 105),
-        ("EISCONN", 106),
-        ("ENOTCONN", 107),
-        ("ETIMEDOUT", 110),
-        ("ECONNREFUSED", 111),
-        ("EHOSTDOWN", 112),
-        ("EHOSTUNREACH", 113),
-        ("EALREADY", 114),
-        ("EINPROGRESS", 115),
-    ];
-    let known = NAMES.iter().find(|(known, _)| *known == name);
+    let known = ERRORS.iter().find(|(known, _)| *known == name);
     known.map(|(_, number)| *number)
+}
+
+/// The name of an error. Where one number has two, `EAGAIN` goes before `EWOULDBLOCK`.
+pub(in crate::script) fn error_name(number: i64) -> Option<&'static str> {
+    let known = ERRORS.iter().find(|(_, known)| *known == number);
+    known.map(|(name, _)| *name)
 }
 
 /// A number, or names of numbers joined by `|`.

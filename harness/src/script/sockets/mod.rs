@@ -1,6 +1,6 @@
 //! The calls of an application: descriptors, what they stand for in the engine, and when a call returns.
 
-mod arguments;
+pub(super) mod arguments;
 mod control;
 mod datagram;
 mod interest;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use handfast::application::{ConnectionError, Datagram, ListenerHandle, TcpHandle, UdpHandle};
 use handfast::time::{Duration, Instant};
 
-pub(super) use self::control::value;
+pub(super) use self::control::{error_name, value};
 use self::interest::Interest;
 use self::peek::Peeked;
 use super::tree::{Call, Expression};
@@ -40,16 +40,16 @@ pub(super) enum Attempt {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Progress {
     /// Bytes moved.
-    moved: usize,
+    pub(super) moved: usize,
     /// The connection was started.
-    started: bool,
+    pub(super) started: bool,
     /// When a call with a timeout gives up.
     until: Option<Instant>,
 }
 
 impl Progress {
     /// Whether a call that may wait for `patience` has waited for so long.
-    fn has_waited(&mut self, now: Instant, patience: Duration) -> bool {
+    pub(super) fn has_waited(&mut self, now: Instant, patience: Duration) -> bool {
         now >= *self.until.get_or_insert(now + patience)
     }
 
@@ -59,13 +59,13 @@ impl Progress {
     }
 }
 
-type Result<T> = std::result::Result<T, Stop>;
+pub(super) type Result<T> = std::result::Result<T, Stop>;
 
-fn returned(value: i64) -> Attempt {
+pub(super) fn returned(value: i64) -> Attempt {
     Attempt::Returned(Outcome { value, error: None })
 }
 
-fn failed(error: &'static str) -> Attempt {
+pub(super) fn failed(error: &'static str) -> Attempt {
     Attempt::Returned(Outcome {
         value: -1,
         error: Some(error),
@@ -183,7 +183,7 @@ pub(super) fn attempt(world: &mut World, call: &Call, progress: &mut Progress) -
 }
 
 /// The number that the script gives to a new descriptor.
-fn new_number(call: &Call) -> Result<i64> {
+pub(super) fn new_number(call: &Call) -> Result<i64> {
     match &call.result {
         Some(Expression::Integer(number)) if *number >= 0 => Ok(*number),
         _ => Err(Stop::failed(format!(
