@@ -130,7 +130,7 @@ fn play(script: &tree::Script, options: &Options) -> Verdict {
 /// On a thread of its own, which goes with the namespace that it moves into.
 fn play_to_kernel(settings: Settings, script: &tree::Script, profile: Profile) -> Verdict {
     let played = std::thread::scope(|scope| {
-        let play = || Kernel::new(settings).map(|kernel| Runner::play(kernel, script, profile));
+        let play = || Kernel::new(settings, script).map(|kernel| Runner::play(kernel, script, profile));
         scope.spawn(play).join()
     });
     match played {

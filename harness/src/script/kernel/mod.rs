@@ -25,7 +25,7 @@ use super::host::START;
 use super::network::Network;
 use super::sockets::{Attempt, Progress};
 use super::subject::{Sent, Subject};
-use super::tree::Call;
+use super::tree::{Call, Script};
 use super::verdict::Stop;
 use crate::path::namespace::NotPossible;
 use crate::sys;
@@ -43,14 +43,19 @@ pub(super) struct Kernel {
     /// Of sockets that are made from now on.
     congestion: String,
     start: time::Instant,
+    /// When a script that goes on waiting has failed.
+    deadline: Instant,
 }
 
+/// How much longer than its own times say a script may take.
+const SLACK: Duration = Duration::from_secs(5);
+
 impl Kernel {
-    /// A namespace around the calling thread, which stays there.
+    /// A namespace for a script around the calling thread, which stays there.
     ///
     /// # Errors
     /// [`NotPossible`] says what the system refused.
-    pub(super) fn new(settings: Settings) -> Result<Self, NotPossible> {
+    pub(super) fn new(settings: Settings, script: &Script) -> Result<Self, NotPossible> {
         let interface = place::prepare(&settings)?;
         Ok(Self {
             network: Network::new(settings),
@@ -59,6 +64,7 @@ impl Kernel {
             descriptors: BTreeMap::new(),
             congestion: place::CONGESTION.to_owned(),
             start: time::Instant::now(),
+            deadline: START + Duration::from_nanos(script.length()) + SLACK,
         })
     }
 
@@ -84,6 +90,10 @@ impl Subject for Kernel {
     }
 
     fn step(&mut self, limit: Instant, waits: bool) -> Result<(), Stop> {
+        if self.now() > self.deadline {
+            return Err(Stop::failed("what the script waits for does not come"));
+        }
+        let limit = limit.min(self.deadline + GLANCE);
         let left = limit.saturating_since(self.now());
         let patience = if waits { left.min(GLANCE) } else { left };
         let mut polled = [descriptor::polled(self.interface.as_fd(), libc::POLLIN)];
