@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
@@ -39,12 +40,27 @@ pub(crate) fn bring_up(host: &Host, addresses: &[(IpAddr, u8)]) -> Result<(), No
     let index = index_on(host).map_err(device)?;
     netlink(host, async |handle| {
         for &(address, prefix) in addresses {
-            handle.address().add(index, address, prefix).execute().await?;
+            let mut added = handle.address().add(index, address, prefix);
+            // Nobody else is there, and an address that is looked for elsewhere first cannot be bound to yet.
+            added.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+            added.execute().await?;
         }
         let up = LinkUnspec::new_with_index(index).up().build();
         handle.link().set(up).execute().await
     })
     .map_err(|error| NotPossible(format!("{DEVICE} does not come up ({error})")))
+}
+
+/// Sets the length of the largest packet that `host` sends over its device.
+///
+/// # Errors
+/// [`NotPossible`] when the device does not take it.
+pub(crate) fn set_mtu(host: &Host, mtu: u32) -> Result<(), NotPossible> {
+    let refused = |error: String| NotPossible(format!("{DEVICE} has no MTU of {mtu} ({error})"));
+    let index = index_on(host).map_err(|error| refused(error.to_string()))?;
+    let changed = LinkUnspec::new_with_index(index).mtu(mtu).build();
+    netlink(host, async |handle| handle.link().set(changed).execute().await)
+        .map_err(|error| refused(error.to_string()))
 }
 
 /// Sends everything that `host` has no better route for to its device, which is up.

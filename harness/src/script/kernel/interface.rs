@@ -22,8 +22,8 @@ pub(super) struct Interface {
 }
 
 impl Interface {
-    /// Makes the interface in the namespace of the calling thread.
-    pub(super) fn new(mtu: u32) -> Result<Self, NotPossible> {
+    /// Makes the interface in the namespace of the calling thread. What arrives through it may be of any length, whatever its own MTU.
+    pub(super) fn new() -> Result<Self, NotPossible> {
         let pool = FramePool::new(PoolConfig {
             small_slots: 64,
             large_slots: 8,
@@ -33,7 +33,7 @@ impl Interface {
         let config = TunConfig {
             name: cable::DEVICE.to_owned(),
             medium: Medium::Ip,
-            mtu,
+            mtu: 65_535,
             offloads: false,
             ..TunConfig::default()
         };

@@ -1,5 +1,9 @@
 //! The namespace that a script has for itself.
 
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+use std::{fs, thread};
+
 use super::interface::Interface;
 use crate::path::cable;
 use crate::path::host::Host;
@@ -25,8 +29,8 @@ const SETTINGS: [(&str, &str); 15] = [
     ("net.ipv4.tcp_limit_output_bytes", "33554432"),
     // As the engine has them.
     ("net.ipv4.tcp_rfc1337", "1"),
-    ("net.ipv4.tcp_slow_start_after_idle", "0"),
     ("net.ipv4.tcp_fastopen", "0"),
+    ("net.ipv4.tcp_syn_linear_timeouts", "0"),
     // Packets may come from anywhere.
     ("net.ipv4.conf.all.rp_filter", "0"),
 ];
@@ -37,13 +41,39 @@ pub(super) fn prepare(settings: &Settings) -> Result<Interface, NotPossible> {
     for (name, value) in SETTINGS {
         Sysctl::new(name, value).apply()?;
     }
-    let interface = Interface::new(settings.mtu)?;
+    let interface = Interface::new()?;
     let host = Host::here().map_err(|error| NotPossible(format!("/proc cannot be read ({error})")))?;
     let prefix = if settings.local.is_ipv6() { 128 } else { 32 };
     cable::bring_up(&host, &[(settings.local, prefix)])?;
+    cable::set_mtu(&host, settings.mtu)?;
     cable::route_everything(&host)?;
+    if let IpAddr::V6(local) = settings.local {
+        await_route_to(local)?;
+    }
     Ok(interface)
 }
+
+/// IPv6 takes note of an address in the background; until then, what arrives for it is nobody's.
+fn await_route_to(local: Ipv6Addr) -> Result<(), NotPossible> {
+    let digits = format!("{:032x}", u128::from(local));
+    for _ in 0..PATIENCE_MILLIS {
+        let routes = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap_or_default();
+        // The ninth field are flags, the uppermost of which tells that the destination is this host.
+        let is_ours = |flags: &str| u32::from_str_radix(flags, 16).is_ok_and(|flags| flags >> 31 == 1);
+        let is_route =
+            |line: &str| line.starts_with(&digits) && line.split_whitespace().nth(8).is_some_and(is_ours);
+        if routes.lines().any(is_route) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Err(NotPossible(format!(
+        "no route to {local} after {PATIENCE_MILLIS} ms"
+    )))
+}
+
+/// How long IPv6 may take with an address.
+const PATIENCE_MILLIS: u32 = 2_000;
 
 /// The congestion control that scripts start with.
 pub(super) const CONGESTION: &str = "cubic";
