@@ -36,7 +36,11 @@ const SCRIPT_HELP: &str = "Scripts are in packetdrill's language; engine/tests/s
                            scripts start from anyway: Linux's defaults, with timestamps, SACK, a window scale of 8 and CUBIC.\n\n\
                            Beyond the language: `>!` (nothing was sent that was not expected), `loop N { … }`, `sport > dport` \
                            for several connections, `raw \"…\"` for bytes, `[badsum]` for a wrong checksum.\n\n\
-                           Exit status: 0 no script failed, 1 a script failed, 2 usage";
+                           `--against kernel` plays scripts against the kernel's own stack, many at once, each in a network namespace \
+                           of its own behind a TUN interface, in real time: the verdicts of a busy machine may be about its lateness. \
+                           engine/tests/scripts/kernel.tsv lists what Linux does otherwise, and why.\n\n\
+                           Exit status: 0 no script failed, 1 a script failed, 2 usage, \
+                           5 the environment lacks something";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -45,7 +49,7 @@ enum Verb {
     /// Runs scenarios
     #[command(after_help = EXIT_STATUS)]
     Run(RunArguments),
-    /// Plays packet scripts against the engine
+    /// Plays packet scripts against the engine, or against the kernel
     #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
     /// Runs whole networks of engines in virtual time, each from its seed

@@ -1,6 +1,7 @@
 //! The scripts of this project, and what the runner makes of scripts that are wrong.
 
 mod index;
+mod kernel;
 mod language;
 mod wrong;
 
@@ -46,28 +47,31 @@ fn our_scripts() -> Vec<PathBuf> {
     found
 }
 
-/// Plays all scripts on all processors and returns what did not pass, in words.
-fn play_all(files: &[PathBuf], options: &Options) -> Vec<String> {
+/// Plays all scripts, as many at once as there are threads, and returns what became of each.
+fn play_on(threads: usize, files: &[PathBuf], options: &Options) -> Vec<(PathBuf, Verdict)> {
     let next = AtomicUsize::new(0);
-    let troubles = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let verdicts = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let text = std::fs::read_to_string(file).expect("a readable script");
                     let verdict = run(&text, options);
-                    if verdict != Verdict::Passed {
-                        troubles
-                            .lock()
-                            .expect("no panic")
-                            .push(verdict.about(file).to_string());
-                    }
+                    verdicts.lock().expect("no panic").push((file.clone(), verdict));
                 }
             });
         }
     });
-    troubles.into_inner().expect("no panic")
+    verdicts.into_inner().expect("no panic")
+}
+
+/// Plays all scripts on all processors and returns what did not pass, in words.
+fn play_all(files: &[PathBuf], options: &Options) -> Vec<String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut verdicts = play_on(threads, files, options);
+    verdicts.retain(|(_, verdict)| *verdict != Verdict::Passed);
+    let in_words = |(file, verdict): &(PathBuf, Verdict)| verdict.about(file).to_string();
+    verdicts.iter().map(in_words).collect()
 }
 
 fn topic_of(file: &Path) -> &str {

@@ -132,7 +132,7 @@ impl Subject for Kernel {
         let streams = || self.descriptors.values().filter(|of| of.is_stream());
         let chosen = streams()
             .find(|of| of.ports() == ports)
-            .or_else(|| streams().last())?;
+            .or_else(|| streams().next_back())?;
         Info::of(chosen.socket()?.as_fd()).ok()?.field(name)
     }
 

@@ -78,9 +78,8 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         "tcp_early_retrans" => value == 3 || value == 4,
         "tcp_frto" => value != 0,
         "tcp_reordering" => value == 3,
-        "tcp_rfc1337" => value == 1,
+        "tcp_rfc1337" | "tcp_slow_start_after_idle" => value == 1,
         "tcp_fastopen"
-        | "tcp_slow_start_after_idle"
         | "tcp_abort_on_overflow"
         | "tcp_syn_linear_timeouts"
         | "tcp_thin_linear_timeouts"
