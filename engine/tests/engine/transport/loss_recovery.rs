@@ -345,6 +345,34 @@ fn an_old_echo_undoes_a_recovery() {
     assert_eq!(sender.pass(millis(5)), []);
 }
 
+/// Seed 3632 of the simulator. The recovery is undone, but what was sent again for it was sent last a moment ago (RFC 8985 section 5.2): it is not
+/// lost again before that can be answered.
+#[test]
+fn what_was_sent_again_keeps_its_time_when_the_recovery_is_undone() {
+    let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+    sender.send(10);
+    sender.pass(ROUND_TRIP);
+    let old = sender.tsval;
+    assert_eq!(sender.acknowledge(10, &[(11, 14), (15, 16)]), [10, 14]);
+    sender.pass(millis(5));
+    assert_eq!(sender.echo(14, &[(15, 18)], old), []);
+    assert_eq!(sender.counters().recoveries_undone, 1);
+    assert_eq!(sender.pass(millis(30)), []);
+}
+
+/// RFC 7661, and Linux's rule: more than half of a window in flight lets slow start double it, also while the last acknowledgments come, when
+/// there is little in flight.
+#[test]
+fn a_window_that_was_nearly_filled_grows_by_all_that_was_sent() {
+    let mut sender = Sender::new(Peer::Plain, Congestion::NewReno);
+    assert_eq!(sender.send(18).len(), 18);
+    sender.pass(ROUND_TRIP);
+    for next in 11..=28 {
+        sender.acknowledge(next, &[]);
+    }
+    assert_eq!(sender.window(), 38);
+}
+
 /// RFC 5682 section 3: after a timeout, the arrival of what was not sent again shows that nothing was lost.
 #[test]
 fn a_spurious_timeout_is_undone() {

@@ -2,6 +2,7 @@
 
 use super::delivered::{Delivered, Reported};
 use super::prr::Prr;
+use super::rack::Hint;
 use super::undo::{Undo, shows_spurious_timeout};
 use super::{DUP_THRESH, Loss, Phase};
 use crate::time::{Duration, Instant};
@@ -74,7 +75,11 @@ impl Tcp {
         if delivered.reordered {
             connection.reordering.note_seen();
         }
-        delivered.tell(&mut loss.rack, connection.rtt.min_rtt(), now);
+        let hint = Hint {
+            echoed: echoed(connection, arrival),
+            min_rtt: connection.rtt.min_rtt(),
+        };
+        delivered.tell(&mut loss.rack, hint, now);
         if acknowledged > 0 {
             measure(connection, arrival, now);
             loss.rto_at = Some(now + connection.rtt.rto());
@@ -136,6 +141,16 @@ fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
     }
 }
 
+/// What the timestamp clock showed when the segment was sent that `arrival` answers.
+fn echoed(connection: &Connection, arrival: &Arrival<'_>) -> Option<u32> {
+    let stamp = arrival
+        .header
+        .options
+        .timestamps
+        .filter(|_| connection.flags.has(Has::TIMESTAMPS));
+    stamp.map(|stamp| stamp.tsecr.wrapping_sub(connection.ts_offset))
+}
+
 impl Loss {
     /// Without SACK, duplicate acknowledgments are counted: each stands for a segment that has arrived, and no more for segments than
     /// there are, so that forged ones gain nothing. An acknowledgment of new data takes those of its segments back, but for the one that
@@ -182,14 +197,8 @@ impl Loss {
         let Some(undo) = &self.undo else {
             return false;
         };
-        let tsecr = arrival
-            .header
-            .options
-            .timestamps
-            .map(|timestamps| timestamps.tsecr.wrapping_sub(connection.ts_offset));
-        let by_timestamp = delivered.acknowledged > 0
-            && connection.flags.has(Has::TIMESTAMPS)
-            && undo.is_answered_by_original(tsecr);
+        let by_timestamp =
+            delivered.acknowledged > 0 && undo.is_answered_by_original(echoed(connection, arrival));
         let by_arrival = self.phase == Phase::Timeout
             && connection.flags.has(Has::SACK)
             && shows_spurious_timeout(delivered, connection.snd_una, self.recover);
@@ -218,7 +227,7 @@ impl Loss {
         self.dup_acks = 0;
         self.scoreboard.find_all();
         let highest = self.scoreboard.highest_sacked();
-        self.rack.restart(connection.snd_una, highest, now);
+        self.rack.acquit(connection.snd_una, highest, now);
     }
 
     /// Finds what is lost: by RACK, or without SACK by the third duplicate acknowledgment (RFC 5681 section 3.2) and by partial

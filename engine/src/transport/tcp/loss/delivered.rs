@@ -1,8 +1,8 @@
 //! What one acknowledgment says: which blocks count, and what has arrived by it.
 
-use super::rack::Rack;
+use super::rack::{Hint, Rack};
 use super::scoreboard::{Mark, Scoreboard};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::transport::tcp::connection::Connection;
 use crate::transport::tcp::options::{SackBlock, SackBlocks};
 use crate::transport::tcp::seq::SeqNumber;
@@ -54,8 +54,10 @@ pub(super) struct Delivered {
     pub(super) lost: u32,
     /// The end of the last stretch that was sent once.
     original: Option<SeqNumber>,
-    /// The latest retransmission that has arrived.
+    /// The latest retransmission that has arrived, of those that SND.UNA has passed.
     resent: Option<u32>,
+    /// The same of those that are acknowledged selectively.
+    resent_held: Option<u32>,
     /// Something that was sent once arrived after what was sent later.
     pub(super) reordered: bool,
 }
@@ -76,6 +78,7 @@ impl Delivered {
         scoreboard.advance(snd_una - acknowledged, snd_una, |mark, start, end| {
             delivered.note(mark, start, end, highest);
         });
+        let acknowledged = delivered.resent.take();
         let before = delivered.octets;
         for block in reported.held.as_slice() {
             scoreboard.sack(block.left, block.right, |mark, start, end| {
@@ -83,6 +86,7 @@ impl Delivered {
             });
         }
         delivered.sacked = delivered.octets - before;
+        (delivered.resent_held, delivered.resent) = (delivered.resent, acknowledged);
         delivered
     }
 
@@ -108,13 +112,17 @@ impl Delivered {
         }
     }
 
-    /// Tells what was sent before what has arrived.
-    pub(super) fn tell(&self, rack: &mut Rack, min_rtt: Duration, now: Instant) {
+    /// Tells what was sent before what has arrived. What arrives beyond a gap changes no timestamp that comes back (RFC 7323 section 4.3), so
+    /// that it says nothing of what is acknowledged selectively.
+    pub(super) fn tell(&self, rack: &mut Rack, hint: Hint, now: Instant) {
         if let Some(end) = self.original {
             rack.on_original_arrived(end, now);
         }
         if let Some(number) = self.resent {
-            rack.on_resent_arrived(number, min_rtt, now);
+            rack.on_resent_arrived(number, hint, now);
+        }
+        if let Some(number) = self.resent_held {
+            rack.on_resent_arrived(number, Hint { echoed: None, ..hint }, now);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::scoreboard::Scoreboard;
 use crate::time::{Duration, Instant};
+use crate::transport::tcp::input::{is_older, timestamp_clock};
 use crate::transport::tcp::seq::SeqNumber;
 
 /// Arrivals that wait for their reordering window. More are taken as one, the latest.
@@ -47,6 +48,27 @@ pub(super) struct Rack {
     overtaken: u32,
     /// RACK.rtt: the round-trip time of the segment that was sent last of those that arrived.
     rtt: Duration,
+}
+
+/// Which of several transmissions an acknowledgment may be of (RFC 8985 section 6.2 step 2).
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Hint {
+    /// What the timestamp clock showed when the segment was sent whose timestamp came back.
+    pub(super) echoed: Option<u32>,
+    /// The shortest round-trip time; zero when none was measured.
+    pub(super) min_rtt: Duration,
+}
+
+impl Hint {
+    /// Whether octets that were sent again at `sent_at` have arrived `rtt` later by an earlier transmission: the timestamp of that came
+    /// back, or the answer was faster than any. Without either measure nothing shows that it was the retransmission.
+    fn is_of_earlier(self, sent_at: Instant, rtt: Duration) -> bool {
+        match self.echoed {
+            Some(echoed) if is_older(echoed, timestamp_clock(sent_at)) => true,
+            None if self.min_rtt == Duration::ZERO => true,
+            _ => rtt < self.min_rtt,
+        }
+    }
 }
 
 /// What is found lost.
@@ -88,9 +110,15 @@ impl Rack {
         self.rtt = rtt;
     }
 
-    /// Starts anew, but what ends by `highest` was overtaken just now.
-    pub(super) fn restart(&mut self, snd_una: SeqNumber, highest: Option<SeqNumber>, now: Instant) {
+    /// Starts anew, with the round-trip time that is known.
+    pub(super) fn restart(&mut self, snd_una: SeqNumber) {
         self.reset(snd_una, self.rtt);
+    }
+
+    /// Nothing was lost so far: first transmissions that end by `highest` were overtaken just now. Retransmissions keep their times.
+    pub(super) fn acquit(&mut self, snd_una: SeqNumber, highest: Option<SeqNumber>, now: Instant) {
+        self.overtakings.clear();
+        self.judged = snd_una;
         if let Some(highest) = highest {
             self.overtake(highest, now);
         }
@@ -126,14 +154,13 @@ impl Rack {
         }
     }
 
-    /// The retransmission of this number has arrived, unless it was so fast that the first transmission must have (RFC 8985 section 6.2
-    /// step 2).
-    pub(super) fn on_resent_arrived(&mut self, number: u32, min_rtt: Duration, now: Instant) {
+    /// The retransmission of this number has arrived, unless `hint` tells that it was an earlier transmission of the same octets.
+    pub(super) fn on_resent_arrived(&mut self, number: u32, hint: Hint, now: Instant) {
         let Some(resent) = self.resent_of(number) else {
             return;
         };
         let rtt = now.saturating_since(resent.sent_at);
-        if rtt < min_rtt {
+        if hint.is_of_earlier(resent.sent_at, rtt) {
             return;
         }
         self.rtt = rtt;

@@ -217,9 +217,10 @@ impl Scoreboard {
         self.merge_neighbours();
     }
 
-    /// Nothing was lost after all: what is lost, or on the way again, is on the way still.
+    /// Nothing was lost after all: what is marked so is on the way still. What was sent again stays what was sent last (RFC 8985 section
+    /// 5.2), or it would be taken for lost as soon as the original is overdue.
     pub(super) fn find_all(&mut self) {
-        self.ranges.retain(|range| range.mark == Mark::Sacked);
+        self.ranges.retain(|range| range.mark != Mark::Lost);
         self.lost = 0;
     }
 

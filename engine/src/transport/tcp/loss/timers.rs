@@ -97,7 +97,7 @@ impl Loss {
             self.scoreboard.clear(snd_una);
         }
         self.scoreboard.lose_all(snd_una, snd_max);
-        self.rack.restart(snd_una, None, Instant::ZERO);
+        self.rack.restart(snd_una);
         self.recover = snd_max;
         self.reorder_at = None;
         self.probe = None;

@@ -125,7 +125,7 @@ fn run(step: Step, origin: SeqNumber, board: &mut Scoreboard, model: &mut Model,
         }
         Step::FindAll => {
             board.find_all();
-            model.change(model.una..LEN, |mark| mark.filter(|mark| *mark == Mark::Sacked));
+            model.change(model.una..LEN, |mark| mark.filter(|mark| *mark != Mark::Lost));
         }
         Step::Sack(..) => {}
     }
