@@ -49,6 +49,10 @@ impl Tcp {
         let fin_acked = connection.flags.has(Has::FIN_SENT) && ack == connection.snd_max;
         connection.move_una(ack, out.now);
         self.queues.release(connection, acked - u32::from(fin_acked));
+        if connection.flags.take(Has::PROBING) {
+            // The timeout was doubled for the sake of a closed window, not for what was lost.
+            connection.rtt.reset_back_off();
+        }
         let tells_of_loss = is_about_loss(connection, arrival);
         if !tells_of_loss {
             grow(connection, arrival.header.options.timestamps, acked, out.now);
@@ -172,7 +176,6 @@ impl Connection {
         self.snd_una = ack;
         self.snd_nxt = self.snd_nxt.max(ack);
         self.retries = 0;
-        self.flags.clear(Has::PROBING);
         measure_rtt(self, now);
     }
 

@@ -75,6 +75,8 @@ pub struct TcpCounters {
     pub replies_lost: u64,
     /// Payload bytes copied from or to the application's memory.
     pub application_bytes_copied: u64,
+    /// Payload bytes of small writes that were copied together to be sent again.
+    pub gathered_bytes: u64,
     /// Payload bytes copied into compact slots so that they do not pin larger ones.
     pub copybreak_bytes: u64,
     /// Connections that were reset because data was unread or arrived after the close (RFC 9293 SHLD-3).

@@ -301,6 +301,11 @@ impl HalfOpens {
         on_half_open!(self, flow, |table, id| table.may_challenge(id, limit))
     }
 
+    /// The SYN came again with this timestamp.
+    pub(super) fn set_ts_recent(&mut self, flow: Flow, tsval: u32) {
+        on_half_open!(self, flow, |table, id| table.set_ts_recent(id, tsval));
+    }
+
     /// The next whose SYN-ACK was not answered in time.
     #[inline]
     pub(super) fn due(&mut self, now: Instant) -> Option<Flow> {

@@ -274,6 +274,11 @@ impl<K: CompactKey> HalfOpenTable<K> {
         may
     }
 
+    /// The SYN came again with this timestamp, which is to be echoed from now on (RFC 7323 section 4.3).
+    pub(super) fn set_ts_recent(&mut self, id: u32, tsval: u32) {
+        self.slots[id as usize].entry.ts_recent = tsval;
+    }
+
     /// When to ask for what is [`due`](Self::due) next. `None` when nothing is queued. O(levels).
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let firsts = self

@@ -143,9 +143,12 @@ impl Tcp {
         if connection.flags.has(Has::SYN_RETRANSMITTED) {
             self.counters.segments_retransmitted += 1;
         } else {
-            connection.flags.set(Has::RTT_RUNNING);
-            connection.rtt_seq = iss + 1;
-            connection.rtt_started = out.now;
+            // After a SYN that crossed the peer's, the measurement runs: the acknowledgment may be of that one.
+            if !connection.flags.has(Has::RTT_RUNNING) {
+                connection.flags.set(Has::RTT_RUNNING);
+                connection.rtt_seq = iss + 1;
+                connection.rtt_started = out.now;
+            }
             self.begin_attempt(index, out.now);
         }
         let connection = self.connections.get_mut(index);
@@ -330,7 +333,6 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         connection.state = State::SynReceived;
         connection.snd_nxt = connection.snd_una;
-        connection.flags.clear(Has::RTT_RUNNING);
         self.dirty.mark(index, connection);
     }
 

@@ -78,6 +78,7 @@ use self::keep_alive::Watch;
 use self::listen::Listeners;
 use self::options::{SackBlock, SackBlocks};
 use self::rare::Rare;
+use self::reply::OwedReset;
 use self::send_queue::Memory;
 use super::fifo::Fifo;
 use super::flow_table::FlowTable;
@@ -116,6 +117,8 @@ pub(crate) struct Tcp {
     dirty: Dirty,
     /// Connections whose acknowledgment waits until the application had its turn.
     soon: Fifo<u32>,
+    /// Resets that found the transmit queue full.
+    owed_resets: Fifo<OwedReset>,
     notices: Notices,
     credits: CreditList,
     due: Vec<u32>,
@@ -164,6 +167,7 @@ impl Tcp {
             wheel: TimerWheel::new(Instant::ZERO),
             dirty: Dirty::default(),
             soon: Fifo::default(),
+            owed_resets: Fifo::default(),
             notices: Notices::default(),
             credits: CreditList::with_capacity(256),
             due: Vec::with_capacity(timeout::TIMER_BATCH),

@@ -31,6 +31,9 @@ pub(super) struct QueueFull;
 impl Tcp {
     /// Sends what is due, connection by connection, until all is sent or the transmit queue is full.
     pub(crate) fn output(&mut self, out: &mut Output<'_>) {
+        if !self.owed_resets.is_empty() {
+            self.send_owed_resets(out);
+        }
         while let Some(index) = self.dirty.first() {
             self.connections.get_mut(index).flags.clear(Has::DIRTY);
             if self.output_connection(out, index).is_err() {
@@ -57,12 +60,12 @@ impl Tcp {
 
     /// Whether connections found the transmit queue full.
     pub(crate) fn has_unsent(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.owed_resets.is_empty()
     }
 
     /// Whether something waits for the next poll.
     pub(crate) fn has_pending_output(&self) -> bool {
-        !self.dirty.is_empty() || !self.soon.is_empty()
+        self.has_unsent() || !self.soon.is_empty()
     }
 
     #[inline]
@@ -134,8 +137,10 @@ impl Tcp {
         };
         let unsent = queue.unsent();
         if unsent == 0 {
-            note_limit(connection);
             return Ok(false);
+        }
+        if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
+            restart_if_idle(connection, out.now);
         }
         let usable = usable_window(connection).min(unsent);
         let Some(len) = sendable(connection, usable, unsent, max_segment) else {
@@ -209,9 +214,6 @@ impl Tcp {
         connection.snd_max = connection.snd_nxt;
         self.counters.bytes_sent += u64::from(len);
         if !connection.flags.has(Has::RTT_RUNNING) {
-            if connection.in_flight() == len && !connection.has_just_sent(out.now) {
-                restart_if_idle(connection, out.now);
-            }
             connection.flags.set(Has::RTT_RUNNING);
             connection.rtt_seq = connection.snd_nxt;
             connection.rtt_started = out.now;
@@ -251,7 +253,10 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let sent = match (text, self.queues.send.get(connection.send)) {
             (Text::Next(limit), Some(queue)) => queue.send_next(limit, packet),
-            (Text::Again { offset, limit }, Some(queue)) => queue.copy_sent(offset, limit, packet),
+            (Text::Again { offset, limit }, Some(queue)) => {
+                let copied = &mut self.counters.gathered_bytes;
+                queue.copy_sent(offset, limit, packet, &self.memory, copied)
+            }
             (Text::None, _) | (_, None) => 0,
         };
         if sent > u32::from(connection.mss) {

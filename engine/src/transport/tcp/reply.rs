@@ -4,7 +4,7 @@ use super::Tcp;
 use super::arrival::Arrival;
 use super::input::timestamp_clock;
 use super::options::{self, Timestamps};
-use super::output::Text;
+use super::output::{Text, timestamps_of};
 use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
 use super::seq::SeqNumber;
 use super::state::State;
@@ -69,8 +69,36 @@ impl Tcp {
                 .emit(out, index, Flags::RST | Flags::ACK, seq, Text::None)
                 .is_none()
             {
-                self.counters.replies_lost += 1;
+                self.owe_reset(out, index);
             }
+        }
+    }
+
+    /// Keeps the reset of a connection that goes until the transmit queue has room for it: nobody would say it again, and a peer that waits
+    /// for us would wait for ever. Who aborts more than all connections without a poll between loses the rest.
+    #[cold]
+    fn owe_reset(&mut self, out: &Output<'_>, index: u32) {
+        if self.owed_resets.len() >= self.config.connections as usize {
+            self.counters.replies_lost += 1;
+            return;
+        }
+        let connection = self.connections.get_mut(index);
+        let reset = Reply {
+            flags: Flags::RST | Flags::ACK,
+            seq: connection.snd_max,
+            ack: connection.rcv_nxt,
+            window: connection.window_to_offer(),
+            timestamps: timestamps_of(connection, out.now),
+        };
+        self.owed_resets.push((connection.key, reset));
+    }
+
+    #[cold]
+    pub(super) fn send_owed_resets(&mut self, out: &mut Output<'_>) {
+        while out.queue.room() > 0
+            && let Some((key, reset)) = self.owed_resets.pop()
+        {
+            self.reply(out, &key, reset);
         }
     }
 
@@ -143,6 +171,9 @@ impl Tcp {
         self.counters.segments_sent += 1;
     }
 }
+
+/// A reset that could not be sent yet.
+pub(super) type OwedReset = (FlowKey, Reply);
 
 /// What a [`Tcp::reply`] says.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,7 @@ impl SendQueue {
         self.len
     }
 
-    /// Bytes that were never sent, .
+    /// Bytes that were never sent.
     #[inline]
     pub(crate) fn unsent(&self) -> u32 {
         self.len - self.sent
@@ -216,26 +216,78 @@ impl SendQueue {
         added
     }
 
-    /// Adds up to `limit` bytes that were sent, from `offset` bytes behind the front on, to the body of `packet`, for a retransmission.
-    pub(crate) fn copy_sent(&self, offset: u32, limit: u32, packet: &mut Packet) -> u32 {
-        let mut skipped = offset as usize;
-        let mut left = limit.min(self.sent.saturating_sub(offset)) as usize;
-        let mut added = 0;
+    /// Adds up to `limit` bytes that were sent, from `offset` bytes behind the front on, to the body of `packet`, for a retransmission. What
+    /// was written in small pieces is copied together, so that it is sent again in few segments, however many it was sent in. `copied`
+    /// counts those bytes.
+    #[cold]
+    pub(crate) fn copy_sent(
+        &self,
+        offset: u32,
+        limit: u32,
+        packet: &mut Packet,
+        memory: &Memory,
+        copied: &mut u64,
+    ) -> u32 {
+        let range = (
+            offset as usize,
+            limit.min(self.sent.saturating_sub(offset)) as usize,
+        );
+        let mut added: usize = self.parts(range).take(MAX_PIECES).map(<[u8]>::len).sum();
+        if added < range.1
+            && let Some(together) = self.copy_together(range, added, &memory.pool)
+        {
+            added = together.len();
+            *copied += added as u64;
+            packet.push_piece(together).expect("the first piece");
+            return added as u32;
+        }
+        let mut skipped = range.0;
+        let mut left = added;
         for piece in self.pieces.iter() {
-            if left == 0 || packet.body().len() == MAX_PIECES {
-                break;
-            }
             if skipped >= piece.len() {
                 skipped -= piece.len();
                 continue;
             }
+            if left == 0 {
+                break;
+            }
             let part = piece.slice(skipped..piece.len().min(skipped + left));
             skipped = 0;
             left -= part.len();
-            added += part.len() as u32;
-            packet.push_piece(part).expect("room for a piece was checked");
+            packet.push_piece(part).expect("no more pieces than a body has");
         }
-        added
+        added as u32
+    }
+
+    /// The bytes of a range, given by offset and length, piece by piece.
+    fn parts(&self, (offset, length): (usize, usize)) -> impl Iterator<Item = &[u8]> {
+        let (mut skipped, mut left) = (offset, length);
+        let parts = self.pieces.iter().map(move |piece| {
+            let start = skipped.min(piece.len());
+            skipped -= start;
+            let end = piece.len().min(start + left);
+            left -= end - start;
+            &piece[start..end]
+        });
+        parts.filter(|part| !part.is_empty())
+    }
+
+    /// The first bytes of a range in one slot, if it has room for more than `fewest` of them.
+    fn copy_together(&self, range: (usize, usize), fewest: usize, pool: &FramePool) -> Option<Payload> {
+        let mut frame = pool.allocate(Purpose::Application, Size::Small)?;
+        let mut left = frame.tailroom().min(range.1);
+        if left <= fewest {
+            return None;
+        }
+        for part in self.parts(range) {
+            let here = part.len().min(left);
+            frame.extend(here)?.copy_from_slice(&part[..here]);
+            left -= here;
+            if left == 0 {
+                break;
+            }
+        }
+        Some(frame.freeze())
     }
 
     /// Drops the first `bytes`: the peer has them.

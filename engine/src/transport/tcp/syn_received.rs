@@ -39,6 +39,10 @@ impl Tcp {
         if flags.contains(Flags::SYN) {
             if header.seq == entry.irs && !flags.contains(Flags::ACK) {
                 self.counters.segments_retransmitted += 1;
+                if let Some(timestamps) = header.options.timestamps {
+                    self.half_open.set_ts_recent(flow, timestamps.tsval);
+                }
+                let entry = self.half_open.get(flow);
                 self.send_syn_ack_again(out, &entry);
             } else {
                 self.challenge_half_open(out, flow);

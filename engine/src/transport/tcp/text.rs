@@ -193,7 +193,8 @@ impl Tcp {
     pub(super) fn on_fin(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
         let connection = self.connections.get_mut(index);
         let fin_seq = arrival.header.seq + arrival.text_len;
-        if connection.flags.has(Has::FIN_RECEIVED) {
+        // The text before it may have ended a connection that nobody reads from any more.
+        if connection.flags.has(Has::FIN_RECEIVED | Has::DETACHED) {
             return;
         }
         if fin_seq == connection.rcv_nxt {

@@ -299,6 +299,7 @@ impl<D: Device> Stack for Engine<D> {
         let memory = self.engine.tcp_memory();
         let copied = counters.device.copied_bytes
             + counters.tcp.application_bytes_copied
+            + counters.tcp.gathered_bytes
             + counters.tcp.copybreak_bytes;
         StackCounters {
             retransmitted_segments: Some(counters.tcp.segments_retransmitted),
