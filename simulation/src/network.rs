@@ -19,6 +19,8 @@ const WHOLE_SEGMENT: u32 = 65_000;
 pub(crate) struct Network {
     /// The true time, which no host's clock needs to show.
     pub(crate) now: Instant,
+    /// Nothing gets through, and what was under way is lost.
+    pub(crate) loses_all: bool,
     queues: Vec<PacketQueue>,
     periods: Vec<crate::plan::Period>,
     back_pressure: bool,
@@ -31,6 +33,7 @@ impl Network {
         let queue = || PacketQueue::with_capacity(plan.faults.queue);
         Rc::new(RefCell::new(Self {
             now: Instant::ZERO,
+            loses_all: false,
             queues: plan.hosts.iter().map(|_| queue()).collect(),
             periods: plan.faults.periods.clone(),
             back_pressure: plan.faults.back_pressure,

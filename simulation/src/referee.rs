@@ -89,6 +89,10 @@ impl Referee {
         self.flows[host].get(&(local, remote))
     }
 
+    fn loses_all(&self) -> bool {
+        self.network.borrow().loses_all
+    }
+
     fn take(&mut self, packet: &Packet) -> bool {
         self.scratch.resize(packet.len(), 0);
         packet.copy_into(&mut self.scratch);
@@ -205,8 +209,12 @@ impl<D: Device> Device for Watched<D> {
 
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
         let waiting = batch.len();
-        let received = self.device.receive(now, batch);
+        let mut received = self.device.receive(now, batch);
         let mut referee = self.referee.borrow_mut();
+        while referee.loses_all() && received > 0 {
+            batch.clear();
+            received = self.device.receive(now, batch);
+        }
         for packet in batch.iter().skip(waiting) {
             referee.on_received(self.host, packet);
         }
@@ -218,6 +226,12 @@ impl<D: Device> Device for Watched<D> {
         let mut referee = self.referee.borrow_mut();
         for packet in batch.iter().skip(self.shown) {
             referee.on_sent(self.host, mtu, packet);
+        }
+        if referee.loses_all() {
+            let lost = batch.len();
+            batch.clear();
+            self.shown = 0;
+            return lost;
         }
         drop(referee);
         let taken = self.device.transmit(now, batch);

@@ -115,6 +115,9 @@ impl World {
                 .iter_mut()
                 .filter(moved)
                 .for_each(|host| host.jump(jump.by));
+            if jump.outlives_segments() {
+                self.lose_what_is_under_way()?;
+            }
         }
         for _ in 0..MAX_TURNS {
             let mut idle = true;
@@ -124,14 +127,7 @@ impl World {
                     .is_some_and(|at| at <= self.now)
                 {
                     idle = false;
-                    self.turns += 1;
-                    let turn = self.hosts[number].turn(self.now);
-                    let broken = turn
-                        .err()
-                        .or_else(|| self.shared.referee.borrow_mut().complaint.take());
-                    if let Some(broken) = broken {
-                        return Err(self.problem(&format!("host {number}: {broken}")));
-                    }
+                    self.turn(number)?;
                 }
             }
             if idle {
@@ -139,6 +135,28 @@ impl World {
             }
         }
         Err(self.problem("the hosts talk for ever without time going on"))
+    }
+
+    /// Each host takes a turn in which nothing arrives and nothing that it sends gets through.
+    fn lose_what_is_under_way(&mut self) -> Result<(), Problem> {
+        self.shared.network.borrow_mut().loses_all = true;
+        for number in 0..self.hosts.len() {
+            self.turn(number)?;
+        }
+        self.shared.network.borrow_mut().loses_all = false;
+        Ok(())
+    }
+
+    fn turn(&mut self, number: usize) -> Result<(), Problem> {
+        self.turns += 1;
+        let turn = self.hosts[number].turn(self.now);
+        let broken = turn
+            .err()
+            .or_else(|| self.shared.referee.borrow_mut().complaint.take());
+        match broken {
+            Some(broken) => Err(self.problem(&format!("host {number}: {broken}"))),
+            None => Ok(()),
+        }
     }
 
     fn next(&self) -> Option<Instant> {

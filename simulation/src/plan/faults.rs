@@ -5,6 +5,9 @@ use handfast::time::{Duration, Instant};
 
 use crate::random::Random;
 
+/// The longest that a segment lives (RFC 9293 section 3.4.2).
+const MSL: Duration = Duration::from_secs(120);
+
 /// How the network treats packets.
 #[derive(Clone, Debug)]
 pub struct Faults {
@@ -64,6 +67,14 @@ pub struct Jump {
     pub by: i64,
 }
 
+impl Jump {
+    /// Whether all clocks go on by more than a segment lives. What was under way has died then: an old segment would be taken for a new one
+    /// (RFC 9293 section 3.4.3), and its timestamp too, after which PAWS refuses what is newer by half a wrap or more (RFC 7323 section 5.4).
+    pub(crate) fn outlives_segments(&self) -> bool {
+        self.host.is_none() && self.by > MSL.as_nanos() as i64
+    }
+}
+
 impl Faults {
     pub(super) fn draw(random: &mut Random, hosts: usize) -> Self {
         let perfect = random.percent(12);
@@ -106,6 +117,7 @@ impl Faults {
             && self.back_pressure
             && self.periods.is_empty()
             && self.impairment.bits_per_second.is_none()
+            && !self.jumps.iter().any(Jump::outlives_segments)
     }
 
     /// Whether a peer that is there may seem to be gone.

@@ -137,10 +137,11 @@ impl Dialogue {
     }
 
     /// A server whose table of handshakes is full answers with a cookie and remembers nothing. When the acknowledgment that brings it back is
-    /// lost, only a client who says something more is heard of.
+    /// lost, only a client who says something more is heard of. And a listener that goes away resets once whom it had not accepted.
     fn ask_who_may_have_forgotten(&mut self, dialogues: usize, hosts: &[HostPlan], faults: &Faults) {
         let is_crowded = hosts[self.hosts[1]].half_open as usize <= dialogues;
-        self.ends[0].keep_alive |= is_crowded && !faults.lose_nothing();
+        let may_go_unheard = is_crowded || self.listener_closes_after.is_some();
+        self.ends[0].keep_alive |= may_go_unheard && !faults.lose_nothing();
     }
 
     /// A paced reader takes at most 200 bites.

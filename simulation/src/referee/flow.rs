@@ -177,8 +177,11 @@ impl Flow {
             return Ok(());
         }
         let overlaps = |sent: &&Sent| before(sent.start, end) && before(start, sent.end);
+        let begins = |sent: &&Sent| !before(start, sent.start) && before(start, sent.end);
         let last = self.sent.iter().filter(overlaps).map(|sent| sent.at).max();
-        if start == self.una && last.is_some_and(|last| now >= last + MIN_RTO) {
+        // Only what waits longest needs to have waited so long (RFC 6298 section 5.4), whatever goes with it in one segment.
+        let first = self.sent.iter().filter(begins).map(|sent| sent.at).max();
+        if start == self.una && first.is_some_and(|first| now >= first + MIN_RTO) {
             self.doomed = Some(self.max);
         }
         if self.doomed.is_some_and(|doomed| before(start, doomed)) {
@@ -224,8 +227,15 @@ impl Flow {
             return;
         }
         self.is_answered |= !self.sent.is_empty();
-        if segment.has(SYN) && self.irs.is_none() {
-            self.adopt(segment);
+        let peer = if segment.has(SYN) {
+            Some(*segment)
+        } else {
+            self.pending.take()
+        };
+        if self.irs.is_none()
+            && let Some(peer) = peer
+        {
+            self.adopt(&peer);
         }
         let scale = match self.peer_scale {
             Some(scale) if self.our_scale.is_some() && !segment.has(SYN) => scale.min(14),
