@@ -1,5 +1,6 @@
 //! The engine against smoltcp 0.14, another implementation written by others, in one process and in virtual time: each end as client and as
-//! server, over both families, over clean and impaired wires.
+//! server, over both families, over clean and impaired wires; and as twins, whose applications must see the same when they do the same
+//! ([`differential`]).
 //!
 //! What smoltcp does otherwise, and what is left out for it:
 //!
@@ -7,7 +8,13 @@
 //! |---|---|
 //! | TIME-WAIT lasts 10 s and belongs to the socket | the state is looked at when both have closed, not later |
 //! | remembers four gaps of a stream | what lies beyond is sent again by the engine |
+//! | does not tell why a connection failed | a failure is a failure, refused, reset or timed out |
+//! | closes with what was not read as if it had been | programmes read what they are sent, or abort |
 
+mod differential;
+mod ends;
+mod programme;
+mod sieve;
 mod wire;
 
 use std::net::SocketAddr;
@@ -72,7 +79,7 @@ impl Progress {
 struct Meeting {
     engine: Engine<Impair<LocalEnd>>,
     connection: Option<TcpHandle>,
-    adapter: Adapter,
+    adapter: Adapter<Impair<LocalEnd>>,
     interface: Interface,
     sockets: SocketSet<'static>,
     socket: SocketHandle,

@@ -2,25 +2,23 @@
 
 use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose, Size};
 use handfast::link::Device;
-use handfast::link::impair::Impair;
-use handfast::link::memory::LocalEnd;
 use handfast::time::Instant;
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 
 /// Packets that a direction holds.
 pub(crate) const DEPTH: usize = 1024;
 
-/// An end of an impaired wire that speaks smoltcp's language.
-pub(crate) struct Adapter {
-    pub(crate) device: Impair<LocalEnd>,
+/// An end of a wire that speaks smoltcp's language.
+pub(crate) struct Adapter<D> {
+    pub(crate) device: D,
     pub(crate) now: Instant,
     pool: FramePool,
     arrived: PacketQueue,
     leaving: PacketQueue,
 }
 
-impl Adapter {
-    pub(crate) fn new(device: Impair<LocalEnd>) -> Self {
+impl<D: Device> Adapter<D> {
+    pub(crate) fn new(device: D) -> Self {
         Self {
             device,
             now: Instant::ZERO,
@@ -31,11 +29,17 @@ impl Adapter {
     }
 }
 
-impl phy::Device for Adapter {
-    type RxToken<'a> = Arrival;
-    type TxToken<'a> = Departure<'a>;
+impl<D: Device> phy::Device for Adapter<D> {
+    type RxToken<'a>
+        = Arrival
+    where
+        D: 'a;
+    type TxToken<'a>
+        = Departure<'a, D>
+    where
+        D: 'a;
 
-    fn receive(&mut self, now: smoltcp::time::Instant) -> Option<(Arrival, Departure<'_>)> {
+    fn receive(&mut self, now: smoltcp::time::Instant) -> Option<(Arrival, Departure<'_, D>)> {
         if self.arrived.is_empty() {
             self.device.receive(self.now, &mut self.arrived);
         }
@@ -46,7 +50,7 @@ impl phy::Device for Adapter {
         Some((Arrival(bytes), self.transmit(now)?))
     }
 
-    fn transmit(&mut self, _: smoltcp::time::Instant) -> Option<Departure<'_>> {
+    fn transmit(&mut self, _: smoltcp::time::Instant) -> Option<Departure<'_, D>> {
         Some(Departure(self))
     }
 
@@ -66,9 +70,9 @@ impl phy::RxToken for Arrival {
     }
 }
 
-pub(crate) struct Departure<'a>(&'a mut Adapter);
+pub(crate) struct Departure<'a, D>(&'a mut Adapter<D>);
 
-impl phy::TxToken for Departure<'_> {
+impl<D: Device> phy::TxToken for Departure<'_, D> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, write: F) -> R {
         let Adapter {
             device,
