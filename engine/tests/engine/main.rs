@@ -37,6 +37,7 @@ mod transport {
     mod tcp_lifecycle;
     mod tcp_room;
     mod tcp_rules;
+    mod two_ways;
     mod urgent;
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Segment {
     pub(crate) sack_permitted: bool,
     /// Left and right edges.
     pub(crate) sack: Vec<(u32, u32)>,
+    /// Groups of four options that say nothing, in front of the others.
+    pub(crate) padding: usize,
     pub(crate) text: Vec<u8>,
 }
 
@@ -88,7 +90,7 @@ impl Segment {
     }
 
     pub(crate) fn encode(&self, family: Family) -> Vec<u8> {
-        let mut options = Vec::new();
+        let mut options = vec![1; 4 * self.padding];
         if let Some(mss) = self.mss {
             options.extend_from_slice(&[2, 4]);
             options.extend_from_slice(&mss.to_be_bytes());
