@@ -60,4 +60,5 @@ mod whole {
     mod hostile_packets;
     mod impaired;
     mod limits;
+    mod metamorphic;
 }
