@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::address::Address;
 use super::datagram::Parsed;
 use super::icmp::{self, Message, Refusal};
-use super::{Internet, ipv6, protocol};
-use crate::frame::{Frame, FramePool, LARGE_SLOT, Packet, PacketQueue, Purpose, SMALL_SLOT, Size};
+use super::{Internet, Oversized, ipv4, ipv6, protocol};
+use crate::frame::{Frame, FramePool, LARGE_SLOT, Packet, PacketQueue, Payload, Purpose, SMALL_SLOT, Size};
 use crate::time::Instant;
 
 /// ICMP errors that wait for the transport layer. A flood beyond that says nothing new.
@@ -163,19 +163,48 @@ impl Internet {
         destination: &Address,
         message: Frame,
     ) {
+        let (protocol, header_len) = if source.is_v4() {
+            (protocol::ICMP, ipv4::HEADER_LEN)
+        } else {
+            (protocol::ICMPV6, ipv6::HEADER_LEN)
+        };
+        let message = message.freeze();
+        if header_len + message.len() > self.mtu() as usize {
+            return self.send_large_message(queue, source, destination, protocol, message);
+        }
         let Some(packet) = queue.push() else {
             self.counters.replies_lost += 1;
             return;
         };
         packet
-            .push_piece(message.freeze())
+            .push_piece(message)
             .expect("an empty packet has room for a piece");
-        let protocol = if source.is_v4() {
-            protocol::ICMP
-        } else {
-            protocol::ICMPV6
-        };
         self.begin(packet, source, destination, protocol, 0, 0);
+    }
+
+    /// An echo reply is as long as its request, which may have come in fragments, too.
+    #[cold]
+    fn send_large_message(
+        &mut self,
+        queue: &mut PacketQueue,
+        source: &Address,
+        destination: &Address,
+        protocol: u8,
+        message: Payload,
+    ) {
+        let mut header = [0; icmp::HEADER_LEN];
+        header.copy_from_slice(&message[..icmp::HEADER_LEN]);
+        let datagram = Oversized {
+            source,
+            destination,
+            protocol,
+            header: &header,
+            checksum_at: None,
+            body: &message.slice(icmp::HEADER_LEN..message.len()),
+        };
+        if self.send_in_fragments(queue, &datagram).is_err() {
+            self.counters.replies_lost += 1;
+        }
     }
 }
 

@@ -21,10 +21,10 @@ pub struct Oversized<'a> {
     pub destination: &'a Address,
     /// What the payload is ([`protocol`]).
     pub protocol: u8,
-    /// The transport's header, with a checksum of zero.
+    /// The transport's header, with a checksum of zero unless it is there already.
     pub header: &'a [u8],
-    /// Where the checksum belongs in the header.
-    pub checksum_at: usize,
+    /// Where the checksum belongs in the header; `None` when it is there already.
+    pub checksum_at: Option<usize>,
     /// What follows the header.
     pub body: &'a Payload,
 }
@@ -60,7 +60,7 @@ impl Internet {
         if room == 0 || queue.room() < total.div_ceil(room) {
             return Err(NoRoom);
         }
-        let checksum = checksum(datagram);
+        let checksum = datagram.checksum_at.map(|at| (at, checksum(datagram)));
         let identification =
             self.identifications
                 .next(datagram.source, datagram.destination, datagram.protocol);
@@ -82,7 +82,7 @@ impl Internet {
         &mut self,
         queue: &mut PacketQueue,
         datagram: &Oversized<'_>,
-        checksum: u16,
+        checksum: Option<(usize, u16)>,
         fragment: &Fragment,
         end: usize,
     ) {
@@ -114,8 +114,9 @@ impl Internet {
         header::emit(&header, fragment, network);
         if start == 0 {
             transport.copy_from_slice(datagram.header);
-            let at = datagram.checksum_at;
-            transport[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+            if let Some((at, checksum)) = checksum {
+                transport[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+            }
         }
         packet.checksum = Checksum::InPacket;
         packet.transport_offset = network_len as u16;

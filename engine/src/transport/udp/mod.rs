@@ -312,7 +312,7 @@ impl Udp {
             destination: &route.destination,
             protocol: protocol::UDP,
             header: &bytes,
-            checksum_at: CHECKSUM_AT,
+            checksum_at: Some(CHECKSUM_AT),
             body: payload,
         };
         out.internet

@@ -453,3 +453,36 @@ fn a_datagram_for_which_the_queue_is_too_short_is_too_large() {
     let refused = script.engine.udp_send(socket, script.remote(), &vec![1; length]);
     assert_eq!(refused, Err(SendError::TooLarge { length, largest }));
 }
+
+/// RFC 1122 section 3.2.2.6, RFC 4443 section 4.2: the reply has all the data of the request, so it goes in fragments where that came in such.
+#[test]
+fn an_echo_request_in_fragments_is_answered_in_fragments() {
+    for family in Family::BOTH {
+        let mut listener = Listener::new(family);
+        let asked = pattern(5000);
+        let builder = match (family.server(), family.client()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
+            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
+            _ => unreachable!("both ends are of one family"),
+        };
+        let mut request = Vec::new();
+        if family == Family::V4 {
+            builder.icmpv4_echo_request(7, 8).write(&mut request, &asked)
+        } else {
+            builder.icmpv6_echo_request(7, 8).write(&mut request, &asked)
+        }
+        .unwrap();
+        listener.inject(&cut(&request, family, 9, &[1400, 2800, 4200]));
+        let told = listener.told();
+        assert!(told.len() >= 4, "{} fragments", told.len());
+        let fragment_header = if family == Family::V4 { 0 } else { 8 };
+        let reply: Vec<_> = told
+            .iter()
+            .flat_map(|part| &part[fragment_header..])
+            .copied()
+            .collect();
+        assert_eq!(reply[0], if family == Family::V4 { 0 } else { 129 });
+        assert_eq!(reply[4..8], [0, 7, 0, 8]);
+        assert_eq!(reply[8..], asked);
+    }
+}
