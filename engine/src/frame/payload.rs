@@ -120,6 +120,15 @@ impl Payload {
         front
     }
 
+    /// Whether its slot was received into and is one of a kind of which fewer than a quarter are left to receive into: who would hold it for
+    /// long had better copy it together with others, or let go.
+    #[inline]
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.pool
+            .as_ref()
+            .is_some_and(|pool| pool.is_scarce_to_receive(self.slot))
+    }
+
     /// Becomes a writable frame again if this is the only handle to a slot of this thread.
     ///
     /// # Errors

@@ -276,6 +276,19 @@ impl PoolInner {
         }
     }
 
+    /// Whether the slot is one to receive into, and fewer than a quarter of its kind are left for that.
+    pub(super) fn is_scarce_to_receive(&self, slot: u32) -> bool {
+        if self.is_borrowed(slot) || self.owners[slot as usize].get() != Purpose::Receive as u8 {
+            return false;
+        }
+        let class = &self.classes[self.size_of(slot) as usize];
+        let left = class
+            .free_len
+            .get()
+            .saturating_sub(class.owed_to_others(Purpose::Receive));
+        left < class.slots / 4
+    }
+
     pub(super) fn is_borrowed(&self, slot: u32) -> bool {
         slot >= self.slots()
     }

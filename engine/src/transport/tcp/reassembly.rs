@@ -8,7 +8,8 @@ use super::options::{MAX_SACK_BLOCKS, SackBlock, SackBlocks};
 use super::seq::SeqNumber;
 use crate::frame::Payload;
 
-/// Disjoint stretches of bytes beyond `rcv_nxt`, sorted. Bounded in pieces; what does not fit is dropped and comes again.
+/// Disjoint stretches of bytes beyond `rcv_nxt`, sorted. Bounded in pieces, and by what must be left to receive the missing segment into;
+/// what does not fit is dropped and comes again.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     pieces: VecDeque<(SeqNumber, Payload)>,
@@ -25,7 +26,7 @@ impl Reassembly {
     }
 
     /// Adds `payload`, whose first byte is `seq`; bytes that are held already are kept as they are (first copy wins).
-    /// False when `max_pieces` are held and something had to be dropped. O(log n) to find the place, O(n) to make room in it.
+    /// False when `max_pieces` are held, or slots are scarce, and something had to be dropped. O(log n) to find the place, O(n) to make room in it.
     pub(crate) fn insert(&mut self, mut seq: SeqNumber, mut payload: Payload, max_pieces: usize) -> bool {
         let mut at = self
             .pieces
@@ -55,12 +56,39 @@ impl Reassembly {
     }
 
     fn place(&mut self, at: usize, seq: SeqNumber, payload: Payload, max_pieces: usize) -> bool {
+        if payload.is_scarce() {
+            return self.append(at, seq, &payload);
+        }
         if self.pieces.len() >= max_pieces {
             return false;
         }
         self.held.insert(seq, seq + payload.len() as u32);
         self.pieces.insert(at, (seq, payload));
         true
+    }
+
+    /// Copies bytes behind those that they follow, if the slot of those has room and no other holder.
+    #[cold]
+    fn append(&mut self, at: usize, seq: SeqNumber, bytes: &[u8]) -> bool {
+        let Some((start, piece)) = at.checked_sub(1).and_then(|before| self.pieces.get_mut(before)) else {
+            return false;
+        };
+        if *start + piece.len() as u32 != seq {
+            return false;
+        }
+        let (thawed, fits) = match std::mem::take(piece).try_thaw() {
+            Ok(mut frame) => {
+                let room = frame.extend(bytes.len());
+                let fits = room.map(|room| room.copy_from_slice(bytes)).is_some();
+                (frame.freeze(), fits)
+            }
+            Err(shared) => (shared, false),
+        };
+        *piece = thawed;
+        if fits {
+            self.held.insert(seq, seq + bytes.len() as u32);
+        }
+        fits
     }
 
     /// Remembers that a segment which begins at `seq` has just arrived.

@@ -31,8 +31,10 @@ impl ReceiveQueue {
 
     /// Queues bytes in order. Returns how many were copied, or the payload when there are `most` pieces.
     pub(crate) fn push(&mut self, payload: Payload, most: usize, pool: &FramePool) -> Result<u32, Payload> {
-        let copies = self.pieces.len() >= COPYBREAK_PIECES && payload.len() <= COPYBREAK_BYTES;
-        if copies && let Some(copied) = self.copy(&payload, pool) {
+        let is_small = self.pieces.len() >= COPYBREAK_PIECES && payload.len() <= COPYBREAK_BYTES;
+        if (is_small || payload.is_scarce())
+            && let Some(copied) = self.copy(&payload, pool)
+        {
             return Ok(copied);
         }
         if self.pieces.len() >= most {
@@ -42,7 +44,8 @@ impl ReceiveQueue {
         Ok(0)
     }
 
-    /// Appends to the last slot when only this queue holds it, or starts a new one.
+    /// Appends to the last slot when only this queue holds it, or, if the payload is small, starts a new one.
+    #[cold]
     fn copy(&mut self, payload: &Payload, pool: &FramePool) -> Option<u32> {
         let tail = self.pieces.pop_back()?;
         let appended = match tail.try_thaw() {
@@ -57,6 +60,9 @@ impl ReceiveQueue {
                 false
             }
         };
+        if !appended && payload.len() > COPYBREAK_BYTES {
+            return None;
+        }
         if !appended {
             let mut frame = pool.allocate(Purpose::Receive, Size::Small)?;
             frame.extend(payload.len())?.copy_from_slice(payload);

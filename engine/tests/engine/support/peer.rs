@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
 use handfast::config::Config;
 use handfast::engine::{Budget, Engine};
-use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose, Size};
+use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose};
 use handfast::link::Device;
 use handfast::link::memory::{LocalEnd, WireConfig, pair};
 use handfast::time::{Duration, Instant};
@@ -209,6 +209,8 @@ pub(crate) struct Script {
     pub(crate) family: Family,
     wire: LocalEnd,
     pool: FramePool,
+    /// What is said takes slots of the engine's own pool, as what a device receives does, and is lost when there is none.
+    is_received: bool,
     batch: PacketQueue,
 }
 
@@ -234,8 +236,27 @@ impl Script {
             family,
             wire: far,
             pool: pool(),
+            is_received: false,
             batch: PacketQueue::with_capacity(256),
         }
+    }
+
+    /// As [`Script::new`], with an engine that receives into slots of its pool, of which there are so many.
+    pub(crate) fn with_slots(slots: PoolConfig, change: impl FnOnce(&mut Config)) -> Self {
+        let mut script = Self::new(|_| {});
+        let (near, far) = pair(WireConfig {
+            trusted: false,
+            max_segment: 0,
+            mtu: 65_535,
+            queue: 256,
+        });
+        let mut config = config(1, script.family.client());
+        change(&mut config);
+        script.pool = FramePool::new(slots);
+        script.engine = Engine::new(&config, script.pool.clone(), near);
+        script.wire = far;
+        script.is_received = true;
+        script
     }
 
     /// Hands the engine a packet, and lets it do what it does at once.
@@ -246,11 +267,15 @@ impl Script {
     /// Hands the engine packets that have all arrived when it looks.
     pub(crate) fn inject_batch(&mut self, packets: &[&[u8]]) {
         for bytes in packets {
-            let mut frame = self
-                .pool
-                .allocate(Purpose::Application, Size::Small)
-                .expect("a slot");
-            frame.extend(bytes.len()).expect("room").copy_from_slice(bytes);
+            let frame = if self.is_received {
+                self.pool.copy(Purpose::Receive, bytes)
+            } else {
+                self.pool.copy(Purpose::Application, bytes)
+            };
+            let Some(frame) = frame else {
+                assert!(self.is_received, "the test's own pool has a slot");
+                continue;
+            };
             let packet = self.batch.push().expect("room");
             packet.checksum = Checksum::InPacket;
             packet.push_piece(frame.freeze()).expect("the first piece");

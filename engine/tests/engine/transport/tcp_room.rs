@@ -3,6 +3,7 @@
 use crate::support::Family;
 use crate::support::peer::{ACK, OUR_PORT, PSH, SYN, Script, Segment, say};
 use handfast::application::{ListenerHandle, Read, TcpHandle};
+use handfast::frame::PoolConfig;
 use handfast::time::Duration;
 
 const IRS: u32 = 7000;
@@ -144,4 +145,46 @@ fn reading_with_an_open_window_sends_no_update() {
     assert!(matches!(read, Ok(Read::Data(100))), "{read:?}");
     assert_eq!(script.hear(), [], "and nothing else is due");
     assert_eq!(script.pass(Duration::from_millis(50)).len(), 1);
+}
+
+/// Segments beyond a gap must not hold every slot that the missing one could be received into, whatever their order: the peer would be told
+/// for ever that it is missing.
+#[test]
+fn what_came_early_leaves_a_slot_for_what_is_missing() {
+    const TEXT: usize = 8000;
+    let slots = PoolConfig {
+        small_slots: 64,
+        large_slots: 7,
+        ..PoolConfig::default()
+    };
+    for step in [1, 2] {
+        let mut script = Script::with_slots(slots, |_| {});
+        let listener = listen(&mut script, 2);
+        let syn_ack = knock(&mut script, 1).expect("there is room");
+        script.tell(&complete(&syn_ack));
+        let connection = script.engine.tcp_accept(listener).expect("it waits");
+        let segment = |number: usize| {
+            say(ACK | PSH, IRS + 1 + (number * TEXT) as u32, syn_ack.seq + 1)
+                .ports(1, OUR_PORT)
+                .text(&[number as u8; TEXT])
+        };
+        // The window of a peer without window scaling ends before the ninth.
+        for number in (1..8).step_by(step).cycle().take(40) {
+            script.tell(&segment(number));
+        }
+        for number in (0..8).cycle().take(64) {
+            script.tell(&segment(number));
+        }
+        let mut received = Vec::new();
+        while let Ok(Read::Data(chunk)) = script.engine.tcp_receive_chunk(connection, usize::MAX) {
+            received.extend_from_slice(&chunk);
+        }
+        assert_eq!(received.len(), 8 * TEXT, "every {step} of them came early");
+        assert!(
+            received
+                .iter()
+                .enumerate()
+                .all(|(at, &byte)| byte == (at / TEXT) as u8)
+        );
+    }
 }
