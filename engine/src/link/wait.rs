@@ -13,6 +13,10 @@ use crate::time::{Duration, Instant};
 /// Descriptors that one sleep can watch beside its own.
 pub const MAX_WATCHES: usize = 7;
 
+/// Sleeps that an error may end before it counts as one that stays, as of a device whose interface was removed. A passing one is cleared by
+/// the device sooner.
+const MAX_FAILURES: u32 = 256;
+
 /// What puts a thread to sleep and ends its sleep. One for each thread, whatever number of engines it runs.
 ///
 /// After work it does not sleep at once but lets the caller poll on for a while ([`Waiter::new`]): the next packet often comes sooner than a
@@ -22,6 +26,8 @@ pub struct Waiter {
     alarm: Arc<Alarm>,
     spin: Duration,
     spin_until: Instant,
+    /// Sleeps in a row that ended because a descriptor reports an error and nothing else.
+    failures: u32,
 }
 
 /// Ends the sleep of a [`Waiter`] from any thread: the present one, or the next if it is awake.
@@ -77,6 +83,7 @@ impl Waiter {
             alarm: Arc::new(Alarm(alarm)),
             spin,
             spin_until: Instant::ZERO,
+            failures: 0,
         })
     }
 
@@ -91,7 +98,8 @@ impl Waiter {
     }
 
     /// Sleeps from `now` until one of `watches` is ready, a [`Waker`] calls, or the deadline comes; for ever without one. `now` is the
-    /// caller's time, of which the deadline is.
+    /// caller's time, of which the deadline is. A descriptor with an error is ready, but one that never gets rid of it is not watched any
+    /// more for as long as that lasts.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] for more than [`MAX_WATCHES`], and what `ppoll(2)` says.
@@ -123,7 +131,20 @@ impl Waiter {
             *polled = PollFd::from_borrowed_fd(watch.descriptor, PollFlags::IN | writable);
         }
         let polled = &mut polled[..1 + watches.len()];
-        match poll(polled, timeout(now, deadline).as_ref()) {
+        let timeout = timeout(now, deadline);
+        let mut ended = poll(polled, timeout.as_ref());
+        let has_news = |watch: &PollFd<'_>| !watch.revents().is_empty() && !has_failed(watch);
+        if polled.iter().any(has_news) || !polled.iter().any(has_failed) {
+            self.failures = 0;
+        } else if self.failures < MAX_FAILURES {
+            self.failures += 1;
+        } else {
+            for failed in polled[1..].iter_mut().filter(|watch| has_failed(watch)) {
+                *failed = PollFd::new(&self.alarm.0, PollFlags::empty());
+            }
+            ended = poll(polled, timeout.as_ref());
+        }
+        match ended {
             Ok(0) => return Ok(Wakeup::Due),
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Wakeup::Interrupted),
@@ -136,6 +157,11 @@ impl Waiter {
         rustix::io::read(&self.alarm.0, &mut [0; 8])?;
         Ok(Wakeup::Called)
     }
+}
+
+fn has_failed(watch: &PollFd<'_>) -> bool {
+    let found = watch.revents();
+    !found.is_empty() && !found.intersects(PollFlags::IN | PollFlags::OUT)
 }
 
 /// The span until the deadline; as long as the system can say when it is longer.

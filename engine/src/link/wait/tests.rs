@@ -98,3 +98,27 @@ fn more_descriptors_than_can_be_watched_are_refused() {
     let error = sleeper().wait(NOW, None, &[watch; MAX_WATCHES + 1]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
+
+/// A device whose interface was removed reports an error for ever, and must not keep its thread awake for that.
+#[test]
+fn an_error_that_stays_ends_sleeps_only_for_a_while() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut waiter = sleeper();
+    let waker = waiter.waker();
+    let soon = Some(NOW + Duration::from_micros(10));
+    // A pipe that nobody reads can be written to as well, which is not asked for here.
+    let watches = [Watch::readable(writer.as_fd())];
+    for _ in 0..MAX_FAILURES {
+        assert_eq!(waiter.wait(NOW, soon, &watches).unwrap(), Wakeup::Ready);
+    }
+    assert_eq!(waiter.wait(NOW, soon, &watches).unwrap(), Wakeup::Due);
+    waker.wake();
+    assert_eq!(waiter.wait(NOW, None, &watches).unwrap(), Wakeup::Called);
+    assert_eq!(waiter.wait(NOW, soon, &[]).unwrap(), Wakeup::Due);
+    assert_eq!(
+        waiter.wait(NOW, soon, &watches).unwrap(),
+        Wakeup::Ready,
+        "it is asked anew"
+    );
+}
