@@ -17,6 +17,7 @@ mod link {
 }
 
 mod internet {
+    mod conflicts;
     mod ethernet;
     mod fragments;
     mod neighbours;

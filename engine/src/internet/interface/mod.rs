@@ -20,7 +20,7 @@ use super::address::Address;
 use super::neighbour::{Action, NeighbourCounters, Neighbours};
 use super::responder::Responder;
 use super::route::Routes;
-use super::{Internet, neighbour};
+use super::{Internet, ipv6, neighbour};
 use crate::config::{AddressBlock, Config};
 use crate::frame::{Packet, PacketQueue};
 use crate::link::ethernet::{self, MacAddress, Refused};
@@ -211,7 +211,11 @@ impl Internet {
         let Some(source) = super::responder::source_of(packet) else {
             return false;
         };
-        let is_discovery = !source.is_v4() && packet.get(6) == Some(&super::protocol::ICMPV6);
+        let is_discovery = !source.is_v4()
+            && packet.get(6) == Some(&super::protocol::ICMPV6)
+            && packet
+                .get(ipv6::HEADER_LEN)
+                .is_some_and(|kind| neighbour::message::is_discovery(*kind));
         let is_martian = source.is_loopback() || (!is_discovery && self.is_local(&source));
         self.counters.dropped_source += u64::from(is_martian);
         is_martian
