@@ -2,6 +2,24 @@
 //!
 //! A handle names one socket for ever: it carries a generation, so that a handle which outlives its socket is recognised and answered with an
 //! error, never with another socket's data.
+//!
+//! # When the network fails
+//!
+//! What becomes of a connection, and what the application hears. `engine/tests/engine/peers/faults.rs` has each of these happen between the
+//! engine and the kernel, unless another place is named.
+//!
+//! | what happens | what becomes of it |
+//! |---|---|
+//! | the interface is down for a while | what was sent meanwhile is sent again; [`Readiness::TROUBLE`] tells when three times were in vain |
+//! | the peer vanishes | `TROUBLE`, and when the user timeout is over, or [`TcpConfig::retries`](crate::config::TcpConfig::retries) are, `FAILED` with [`ConnectionError::TimedOut`] |
+//! | the interface is removed under load | as if the peer had vanished; the device counts what it drops, and [`Engine::wait`](crate::engine::Engine::wait) sleeps on |
+//! | a neighbour does not answer | an attempt to connect fails with [`ConnectionError::Unreachable`] after three solicitations; an open connection hears `TROUBLE`, [`SoftError::HostUnreachable`]; a UDP socket has an error (`internet/neighbours.rs`) |
+//! | an address moves to another station that announces it | followed at once, but not twice in a second |
+//! | an address moves silently | found out when the neighbour is probed: after at most 53 s with the default times, and a connection outlives that (`internet/neighbours.rs`) |
+//! | the path becomes narrow, and a router says so | segments become smaller at once (RFC 1191, RFC 8201) |
+//! | the path becomes narrow, and nobody says so | segments become smaller after some timeouts (RFC 4821; `transport/path_mtu.rs`) |
+//! | bits fall over | checksums find out, the segment is sent again, a counter tells |
+//! | somebody else claims an address of ours | he is not believed, and it is counted; IPv6 addresses that somebody has before us are not used (`internet/neighbours.rs`) |
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

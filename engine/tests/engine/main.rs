@@ -53,6 +53,8 @@ mod application {
     mod world;
 }
 
+mod peers;
+
 /// All layers at once.
 mod whole {
     mod allocations;

@@ -1,25 +1,11 @@
 //! What the engine sends, judged by somebody else: runs are captured, and tshark reads the file.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
+use crate::support::tshark::{Scratch, filtered};
 use crate::support::{Family, Pair, read_all};
 use handfast::link::capture::Capture;
 use handfast::link::memory::{LocalEnd, WireConfig, pair};
 
 type Captured = Capture<LocalEnd, Vec<u8>>;
-
-/// Checksums are computed and checked, what a packet says is held against what was said before.
-const PREFERENCES: [&str; 8] = [
-    "-o",
-    "ip.check_checksum:TRUE",
-    "-o",
-    "tcp.check_checksum:TRUE",
-    "-o",
-    "udp.check_checksum:TRUE",
-    "-o",
-    "tcp.analyze_sequence_numbers:TRUE",
-];
 
 /// Nothing of this may be found on a wire that loses nothing, between two ends that keep to the protocol.
 const FAULTS: &str = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 \
@@ -83,41 +69,6 @@ fn stream(family: Family, bytes: usize) -> Vec<u8> {
     pair.server.tcp_close(server);
     pair.settle();
     pair.client.into_device().finish().unwrap()
-}
-
-/// A file that is gone when the test is over.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("handfast-{name}-{}.pcapng", std::process::id()));
-        std::fs::write(&path, content).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // The directory is a temporary one: a file that stays there harms nobody.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// The lines that tshark prints of the packets which a display filter lets through; `None` when there is no tshark.
-fn filtered(file: &Scratch, filter: &str) -> Option<Vec<String>> {
-    let output: Output = Command::new("tshark")
-        .args(PREFERENCES)
-        .args(["-n", "-Y", filter, "-r"])
-        .arg(&file.0)
-        .output()
-        .ok()?;
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
-    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Has a capture judged: every packet is TCP, at least `packets` of them, and none has a fault.

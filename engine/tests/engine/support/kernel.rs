@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time;
 
@@ -14,33 +15,44 @@ use handfast::link::wait::{Waiter, Watch};
 use handfast::time::{Duration, Instant};
 use socket2::SockRef;
 
-/// Bytes that go each way.
-pub(crate) const AMOUNT: usize = 10 << 20;
-const PORT: u16 = 7;
-/// A test that takes longer has failed; it would hang otherwise.
+/// Bytes that go each way, unless a test says otherwise.
+const AMOUNT: usize = 10 << 20;
+pub(crate) const PORT: u16 = 7;
+/// Who waits longer for one thing has failed, and would hang otherwise.
 const PATIENCE: time::Duration = time::Duration::from_secs(60);
 
-/// The byte of the stream at a place; the sequence does not repeat within the segments of a window.
-fn byte_at(place: usize) -> u8 {
-    ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+/// Bytes after which the stream repeats: a prime, so that no segment, window or buffer comes out even.
+const PERIOD: usize = 65_521;
+/// Bytes that are written at a time.
+const PIECE: usize = 64 << 10;
+
+/// Two periods of the stream and a piece, so that each stretch of it lies in one place.
+static STREAM: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let byte = |place: usize| ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+    (0..2 * PERIOD + PIECE)
+        .map(|place| byte(place % PERIOD))
+        .collect()
+});
+
+/// Up to [`PIECE`] bytes of the stream.
+fn stretch(from: usize, len: usize) -> &'static [u8] {
+    &STREAM[from % PERIOD..][..len]
 }
 
-fn stretch(from: usize, len: usize) -> Vec<u8> {
-    (from..from + len).map(byte_at).collect()
-}
-
-/// Checks a stream as it arrives.
+/// Checks every byte of a stream as it arrives.
 #[derive(Default)]
-struct Checker(usize);
+pub(crate) struct Checker(pub(crate) usize);
 
 impl Checker {
-    fn check(&mut self, bytes: &[u8]) {
-        let wrong = bytes
-            .iter()
-            .zip(self.0..)
-            .find(|&(&byte, place)| byte != byte_at(place));
-        assert_eq!(wrong, None, "the first wrong byte and its place");
-        self.0 += bytes.len();
+    pub(crate) fn check(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(PIECE) {
+            assert!(
+                piece == stretch(self.0, piece.len()),
+                "the stream is wrong behind byte {}",
+                self.0
+            );
+            self.0 += piece.len();
+        }
     }
 }
 
@@ -50,6 +62,8 @@ pub(crate) struct Host<D: Device> {
     waiter: Waiter,
     start: time::Instant,
     address: IpAddr,
+    /// Bytes that go each way.
+    pub(crate) amount: usize,
 }
 
 impl<D: Device> Host<D> {
@@ -57,19 +71,31 @@ impl<D: Device> Host<D> {
     pub(crate) fn new(address: IpAddr, pool: FramePool, device: D) -> Self {
         let mut config = Config::new([5; 32], [AddressBlock::single(address)]);
         config.link.duplicate_address_detection = 0;
+        Self::with_config(address, &config, pool, device)
+    }
+
+    /// As [`Host::new`], with what else there is to say.
+    pub(crate) fn with_config(address: IpAddr, config: &Config, pool: FramePool, device: D) -> Self {
         Self {
-            engine: Engine::new(&config, pool, device),
+            engine: Engine::new(config, pool, device),
             waiter: Waiter::new(Duration::ZERO).expect("a waiter"),
             start: time::Instant::now(),
             address,
+            amount: AMOUNT,
         }
+    }
+
+    /// The engine's time.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed().into()
     }
 
     /// Polls, sleeps while there is nothing to do, and gives each event to `handle` until it returns a value.
     pub(crate) fn run<T>(&mut self, mut handle: impl FnMut(&mut Engine<D>, Event) -> Option<T>) -> T {
+        let begin = time::Instant::now();
         loop {
-            let now = Instant::ZERO + self.start.elapsed().into();
-            assert!(self.start.elapsed() < PATIENCE, "{:#?}", self.engine.counters());
+            let now = self.now();
+            assert!(begin.elapsed() < PATIENCE, "{:#?}", self.engine.counters());
             let progress = self.engine.poll(now, Budget::default());
             while let Some(event) = self.engine.poll_event() {
                 if let Some(value) = handle(&mut self.engine, event) {
@@ -90,20 +116,11 @@ impl<D: Device> Host<D> {
             waker.wake();
             result
         });
+        let begin = time::Instant::now();
         while !other.is_finished() {
-            assert!(self.start.elapsed() < PATIENCE, "{:#?}", self.engine.counters());
-            let now = Instant::ZERO + self.start.elapsed().into();
-            let progress = self.engine.poll(now, Budget::default());
-            while self.engine.poll_event().is_some() {}
-            // The call may come a moment before the thread counts as finished.
-            let soon = now + Duration::from_millis(10);
-            let until = self.engine.next_deadline().map_or(soon, |due| due.min(soon));
-            if progress.is_idle() {
-                let watch = self.engine.device().descriptor().map(Watch::readable);
-                self.waiter
-                    .wait(now, Some(until), watch.as_slice())
-                    .expect("a sleep");
-            }
+            assert!(begin.elapsed() < PATIENCE, "{:#?}", self.engine.counters());
+            // The call may come a moment before the thread counts as finished, and this does not sleep for long.
+            self.turn();
         }
         match other.join().expect("the thread that waits") {
             Ok(value) => value,
@@ -111,13 +128,50 @@ impl<D: Device> Host<D> {
         }
     }
 
-    fn listen(&mut self) -> (ListenerHandle, SocketAddr) {
+    pub(crate) fn listen(&mut self) -> (ListenerHandle, SocketAddr) {
+        self.listen_with_backlog(16)
+    }
+
+    pub(crate) fn listen_with_backlog(&mut self, backlog: usize) -> (ListenerHandle, SocketAddr) {
         let at = SocketAddr::new(self.address, PORT);
-        (self.engine.tcp_listen(at, 16).expect("a listener"), at)
+        (self.engine.tcp_listen(at, backlog).expect("a listener"), at)
+    }
+
+    /// The engine's address.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Polls once, and forgets the events.
+    pub(crate) fn glance(&mut self) {
+        self.engine.poll(self.now(), Budget::default());
+        while self.engine.poll_event().is_some() {}
+    }
+
+    /// Polls once, forgets the events, and sleeps for some milliseconds unless there is something to do.
+    pub(crate) fn turn(&mut self) {
+        self.turn_with(|_, _| {});
+    }
+
+    /// As [`Host::turn`], with each event given to `handle`.
+    pub(crate) fn turn_with(&mut self, mut handle: impl FnMut(&mut Engine<D>, Event)) {
+        let now = self.now();
+        let progress = self.engine.poll(now, Budget::default());
+        while let Some(event) = self.engine.poll_event() {
+            handle(&mut self.engine, event);
+        }
+        let soon = now + Duration::from_millis(10);
+        let until = self.engine.next_deadline().map_or(soon, |due| due.min(soon));
+        if progress.is_idle() {
+            let watch = self.engine.device().descriptor().map(Watch::readable);
+            self.waiter
+                .wait(now, Some(until), watch.as_slice())
+                .expect("a sleep");
+        }
     }
 
     /// A connection that a kernel client makes.
-    fn accept(&mut self, listener: ListenerHandle) -> TcpHandle {
+    pub(crate) fn accept(&mut self, listener: ListenerHandle) -> TcpHandle {
         self.run(|engine, event| match event {
             Event::Acceptable(_) => engine.tcp_accept(listener),
             _ => None,
@@ -126,12 +180,15 @@ impl<D: Device> Host<D> {
 }
 
 /// Sends the stream while there is room.
-fn send_more<D: Device>(engine: &mut Engine<D>, connection: TcpHandle, sent: &mut usize) {
-    while *sent < AMOUNT {
-        let piece = stretch(*sent, (AMOUNT - *sent).min(64 << 10));
-        let taken = engine
-            .tcp_send(connection, &piece)
-            .expect("the connection stands");
+pub(crate) fn send_more<D: Device>(
+    engine: &mut Engine<D>,
+    connection: TcpHandle,
+    sent: &mut usize,
+    amount: usize,
+) {
+    while *sent < amount {
+        let piece = stretch(*sent, (amount - *sent).min(PIECE));
+        let taken = engine.tcp_send(connection, piece).expect("the connection stands");
         *sent += taken;
         if taken < piece.len() {
             return;
@@ -141,7 +198,11 @@ fn send_more<D: Device>(engine: &mut Engine<D>, connection: TcpHandle, sent: &mu
 }
 
 /// Checks what has arrived; `true` at the end of the stream.
-fn receive_more<D: Device>(engine: &mut Engine<D>, connection: TcpHandle, checker: &mut Checker) -> bool {
+pub(crate) fn receive_more<D: Device>(
+    engine: &mut Engine<D>,
+    connection: TcpHandle,
+    checker: &mut Checker,
+) -> bool {
     loop {
         match engine.tcp_receive_chunk(connection, usize::MAX) {
             Ok(Received::Data(chunk)) => checker.check(&chunk),
@@ -152,32 +213,42 @@ fn receive_more<D: Device>(engine: &mut Engine<D>, connection: TcpHandle, checke
     }
 }
 
-/// The kernel's side of an exchange: sends the stream, closes that half, and reads the stream to its end.
-fn exchange_by_kernel(mut stream: TcpStream) {
-    let mut writer = stream.try_clone().expect("a second handle");
-    let sending = thread::spawn(move || {
-        for from in (0..AMOUNT).step_by(64 << 10) {
-            writer
-                .write_all(&stretch(from, 64 << 10))
-                .expect("the peer reads");
-        }
-        writer.shutdown(Shutdown::Write).expect("half a close");
-    });
+/// Writes so many bytes of the stream.
+pub(crate) fn write_stream(writer: &mut impl Write, amount: usize) {
+    for from in (0..amount).step_by(PIECE) {
+        writer
+            .write_all(stretch(from, PIECE.min(amount - from)))
+            .expect("the peer reads");
+    }
+}
+
+/// Reads the stream to its end, checks every byte, and says how many there were.
+pub(crate) fn read_stream(mut reader: impl Read) -> usize {
     let (mut checker, mut buffer) = (Checker::default(), vec![0; 256 << 10]);
     loop {
-        match stream.read(&mut buffer).expect("the peer writes") {
-            0 => break,
+        match reader.read(&mut buffer).expect("the peer writes") {
+            0 => return checker.0,
             count => checker.check(&buffer[..count]),
         }
     }
-    assert_eq!(checker.0, AMOUNT);
+}
+
+/// The kernel's side of an exchange: sends the stream, closes that half, and reads the stream to its end.
+fn exchange_by_kernel(stream: TcpStream, amount: usize) {
+    let mut writer = stream.try_clone().expect("a second handle");
+    let sending = thread::spawn(move || {
+        write_stream(&mut writer, amount);
+        writer.shutdown(Shutdown::Write).expect("half a close");
+    });
+    assert_eq!(read_stream(stream), amount);
     sending.join().expect("all was sent");
 }
 
 /// The engine's side of an exchange.
 fn exchange_by_engine<D: Device>(host: &mut Host<D>, connection: TcpHandle) {
+    let amount = host.amount;
     let (mut sent, mut checker) = (0, Checker::default());
-    send_more(&mut host.engine, connection, &mut sent);
+    send_more(&mut host.engine, connection, &mut sent, amount);
     let mut ended = receive_more(&mut host.engine, connection, &mut checker);
     while !ended {
         host.run(|engine, event| match event {
@@ -187,8 +258,8 @@ fn exchange_by_engine<D: Device>(host: &mut Host<D>, connection: TcpHandle) {
                     "{:?}",
                     engine.tcp_error(connection)
                 );
-                if sent < AMOUNT {
-                    send_more(engine, connection, &mut sent);
+                if sent < amount {
+                    send_more(engine, connection, &mut sent, amount);
                 }
                 ended = receive_more(engine, connection, &mut checker);
                 Some(())
@@ -196,20 +267,21 @@ fn exchange_by_engine<D: Device>(host: &mut Host<D>, connection: TcpHandle) {
             _ => None,
         });
     }
-    while sent < AMOUNT {
+    while sent < amount {
         host.run(|engine, event| {
-            send_more(engine, connection, &mut sent);
+            send_more(engine, connection, &mut sent, amount);
             matches!(event, Event::Tcp(..)).then_some(())
         });
     }
-    assert_eq!(checker.0, AMOUNT);
+    assert_eq!(checker.0, amount);
 }
 
-/// A client in the kernel and a server in the engine exchange 10 MiB each way at the same time; each closes its half when it has sent all.
+/// A client in the kernel and a server in the engine exchange a stream each way at the same time; each closes its half when it has sent all.
 pub(crate) fn kernel_connects_to_engine<D: Device>(host: &mut Host<D>) {
-    let (listener, at) = host.listen();
-    let client =
-        thread::spawn(move || exchange_by_kernel(TcpStream::connect(at).expect("the engine accepts")));
+    let ((listener, at), amount) = (host.listen(), host.amount);
+    let client = thread::spawn(move || {
+        exchange_by_kernel(TcpStream::connect(at).expect("the engine accepts"), amount);
+    });
     let connection = host.accept(listener);
     exchange_by_engine(host, connection);
     host.run_until_finished(client);
@@ -221,7 +293,10 @@ pub(crate) fn kernel_connects_to_engine<D: Device>(host: &mut Host<D>) {
 pub(crate) fn engine_connects_to_kernel<D: Device>(host: &mut Host<D>, kernel: IpAddr) {
     let listener = TcpListener::bind((kernel, 0)).expect("a port of the kernel's");
     let at = listener.local_addr().expect("an address");
-    let server = thread::spawn(move || exchange_by_kernel(listener.accept().expect("the engine connects").0));
+    let amount = host.amount;
+    let server = thread::spawn(move || {
+        exchange_by_kernel(listener.accept().expect("the engine connects").0, amount);
+    });
     let connection = host.engine.tcp_connect(None, at).expect("a connection");
     host.run(|_, event| match event {
         Event::Tcp(_, ready) if ready.contains(Readiness::CONNECTED) => Some(()),

@@ -11,6 +11,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 use std::{fs, panic, thread};
 
@@ -65,12 +66,82 @@ pub(crate) fn without_ipv6() {
     }
 }
 
+/// A network namespace beside the one that the calling thread is in.
+pub(crate) struct Elsewhere(OwnedFd);
+
+impl Elsewhere {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        let made = thread::spawn(|| {
+            // SAFETY: descriptors stay shared.
+            unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }.expect("as the one before it");
+            current()
+        });
+        Self(made.join().expect("the thread ends"))
+    }
+
+    /// Does something there. Sockets and devices belong for good to the namespace in which they are made.
+    pub(crate) fn visit<T>(&self, work: impl FnOnce() -> T) -> T {
+        let home = current();
+        enter(&self.0);
+        let result = work();
+        enter(&home);
+        result
+    }
+
+    /// A thread that is there to its end.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> thread::JoinHandle<T> {
+        self.visit(|| thread::spawn(work))
+    }
+}
+
+fn current() -> OwnedFd {
+    let file = fs::File::open("/proc/thread-self/ns/net");
+    file.expect("/proc shows the namespaces of a thread").into()
+}
+
+fn enter(namespace: &OwnedFd) {
+    rustix::thread::move_into_link_name_space(
+        namespace.as_fd(),
+        Some(rustix::thread::LinkNameSpaceType::Network),
+    )
+    .expect("whoever made the namespace may enter it");
+}
+
 /// Two joined Ethernet interfaces, both up.
 pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
+    join(near, far, mtu, |peer| peer);
+    for end in [near, far] {
+        set_up(end, true);
+    }
+    for end in [near, far] {
+        await_queue(end);
+    }
+}
+
+/// As [`veth`], with the far end in another namespace.
+pub(crate) fn veth_across(near: &str, far: &str, mtu: u32, there: &Elsewhere) {
+    join(near, far, mtu, |peer| {
+        peer.number(libc::IFLA_NET_NS_FD, there.0.as_raw_fd() as u32)
+    });
+    set_up(near, true);
+    there.visit(|| {
+        set_up(far, true);
+        await_queue(far);
+    });
+    await_queue(near);
+}
+
+fn join(near: &str, far: &str, mtu: u32, place: impl FnOnce(Message) -> Message) {
     const VETH_INFO_PEER: u16 = 1;
-    let peer = Message::interface(0, 0)
-        .text(libc::IFLA_IFNAME, far)
-        .number(libc::IFLA_MTU, mtu);
+    let peer = place(
+        Message::interface(0, 0)
+            .text(libc::IFLA_IFNAME, far)
+            .number(libc::IFLA_MTU, mtu),
+    );
     let info = Message::default().text(libc::IFLA_INFO_KIND, "veth").nested(
         libc::IFLA_INFO_DATA,
         &Message::default().nested(VETH_INFO_PEER, &peer),
@@ -80,12 +151,6 @@ pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
         .number(libc::IFLA_MTU, mtu)
         .nested(libc::IFLA_LINKINFO, &info);
     message.send(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
-    for end in [near, far] {
-        set_up(end, true);
-    }
-    for end in [near, far] {
-        await_queue(end);
-    }
 }
 
 /// An interface sends nothing of the kernel's before the kernel has noticed, in its own time, that the other end is up as well.
@@ -103,13 +168,59 @@ pub(crate) fn set_up(interface: &str, up: bool) {
     Message::interface(index(interface), flags).send(libc::RTM_NEWLINK, 0);
 }
 
+/// Changes the MTU of an interface.
+pub(crate) fn set_mtu(interface: &str, mtu: u32) {
+    Message::interface(index(interface), libc::IFF_UP as u32)
+        .number(libc::IFLA_MTU, mtu)
+        .send(libc::RTM_NEWLINK, 0);
+}
+
+/// Makes an interface another station.
+pub(crate) fn set_hardware_address(interface: &str, address: [u8; 6]) {
+    Message::interface(index(interface), libc::IFF_UP as u32)
+        .attribute(libc::IFLA_ADDRESS, &address)
+        .send(libc::RTM_NEWLINK, 0);
+}
+
+/// Takes an interface away, and its twin.
+pub(crate) fn remove(interface: &str) {
+    Message::interface(index(interface), 0).send(libc::RTM_DELLINK, 0);
+}
+
+/// Sends what is for others through `gateway`.
+pub(crate) fn add_default_route(gateway: IpAddr) {
+    let (family, octets) = octets_of(gateway);
+    let mut message = Message(vec![family, 0, 0, 0]);
+    message.0.extend_from_slice(&[
+        libc::RT_TABLE_MAIN,
+        libc::RTPROT_BOOT,
+        libc::RT_SCOPE_UNIVERSE,
+        libc::RTN_UNICAST,
+    ]);
+    message.0.extend_from_slice(&[0; 4]);
+    message
+        .attribute(libc::RTA_GATEWAY, &octets)
+        .send(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
+}
+
+/// Lets the kernel pass on what is for others.
+pub(crate) fn forward() {
+    for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        fs::write(format!("/proc/sys/net/{setting}"), "1").expect("the namespace is ours");
+    }
+}
+
+fn octets_of(address: IpAddr) -> (u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => (libc::AF_INET as u8, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6 as u8, address.octets().to_vec()),
+    }
+}
+
 /// Gives the kernel's end of an interface an address, usable at once.
 pub(crate) fn add_address(interface: &str, address: IpAddr, prefix: u8) {
-    let (family, octets) = match address {
-        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
-        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
-    };
-    let mut message = Message(vec![family as u8, prefix, libc::IFA_F_NODAD as u8, 0]);
+    let (family, octets) = octets_of(address);
+    let mut message = Message(vec![family, prefix, libc::IFA_F_NODAD as u8, 0]);
     message.0.extend_from_slice(&index(interface).to_ne_bytes());
     message
         .attribute(libc::IFA_LOCAL, &octets)
