@@ -15,6 +15,10 @@ pub const MAX_LEN: usize = 65_535;
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+/// 1.0.0.0, the first address after "this network" (RFC 1122 section 3.2.1.3).
+const FIRST_HOST: u32 = 0x0100_0000;
+/// 224.0.0.0, the first multicast address.
+const FIRST_GROUP: u32 = 0xe000_0000;
 
 /// Checks the header at the start of `bytes` and reads it; what follows the datagram is link padding.
 ///
@@ -79,13 +83,15 @@ pub(super) struct Plain {
 pub(super) fn parse_plain(bytes: &[u8], available: usize, trust_checksum: bool) -> Option<Plain> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
     let total_len = usize::from(u16_at(header, 2));
+    // One load of the whole address, which octets looked at singly would break up.
+    let src = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
     let is_plain = header[0] == 0x45
         && u16_at(header, 6) & (MORE_FRAGMENTS | FRAGMENT_OFFSET) == 0
         && (HEADER_LEN..=available).contains(&total_len)
-        && (1..224).contains(&header[12])
+        && (FIRST_HOST..FIRST_GROUP).contains(&src)
         && (trust_checksum || is_intact(header, &[]));
     is_plain.then(|| Plain {
-        src: [header[12], header[13], header[14], header[15]],
+        src: src.to_be_bytes(),
         dst: [header[16], header[17], header[18], header[19]],
         protocol: header[9],
         ecn: Ecn::from_traffic_class(header[1]),

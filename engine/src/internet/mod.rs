@@ -47,12 +47,14 @@ pub struct Inbound {
     pub source: Address,
     /// Which of our addresses it is for.
     pub destination: Address,
+    /// The first octets of its payload; zeros when there are fewer.
+    pub lead: [u8; 4],
 }
 
 /// The layer above, as this one sees it.
 pub trait Upper {
     /// A packet is for a transport protocol; its turn comes when the whole batch was looked at.
-    fn name(&mut self, packet: &Packet, inbound: &Inbound);
+    fn name(&mut self, inbound: &Inbound);
 }
 
 /// What the internet layer counts.
@@ -254,7 +256,7 @@ impl Internet {
             packet.checksum = Checksum::Offloaded;
         }
         if let Some(item) = self.recognise(index, packet) {
-            upper.name(packet, &item);
+            upper.name(&item);
         } else {
             self.examine_for(now, index, packet, queue, upper);
         }
@@ -271,7 +273,7 @@ impl Internet {
         upper: &mut impl Upper,
     ) {
         if let Some(item) = self.examine(now, index, packet, queue) {
-            upper.name(packet, &item);
+            upper.name(&item);
         }
     }
 
@@ -279,7 +281,9 @@ impl Internet {
     #[inline(always)]
     fn recognise(&self, index: u16, packet: &mut Packet) -> Option<Inbound> {
         let len = packet.len();
-        let plain = ipv4::parse_plain(packet.contiguous(), len, self.capabilities.verifies_checksums)?;
+        let bytes = packet.contiguous();
+        let plain = ipv4::parse_plain(bytes, len, self.capabilities.verifies_checksums)?;
+        let lead = *bytes[ipv4::HEADER_LEN..].first_chunk()?;
         let destination = Address::v4(plain.dst);
         if !matches!(plain.protocol, protocol::TCP | protocol::UDP) || !self.is_local(&destination) {
             return None;
@@ -294,6 +298,7 @@ impl Internet {
             ecn: plain.ecn,
             source: Address::v4(plain.src),
             destination,
+            lead,
         })
     }
 
@@ -382,6 +387,7 @@ impl Internet {
             ecn: parsed.ecn,
             source: parsed.src,
             destination: parsed.dst,
+            lead: lead_of(packet, parsed.header_len),
         })
     }
 
@@ -487,6 +493,11 @@ impl Internet {
             compute_checksum(packet, source, destination, protocol, checksum_at);
         }
     }
+}
+
+fn lead_of(packet: &Packet, offset: usize) -> [u8; 4] {
+    let payload = packet.contiguous().get(offset..).unwrap_or_default();
+    payload.first_chunk().copied().unwrap_or_default()
 }
 
 fn compute_checksum(

@@ -84,20 +84,29 @@ impl Routes {
 }
 
 /// The address that we send from to `destination` when the application names none, of `ours` in order of preference.
-#[inline]
+#[inline(always)]
 pub(super) fn source_for(routes: &Routes, ours: &[AddressBlock], destination: &Address) -> Option<Address> {
+    // Without routes every datagram asks, and for IPv4 nearly always gets the first.
+    let first = ours.first().map(AddressBlock::preferred);
+    match first {
+        Some(first) if routes.configured.is_empty() && first.is_v4() && destination.is_v4() => Some(first),
+        _ => source_among(routes, ours, destination),
+    }
+}
+
+#[inline(never)]
+fn source_among(routes: &Routes, ours: &[AddressBlock], destination: &Address) -> Option<Address> {
     let of_scope = |address: &Address| {
         address.is_v4() == destination.is_v4() && address.is_link_local() == destination.is_link_local()
     };
-    let first = || ours.iter().map(AddressBlock::preferred).find(of_scope);
-    if routes.is_all_on_link(destination) {
-        // Nearly always, and for IPv4 nearly always the first.
-        return match ours.first().map(AddressBlock::preferred) {
-            Some(address) if address.is_v4() && destination.is_v4() => Some(address),
-            _ => first(),
-        };
-    }
-    routes.find(destination)?.source.filter(of_scope).or_else(first)
+    let named = if routes.is_all_on_link(destination) {
+        None
+    } else {
+        routes.find(destination)?.source
+    };
+    named
+        .filter(of_scope)
+        .or_else(|| ours.iter().map(AddressBlock::preferred).find(of_scope))
 }
 
 fn sort(routes: &mut [(AddressBlock, Way)]) {

@@ -101,8 +101,8 @@ impl Transport {
 impl Upper for Transport {
     /// Pass 1: names the flow of a packet, and asks for the memory that leads to it.
     #[inline(always)]
-    fn name(&mut self, packet: &Packet, inbound: &Inbound) {
-        self.flows.push(self.tcp.classify(packet, inbound));
+    fn name(&mut self, inbound: &Inbound) {
+        self.flows.push(self.tcp.classify(inbound));
     }
 }
 

@@ -68,7 +68,7 @@ impl Tcp {
             self.on_loss_acknowledgment(index, arrival, acked, out.now);
         }
         self.make_dirty_if_it_can_send(index);
-        !fin_acked || self.on_fin_acknowledged(out, index)
+        !fin_acked || self.on_fin_acknowledged(out, index, false)
     }
 
     /// The application was refused room: it hears when half of the queue is free.
@@ -138,13 +138,13 @@ impl Tcp {
         self.make_dirty_if_it_can_send(index);
     }
 
-    /// Our FIN is acknowledged. False when the connection is over with it.
-    pub(super) fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32) -> bool {
+    /// Our FIN is acknowledged, by a segment that `brings_fin` or does not. False when the connection is over with it.
+    pub(super) fn on_fin_acknowledged(&mut self, out: &mut Output<'_>, index: u32, brings_fin: bool) -> bool {
         let connection = self.connections.get_mut(index);
         connection.state = connection.state.on_fin_acknowledged();
         match connection.state {
             State::FinWait2 => {
-                if connection.flags.has(Has::ORPHAN) {
+                if connection.flags.has(Has::ORPHAN) && !brings_fin {
                     self.await_fin(index, out.now);
                 }
                 true

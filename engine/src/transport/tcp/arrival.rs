@@ -57,8 +57,8 @@ impl Arrival<'_> {
 impl Tcp {
     /// Pass 1 of a batch: names the flow of a packet, and asks for its bucket if it is a segment.
     #[inline(always)]
-    pub(crate) fn classify(&self, packet: &Packet, inbound: &Inbound) -> Prospect {
-        let [a, b, c, d] = ports(packet);
+    pub(crate) fn classify(&self, inbound: &Inbound) -> Prospect {
+        let [a, b, c, d] = inbound.lead;
         let key = FlowKey {
             local: inbound.destination,
             remote: inbound.source,
@@ -197,15 +197,4 @@ pub(super) fn is_intact(packet: &Packet, key: &FlowKey) -> bool {
         .parts_from(usize::from(packet.transport_offset))
         .fold(sum, Sum::add_bytes)
         .is_intact()
-}
-
-/// Source and destination port as they stand on the wire; zeros for what is too short to have them, which parsing refuses in its turn.
-#[inline]
-fn ports(packet: &Packet) -> [u8; 4] {
-    packet
-        .contiguous()
-        .get(usize::from(packet.transport_offset)..)
-        .and_then(|segment| segment.first_chunk())
-        .copied()
-        .unwrap_or_default()
 }

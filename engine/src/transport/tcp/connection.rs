@@ -19,7 +19,7 @@ pub(crate) const NO_QUEUE: u32 = u32::MAX;
 const TICK_SHIFT: u32 = 20;
 
 #[inline]
-fn ticks(now: Instant) -> u32 {
+pub(super) fn ticks(now: Instant) -> u32 {
     (now.as_nanos() >> TICK_SHIFT) as u32
 }
 
@@ -224,7 +224,7 @@ pub(crate) struct Connection {
     /// Bytes that the application has not given back: queued, or in chunks that it holds.
     pub(crate) rcv_buffered: u32,
     pub(crate) ts_recent_at: u32,
-    /// When new data was sent last, in ticks of 2²⁰ ns, about a millisecond, that wrap after 52 days.
+    /// When new data was sent last, or the connection began, in ticks of 2²⁰ ns, about a millisecond, that wrap after 52 days.
     pub(crate) sent_at: u32,
     pub(crate) challenged_at: u32,
     pub(crate) challenges: u8,

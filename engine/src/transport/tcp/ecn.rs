@@ -7,7 +7,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::connection::{Connection, Flags as Has};
-use super::output::Text;
+use super::output::Outgoing;
 use super::segment::Flags;
 use crate::config::Ecn;
 use crate::internet::datagram;
@@ -78,21 +78,19 @@ impl Tcp {
     }
 }
 
-/// The control bits and the traffic class of a segment of a connection that uses ECN.
+/// Marks a segment of a connection that uses ECN.
 #[cold]
-pub(super) fn mark(connection: &mut Connection, mut flags: Flags, text: Text, sent: u32) -> (Flags, u8) {
-    let mut traffic_class = connection.traffic_class;
-    if flags.contains(Flags::RST) {
-        return (flags, traffic_class);
+pub(super) fn mark(connection: &mut Connection, segment: &mut Outgoing) {
+    if segment.flags.contains(Flags::RST) {
+        return;
     }
     if connection.flags.has(Has::ECN_ECHO) {
-        flags |= Flags::ECE;
+        segment.flags |= Flags::ECE;
     }
-    if matches!(text, Text::Next(_)) && sent > 0 {
-        traffic_class |= datagram::Ecn::Capable0 as u8;
+    if segment.is_new && segment.sent > 0 {
+        segment.traffic_class |= datagram::Ecn::Capable0 as u8;
         if connection.flags.take(Has::ECN_REDUCED) {
-            flags |= Flags::CWR;
+            segment.flags |= Flags::CWR;
         }
     }
-    (flags, traffic_class)
 }

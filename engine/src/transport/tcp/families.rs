@@ -272,9 +272,12 @@ impl HalfOpens {
     #[inline]
     pub(super) fn is(&self, flow: Flow, key: &FlowKey) -> bool {
         match flow {
-            Flow::HalfOpen4(id) => self.v4.get(id).is_some_and(|entry| entry.key.to_flow() == *key),
+            Flow::HalfOpen4(id) if key.local.is_v4() => self
+                .v4
+                .get(id)
+                .is_some_and(|entry| entry.key == Key4::from_flow(key)),
             Flow::HalfOpen6(id) => self.v6.get(id).is_some_and(|entry| entry.key.to_flow() == *key),
-            Flow::Connection(_) => false,
+            Flow::HalfOpen4(_) | Flow::Connection(_) => false,
         }
     }
 

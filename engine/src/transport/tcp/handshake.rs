@@ -3,7 +3,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::congestion::{Algorithm, Congestion};
-use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
+use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE, ticks};
 use super::ecn;
 use super::half_open::{HalfOpen, Offered};
 use super::input::{coarse_clock, timestamp_clock};
@@ -89,7 +89,7 @@ impl Tcp {
             max_snd_wnd: 0,
             rcv_buffered: 0,
             ts_recent_at: coarse_clock(now),
-            sent_at: 0,
+            sent_at: ticks(now),
             challenged_at: 0,
             challenges: 0,
             reordering: Reordering::default(),
@@ -397,14 +397,16 @@ impl Tcp {
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
-        if !self.may_complete(out, flow, arrival) {
+        let entry = self.half_open.get(flow);
+        if !self.may_complete(out, flow, &entry, arrival) {
             return;
         }
-        let entry = self.half_open.get(flow);
         if arrival.header.ack != entry.iss + 1 {
             return self.reset_reply(out, arrival);
         }
-        if let Some(index) = self.give_birth(out, Some(flow), &entry, arrival) {
+        if let Some(index) = self.give_birth(out, Some(flow), &entry, arrival)
+            && !self.take_first(out, index, arrival, packet)
+        {
             self.on_segment(out, index, arrival, packet);
         }
     }

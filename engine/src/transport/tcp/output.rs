@@ -1,7 +1,7 @@
 //! What goes out: data that the windows allow, FINs, acknowledgments that are due.
 
 use super::Tcp;
-use super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE};
+use super::connection::{Connection, Deadline, Flags as Has};
 use super::ecn;
 use super::input::timestamp_clock;
 use super::loss::report;
@@ -11,7 +11,11 @@ use super::seq::SeqNumber;
 use super::state::State;
 use crate::frame::Packet;
 use crate::internet::{Internet, Output, protocol};
+use crate::time::Instant;
 use crate::transport::flow::FlowKey;
+
+/// What takes a connection off the common path of sending. It may be over, too, and have been marked before.
+const UNUSUAL: u32 = Has::LOSS | Has::PACED | Has::SENDS_URGENT | Has::DETACHED;
 
 /// The text of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,6 @@ impl Tcp {
             self.send_owed_resets(out);
         }
         while let Some(index) = self.dirty.first() {
-            self.connections.get_mut(index).flags.clear(Has::DIRTY);
             if self.output_connection(out, index).is_err() {
                 self.connections.get_mut(index).flags.set(Has::DIRTY);
                 return;
@@ -68,53 +71,48 @@ impl Tcp {
         self.has_unsent() || !self.soon.is_empty()
     }
 
-    #[inline]
+    #[inline(always)]
     fn output_connection(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get_mut(index);
+        connection.flags.clear(Has::DIRTY);
+        if connection.flags.has(UNUSUAL) || !connection.state.is_synchronized() {
+            return self.output_unusual(out, index);
+        }
+        let max_segment = out.internet.max_segment();
+        while self.output_one(out, index, max_segment)? {}
+        Ok(())
+    }
+
+    /// What there is to send of a connection that is not as most are: it is not open yet, knows of loss, is paced, or sends urgent data.
+    #[inline(never)]
+    fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let connection = self.connections.get(index);
-        let (state, flags, send) = (connection.state, connection.flags, connection.send);
-        match state {
+        match connection.state {
             State::Closed | State::Listen | State::TimeWait => return Ok(()),
             State::SynSent | State::SynReceived => return self.output_syn(out, index),
+            _ if connection.flags.has(Has::DETACHED) => return Ok(()),
+            _ if connection.flags.has(Has::LOSS) => self.output_with_loss(out, index)?,
+            _ if connection.flags.has(Has::PACED) => self.output_paced(out, index)?,
             _ => {}
         }
-        if flags.has(Has::LOSS | Has::PACED | Has::SENDS_URGENT) {
-            self.output_unusual(out, index)?;
-        } else if send != NO_QUEUE {
-            self.output_text(out, index)?;
-        }
-        if flags.has(Has::FIN_QUEUED) {
+        if self.connections.get(index).flags.has(Has::LOSS | Has::PACED) {
             self.output_fin(out, index)?;
+            return self.output_acknowledgment(out, index).map(drop);
         }
+        let max_segment = self.largest_segment(out, index);
+        while self.output_one_more(out, index, max_segment)? {}
+        Ok(())
+    }
+
+    /// The acknowledgment that is due, if nothing took it along. Nothing follows it.
+    fn output_acknowledgment(&mut self, out: &mut Output<'_>, index: u32) -> Result<bool, QueueFull> {
         let connection = self.connections.get(index);
         if connection.flags.has(Has::ACK_NOW) {
             let seq = connection.snd_max;
             self.emit(out, index, Flags::ACK, seq, Text::None)
                 .ok_or(QueueFull)?;
         }
-        Ok(())
-    }
-
-    /// New data, as much as both windows allow.
-    #[inline]
-    fn output_text(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let max_segment = out.internet.max_segment();
-        while self.output_one(out, index, max_segment)? {}
-        Ok(())
-    }
-
-    /// What there is to send of a connection that is not as most are: it knows of loss, is paced, or sends urgent data.
-    #[cold]
-    fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
-        let connection = self.connections.get(index);
-        if connection.flags.has(Has::LOSS) {
-            return self.output_with_loss(out, index);
-        }
-        if connection.flags.has(Has::PACED) {
-            return self.output_paced(out, index);
-        }
-        let max_segment = self.largest_segment(out, index);
-        while self.output_one_more(out, index, max_segment)? {}
-        Ok(())
+        Ok(false)
     }
 
     /// [`Tcp::output_one`] for all but the common path.
@@ -128,47 +126,64 @@ impl Tcp {
         self.output_one(out, index, max_segment)
     }
 
-    /// One segment of new data, or virtual segment of at most `max_segment` octets, if the windows allow it. Tells whether there may be more.
+    /// One segment, or virtual segment of at most `max_segment` octets: of new text if the windows allow it, with our FIN when it is the
+    /// last, or of an acknowledgment that is due. Tells whether there may be more.
     #[inline(always)]
     fn output_one(&mut self, out: &mut Output<'_>, index: u32, max_segment: u32) -> Result<bool, QueueFull> {
         let connection = self.connections.get_mut(index);
-        let Some(queue) = self.queues.send.get(connection.send) else {
-            return Ok(false);
-        };
-        let unsent = queue.unsent();
-        if unsent == 0 {
-            return Ok(false);
-        }
-        if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
-            restart_if_idle(connection, out.now);
-        }
-        let usable = usable_window(connection).min(unsent);
-        let Some(len) = sendable(connection, usable, unsent, max_segment) else {
-            note_limit(connection);
-            // No acknowledgment will come, and an update of the window may be lost (RFC 9293 section 3.8.6.2.1).
-            if connection.in_flight() == 0 {
-                self.start_probing(index, out);
+        let queue = self.queues.send.get(connection.send);
+        let unsent = queue.as_ref().map_or(0, |queue| queue.unsent());
+        let mut len = 0;
+        if unsent > 0 {
+            if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
+                restart_if_idle(connection, out.now);
             }
-            return Ok(false);
+            let usable = usable_window(connection).min(unsent);
+            let Some(may_go) = sendable(connection, usable, unsent, max_segment) else {
+                return self.await_window(out, index);
+            };
+            len = may_go;
+        } else if !connection.owes_fin() {
+            return self.output_acknowledgment(out, index);
+        }
+        let packet = out.queue.push().ok_or(QueueFull)?;
+        let sent = match queue {
+            Some(queue) if len > 0 => queue.send_next(len, packet),
+            _ => 0,
         };
+        let connection = self.connections.get(index);
+        // What a device cuts into several must not end with a FIN: that would be on all of them.
+        let ends = connection.owes_fin() && sent == unsent && sent <= u32::from(connection.mss);
         let seq = connection.snd_nxt;
         // PSH on the last segment that there is to send (RFC 9293 MUST-61).
-        let flags = if len == unsent {
-            Flags::PSH | Flags::ACK
-        } else {
-            Flags::ACK
+        let flags = match (len > 0 && len == unsent, ends) {
+            (false, false) => Flags::ACK,
+            (true, false) => Flags::ACK | Flags::PSH,
+            (false, true) => Flags::ACK | Flags::FIN,
+            (true, true) => Flags::ACK | Flags::PSH | Flags::FIN,
         };
-        let sent = self
-            .build(out, index, flags, seq, Text::Next(len))
-            .ok_or(QueueFull)?;
-        self.book(out, index, sent);
-        if sent == unsent {
-            let connection = self.connections.get_mut(index);
-            note_limit(connection);
-            note_small(connection, sent);
-            return Ok(false);
+        let segment = Outgoing::new(flags, seq, sent, true);
+        self.complete(out.internet, packet, out.now, index, segment);
+        self.book(out, index, sent, ends);
+        if sent < unsent {
+            return Ok(true);
         }
-        Ok(true)
+        let connection = self.connections.get_mut(index);
+        note_limit(connection);
+        note_small(connection, sent);
+        Ok(!ends && connection.owes_fin())
+    }
+
+    /// The windows hold back what there is to send; an acknowledgment may be due.
+    #[inline(never)]
+    fn await_window(&mut self, out: &mut Output<'_>, index: u32) -> Result<bool, QueueFull> {
+        let connection = self.connections.get_mut(index);
+        note_limit(connection);
+        // No acknowledgment will come, and an update of the window may be lost (RFC 9293 section 3.8.6.2.1).
+        if connection.in_flight() == 0 {
+            self.start_probing(index, out);
+        }
+        self.output_acknowledgment(out, index)
     }
 
     /// Octets of the largest virtual segment; a header with an urgent pointer must not be cut into several.
@@ -195,24 +210,27 @@ impl Tcp {
         let seq = connection.snd_nxt;
         self.emit(out, index, Flags::FIN | Flags::ACK, seq, Text::None)
             .ok_or(QueueFull)?;
-        self.connections.get_mut(index).flags.set(Has::FIN_SENT);
-        self.note_sent(out, index, 1);
+        self.book(out, index, 0, true);
         Ok(())
     }
 
-    /// Books `len` of the sequence space as sent.
+    /// Books `sent` octets of text as sent.
     #[inline(never)]
-    pub(super) fn note_sent(&mut self, out: &Output<'_>, index: u32, len: u32) {
-        self.book(out, index, len);
+    pub(super) fn note_sent(&mut self, out: &Output<'_>, index: u32, sent: u32) {
+        self.book(out, index, sent, false);
     }
 
-    /// [`Tcp::note_sent`] for the one place that sends nearly everything.
+    /// Books text and the FIN as sent.
     #[inline(always)]
-    fn book(&mut self, out: &Output<'_>, index: u32, len: u32) {
+    fn book(&mut self, out: &Output<'_>, index: u32, sent: u32, fin: bool) {
         let connection = self.connections.get_mut(index);
+        let len = sent + u32::from(fin);
+        if fin {
+            connection.flags.set(Has::FIN_SENT);
+        }
         connection.snd_nxt += len;
         connection.snd_max = connection.snd_nxt;
-        self.counters.bytes_sent += u64::from(len);
+        self.counters.bytes_sent += u64::from(sent);
         if !connection.flags.has(Has::RTT_RUNNING) {
             connection.flags.set(Has::RTT_RUNNING);
             connection.rtt_seq = connection.snd_nxt;
@@ -236,76 +254,128 @@ impl Tcp {
         seq: SeqNumber,
         text: Text,
     ) -> Option<u32> {
-        self.build(out, index, flags, seq, text)
+        let packet = out.queue.push()?;
+        let connection = self.connections.get(index);
+        let sent = match text {
+            Text::None => 0,
+            Text::Next(limit) => {
+                let queue = self.queues.send.get(connection.send);
+                queue.map_or(0, |queue| queue.send_next(limit, packet))
+            }
+            Text::Again { offset, limit } => {
+                let copied = &mut self.counters.gathered_bytes;
+                let queue = self.queues.send.get(connection.send);
+                queue.map_or(0, |queue| {
+                    queue.copy_sent(offset, limit, packet, &self.memory, copied)
+                })
+            }
+        };
+        let segment = Outgoing::new(flags, seq, sent, matches!(text, Text::Next(_)));
+        self.complete(out.internet, packet, out.now, index, segment);
+        Some(sent)
     }
 
-    /// [`Tcp::emit`] for the one place that sends nearly everything.
+    /// Writes the headers of a segment whose text is in `packet`. The peer learns what we have received and how much more may come.
     #[inline(always)]
-    fn build(
+    fn complete(
         &mut self,
-        out: &mut Output<'_>,
+        internet: &mut Internet,
+        packet: &mut Packet,
+        now: Instant,
         index: u32,
-        flags: Flags,
-        seq: SeqNumber,
-        text: Text,
-    ) -> Option<u32> {
-        let packet = out.queue.push()?;
+        mut segment: Outgoing,
+    ) {
         let connection = self.connections.get_mut(index);
-        let sent = match (text, self.queues.send.get(connection.send)) {
-            (Text::Next(limit), Some(queue)) => queue.send_next(limit, packet),
-            (Text::Again { offset, limit }, Some(queue)) => {
-                let copied = &mut self.counters.gathered_bytes;
-                queue.copy_sent(offset, limit, packet, &self.memory, copied)
-            }
-            (Text::None, _) | (_, None) => 0,
-        };
-        if sent > u32::from(connection.mss) {
+        if segment.sent > u32::from(connection.mss) {
             packet.segment_size = connection.mss;
         }
-        let (flags, traffic_class) = if connection.flags.has(Has::ECN) {
-            ecn::mark(connection, flags, text, sent)
-        } else {
-            (flags, connection.traffic_class)
-        };
-        let timestamps = timestamps_of(connection, out.now);
-        let mut header = EmitHeader {
-            seq,
+        segment.traffic_class = connection.traffic_class;
+        if connection.flags.has(Has::ECN) {
+            ecn::mark(connection, &mut segment);
+        }
+        segment.timestamps = timestamps_of(connection, now);
+        let header = EmitHeader {
+            seq: segment.seq,
             ack: connection.rcv_nxt,
             source_port: connection.key.local_port,
             destination_port: connection.key.remote_port,
             window: connection.window_to_offer(),
             urgent: 0,
-            flags,
+            flags: segment.flags,
         };
         connection.rcv_acked = connection.rcv_nxt;
         connection.ack_at = Deadline::NEVER;
         connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
-        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
-            self.point_at_urgent(index, &mut header);
-            let connection = self.connections.get_mut(index);
-            let sack = report::due(index, connection, &mut self.queues, &mut self.duplicate, sent);
-            let key = &connection.key;
-            report::write_headers(
-                out.internet,
-                packet,
-                key,
-                traffic_class,
-                &header,
-                timestamps,
-                &sack,
-            );
-        } else {
-            write_headers(
-                out.internet,
-                packet,
-                &connection.key,
-                traffic_class,
-                &header,
-                timestamps,
-            );
-        }
         self.counters.segments_sent += 1;
-        Some(sent)
+        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            return self.complete_unusual(internet, packet, index, &segment, header);
+        }
+        write_headers(
+            internet,
+            packet,
+            &connection.key,
+            segment.traffic_class,
+            &header,
+            segment.timestamps,
+        );
+    }
+
+    /// As [`Tcp::complete`] for a segment that reports SACK blocks or points at urgent data.
+    #[cold]
+    #[inline(never)]
+    fn complete_unusual(
+        &mut self,
+        internet: &mut Internet,
+        packet: &mut Packet,
+        index: u32,
+        segment: &Outgoing,
+        mut header: EmitHeader,
+    ) {
+        self.point_at_urgent(index, &mut header);
+        let connection = self.connections.get_mut(index);
+        let sack = report::due(
+            index,
+            connection,
+            &mut self.queues,
+            &mut self.duplicate,
+            segment.sent,
+        );
+        report::write_headers(
+            internet,
+            packet,
+            &connection.key,
+            segment.traffic_class,
+            &header,
+            segment.timestamps,
+            &sack,
+        );
+    }
+}
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing {
+    pub(super) flags: Flags,
+    pub(super) seq: SeqNumber,
+    /// Octets of its text.
+    pub(super) sent: u32,
+    /// The text was never sent before.
+    pub(super) is_new: bool,
+    pub(super) traffic_class: u8,
+    timestamps: Option<Timestamps>,
+}
+
+impl Outgoing {
+    #[inline(always)]
+    fn new(flags: Flags, seq: SeqNumber, sent: u32, is_new: bool) -> Self {
+        Self {
+            flags,
+            seq,
+            sent,
+            is_new,
+            traffic_class: 0,
+            timestamps: None,
+        }
     }
 }
 
@@ -415,7 +485,7 @@ fn may_send_small(connection: &Connection, in_flight: u32) -> bool {
 #[inline]
 pub(super) fn note_small(connection: &mut Connection, sent: u32) {
     let mss = u32::from(connection.mss);
-    if sent < mss || !sent.is_multiple_of(mss) {
+    if sent > 0 && (sent < mss || !sent.is_multiple_of(mss)) {
         connection.flags.set(Has::SMALL_SENT);
     }
 }

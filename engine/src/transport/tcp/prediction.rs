@@ -4,7 +4,7 @@
 
 use super::Tcp;
 use super::acknowledgment::grow;
-use super::arrival::{NO_CONNECTION, Prospect, is_intact};
+use super::arrival::{Arrival, NO_CONNECTION, Prospect, is_intact};
 use super::connection::{Connection, Flags as Has};
 use super::input::{is_older, remember_timestamp};
 use super::options::Timestamps;
@@ -52,6 +52,25 @@ impl Tcp {
         true
     }
 
+    /// As [`Tcp::take_predicted`] for the segment that completed the handshake: it brings the first text, nearly always.
+    pub(super) fn take_first(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) -> bool {
+        let Some(plain) = Plain::of(&arrival.header).filter(|_| !arrival.congested) else {
+            return false;
+        };
+        let connection = self.connections.get(index);
+        let is_predicted = is_predicted(connection, arrival.key, &plain, arrival.text_len);
+        if is_predicted {
+            self.on_predicted(out, index, &plain, packet);
+        }
+        is_predicted
+    }
+
     #[inline(always)]
     fn on_predicted(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain, packet: &mut Packet) {
         let connection = self.connections.get_mut(index);
@@ -93,7 +112,7 @@ impl Tcp {
         if let Some(deadline) = deadline {
             self.arm(index, deadline);
         }
-        !fin_acked || self.on_fin_acknowledged(out, index)
+        !fin_acked || self.on_fin_acknowledged(out, index, plain.fin)
     }
 }
 

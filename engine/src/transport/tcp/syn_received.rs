@@ -3,13 +3,14 @@
 
 use super::Tcp;
 use super::arrival::Arrival;
-use super::half_open::Offered;
+use super::half_open::{HalfOpen, Offered};
 use super::handshake::{initial_window, window_scale};
 use super::input::timestamp_clock;
 use super::options::Timestamps;
 use super::reply::Reply;
 use super::segment::Flags;
 use crate::internet::Output;
+use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 
 impl Tcp {
@@ -20,8 +21,13 @@ impl Tcp {
     /// with any other number is challenged wherever it lies, as in a synchronized state: the RFC would give the attempt up for one inside
     /// the window, so that anybody who guesses a number could end the attempt of another. A peer that really starts anew answers the
     /// challenge with an exact reset, and its next SYN finds nothing in the way.
-    pub(super) fn may_complete(&mut self, out: &mut Output<'_>, flow: Flow, arrival: &Arrival<'_>) -> bool {
-        let entry = self.half_open.get(flow);
+    pub(super) fn may_complete(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Flow,
+        entry: &HalfOpen<FlowKey>,
+        arrival: &Arrival<'_>,
+    ) -> bool {
         let (header, rcv_nxt) = (&arrival.header, entry.irs + 1);
         let flags = header.flags;
         let is_inside = header

@@ -223,8 +223,11 @@ impl Tcp {
         connection.rcv_nxt += 1;
         connection.flags.set(Has::FIN_RECEIVED);
         connection.state = connection.state.on_fin_received();
-        self.notices
-            .add(index, connection, Ready::READABLE | Ready::PEER_CLOSED);
+        // Who has given the handle up hears only of the end.
+        if !connection.flags.has(Has::ORPHAN) {
+            self.notices
+                .add(index, connection, Ready::READABLE | Ready::PEER_CLOSED);
+        }
         if connection.state == State::TimeWait {
             return self.enter_time_wait(out, index);
         }

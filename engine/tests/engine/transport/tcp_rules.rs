@@ -455,6 +455,25 @@ fn a_fin_is_acknowledged_while_data_is_sent_again() {
     });
 }
 
+/// RFC 9293 section 3.10.4: a FIN follows what is queued, and takes no packet of its own for that. When the segment is lost, both come again.
+#[test]
+fn a_fin_goes_with_the_last_text() {
+    both(|mut script| {
+        let (connection, _, snd_nxt) = established(&mut script);
+        script.engine.tcp_send(connection, b"goodbye").unwrap();
+        script.engine.tcp_shutdown(connection).unwrap();
+        let heard = script.hear();
+        assert_eq!(heard.len(), 1);
+        assert_eq!((heard[0].flags, heard[0].seq), (PSH | FIN | ACK, snd_nxt));
+        let again = script.pass(Duration::from_millis(1500));
+        let fin_again = |heard: &Segment| heard.flags & FIN == FIN && heard.seq == snd_nxt + 7;
+        assert_eq!(again[0].seq, snd_nxt);
+        assert!(again.iter().any(fin_again));
+        assert_eq!(script.tell(&say(ACK, IRS + 1, snd_nxt + 8)), []);
+        assert_eq!(script.engine.tcp_state(connection), Some(State::FinWait2));
+    });
+}
+
 /// RFC 1122 section 3.2.2.6: a ping is answered with what it carried.
 #[test]
 fn a_ping_is_answered() {

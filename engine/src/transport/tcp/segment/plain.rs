@@ -2,7 +2,7 @@
 
 use super::super::options::{self, Timestamps};
 use super::super::seq::SeqNumber;
-use super::{Flags, HEADER_LEN, u16_at, u32_at};
+use super::{Flags, HEADER_LEN, Header, u16_at, u32_at};
 
 /// A header with ACK and perhaps PSH or FIN, without options or with timestamps as RFC 7323 appendix A recommends them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +44,19 @@ impl Plain {
         })
     }
 
+    /// The same of a header that was read already. `None` when it has more flags or options.
+    pub(in crate::transport::tcp) fn of(header: &Header) -> Option<Self> {
+        let is_plain =
+            header.flags.without(Flags::PSH | Flags::FIN) == Flags::ACK && header.options.sack.is_empty();
+        is_plain.then_some(Self {
+            seq: header.seq,
+            ack: header.ack,
+            window: header.window,
+            fin: header.flags.contains(Flags::FIN),
+            timestamps: header.options.timestamps,
+        })
+    }
+
     /// Where the text starts, in octets.
     #[inline(always)]
     pub(in crate::transport::tcp) fn header_len(&self) -> usize {
@@ -62,7 +75,6 @@ const fn plain_lead(len: usize) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Header;
     use super::*;
     use proptest::prelude::*;
 
@@ -84,6 +96,7 @@ mod tests {
                 return Ok(());
             };
             let header = Header::parse(&segment).unwrap();
+            prop_assert_eq!(Plain::of(&header), Some(plain));
             prop_assert_eq!(plain.seq, header.seq);
             prop_assert_eq!(plain.ack, header.ack);
             prop_assert_eq!(plain.window, header.window);
