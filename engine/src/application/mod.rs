@@ -19,7 +19,8 @@
 //! | the path becomes narrow, and a router says so | segments become smaller at once (RFC 1191, RFC 8201) |
 //! | the path becomes narrow, and nobody says so | segments become smaller after some timeouts (RFC 4821; `transport/path_mtu.rs`) |
 //! | bits fall over | checksums find out, the segment is sent again, a counter tells |
-//! | somebody else claims an address of ours | he is not believed, and it is counted; IPv6 addresses that somebody has before us are not used (`internet/neighbours.rs`) |
+//! | somebody else claims an address of ours | he is not believed, and it is counted; with [`LinkConfig::address_conflict_detection`](crate::config::LinkConfig) he is told (`internet/conflicts.rs`) |
+//! | somebody has an address before us | it is never ours, and [`Engine::addresses`](crate::engine::Engine::addresses) does not have it; for IPv4 with that same knob (`internet/conflicts.rs`, `internet/neighbours.rs`) |
 
 #[cfg(feature = "async")]
 pub mod asynchronous;

@@ -27,6 +27,10 @@ pub struct LinkConfig {
     /// How often the link is asked whether somebody has an IPv6 address of ours before we use it (`DupAddrDetectTransmits` of RFC 4862
     /// section 5.1). 1: an address can be used a second after the first poll. 0 skips the question.
     pub duplicate_address_detection: u8,
+    /// Ask the link whether somebody has an IPv4 address of ours before we use it, announce it then, and defend it by an announcement at most
+    /// every ten seconds when somebody claims it later (RFC 5227). Off, Linux's choice: an address can be used at once. On, 4 to 7 s after
+    /// the first poll, and never when somebody has it. Claims are counted and not believed either way.
+    pub address_conflict_detection: bool,
     /// Ask for IPv6 routers and believe what they say of default routes, prefixes on the link, addresses to use there, and the MTU (RFC 4861
     /// section 6.3, RFC 4862 section 5.5). Off: whoever is on the link could say it. When on, only what routers call on-link is so, beside
     /// what [`Config::add_route`](super::Config::add_route) says.
@@ -42,6 +46,7 @@ impl Default for LinkConfig {
             pending_per_neighbour: 16,
             pending: 256,
             duplicate_address_detection: 1,
+            address_conflict_detection: false,
             router_discovery: false,
         }
     }

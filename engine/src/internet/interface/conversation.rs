@@ -22,12 +22,15 @@ impl Interface {
         if message.sender_mac == self.us {
             return;
         }
+        // The probe of somebody who is not sure of his address (RFC 5227) names no sender.
+        let wanted = if sender.is_unspecified() { &target } else { &sender };
+        if self.is_tentative(wanted) {
+            return self.give_way(wanted);
+        }
         if is_ours(around.blocks, &sender) {
-            self.counters.address_conflicts += 1;
-            return;
+            return self.defend(now, &sender);
         }
         let is_for_us = is_ours(around.blocks, &target);
-        // The probe of somebody who is not sure of his address (RFC 5227) names no sender.
         let action = if sender.is_unspecified() {
             None
         } else if message.is_request && is_for_us {
@@ -84,6 +87,28 @@ impl Interface {
         } else {
             self.send_solicitation(&source, neighbour, station);
         }
+    }
+
+    /// Asks everybody who has an IPv4 address, as nobody (RFC 5227 section 2.1.1).
+    pub(super) fn send_probe(&mut self, address: &Address) {
+        self.counters.solicitations_sent += 1;
+        self.ask_everybody([0; 4], address);
+    }
+
+    /// Tells everybody that an IPv4 address is ours (RFC 5227 section 2.3).
+    pub(super) fn announce(&mut self, address: &Address) {
+        self.ask_everybody(address.v4_octets(), address);
+    }
+
+    fn ask_everybody(&mut self, sender: [u8; 4], target: &Address) {
+        let request = Arp {
+            is_request: true,
+            sender_mac: self.us,
+            sender,
+            target_mac: MacAddress([0; 6]),
+            target: target.v4_octets(),
+        };
+        self.send_arp(MacAddress::BROADCAST, &request);
     }
 
     /// Sends a neighbor solicitation, from nobody where we ask about an address that may become ours.

@@ -13,7 +13,7 @@ mod router;
 mod transmit;
 
 use self::cache::Destinations;
-use self::duplicate::Tentative;
+use self::duplicate::{News, Tentative};
 use self::parked::Parked;
 use self::router::Discovery;
 use super::address::Address;
@@ -64,6 +64,10 @@ pub(super) struct Interface {
     framed: PacketQueue,
     tentative: Vec<Tentative>,
     detect_transmits: u8,
+    /// IPv4 addresses are asked for before they are used, announced, and defended.
+    detects_conflicts: bool,
+    news: Vec<News>,
+    defended_at: Option<Instant>,
     /// What routers say; `None` where they are not heard.
     discovery: Option<Discovery>,
     /// The router in use has fallen silent, and another is to take its place.
@@ -102,6 +106,9 @@ impl Interface {
             framed: PacketQueue::with_capacity(config.transmit_queue),
             tentative: Vec::new(),
             detect_transmits: link.duplicate_address_detection,
+            detects_conflicts: link.address_conflict_detection,
+            news: Vec::new(),
+            defended_at: None,
             discovery: link.router_discovery.then(Discovery::new),
             has_silent_router: false,
             link_mtu,
@@ -126,8 +133,10 @@ impl Interface {
 
     fn next_deadline(&self) -> Option<Instant> {
         let tentative = self.tentative.iter().map(|tentative| tentative.due);
+        let news = self.news.iter().map(|news| news.due);
         let heard = self.discovery.as_ref().and_then(Discovery::next_deadline);
         tentative
+            .chain(news)
             .chain(self.neighbours.next_deadline())
             .chain(heard)
             .min()
@@ -166,11 +175,16 @@ impl Internet {
             self.blocks
                 .push(AddressBlock::single(interface.link_local().into()));
         }
-        if interface.detect_transmits > 0 {
-            let (sure, unsure) = self.blocks.iter().partition(|block| block.preferred().is_v4());
-            self.blocks = sure;
-            interface.begin_detection(unsure);
-        }
+        let is_sure = |block: &AddressBlock| {
+            if block.preferred().is_v4() {
+                !interface.detects_conflicts
+            } else {
+                interface.detect_transmits == 0
+            }
+        };
+        let (sure, unsure) = self.blocks.iter().partition(|block| is_sure(block));
+        self.blocks = sure;
+        interface.begin_detection(unsure);
         self.interface = Some(Box::new(interface));
     }
 

@@ -316,6 +316,11 @@ impl Neighbours {
         Some(())
     }
 
+    /// A number that nobody outside can foresee.
+    pub(super) fn noise(&self, now: Instant, address: &Address) -> u64 {
+        self.table.noise(now, address)
+    }
+
     /// The reachable time, spread over half to one and a half (RFC 4861 section 6.3.2), so that neighbours are not probed in step.
     fn spread(&self, now: Instant, address: &Address) -> Duration {
         let base = self.reachable_time.as_nanos();

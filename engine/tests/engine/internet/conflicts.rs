@@ -43,3 +43,94 @@ fn a_ping_that_claims_to_come_from_us_is_dropped() {
     assert_eq!(station.pass(SECOND), [[0; 0]; 0]);
     assert_eq!(station.engine.counters().internet.dropped_source, 1);
 }
+
+/// An engine that asks before it uses an IPv4 address.
+fn careful() -> Station {
+    Station::new(|config| config.link.address_conflict_detection = true)
+}
+
+/// The ARP requests for everybody among these frames: sender and target.
+fn requests(frames: &[Vec<u8>]) -> Vec<([u8; 4], [u8; 4])> {
+    let requests = frames
+        .iter()
+        .filter(|bytes| bytes[..6] == [0xff; 6] && bytes[12..14] == ARP.to_be_bytes());
+    requests
+        .map(|bytes| {
+            assert_eq!(
+                (&bytes[14..22], &bytes[22..28]),
+                (&[0, 1, 8, 0, 6, 4, 0, 1][..], &US.0[..])
+            );
+            (
+                *bytes[28..].first_chunk().unwrap(),
+                *bytes[38..].first_chunk().unwrap(),
+            )
+        })
+        .collect()
+}
+
+const PROBE: ([u8; 4], [u8; 4]) = ([0; 4], OUR_V4);
+const ANNOUNCEMENT: ([u8; 4], [u8; 4]) = (OUR_V4, OUR_V4);
+
+/// RFC 5227 sections 2.1.1 and 2.3: three probes one to two seconds apart, silence for two, and two announcements.
+#[test]
+fn an_ipv4_address_is_asked_for_and_announced() {
+    let mut station = careful();
+    let ours = SocketAddr::from((OUR_V4, 53));
+    assert!(station.engine.udp_bind(ours).is_err());
+    let begin = station.now;
+    station.inject(&frame(US, THEM, ARP, &arp(THEM, 1, THEIR_V4, OUR_V4)));
+    let mut heard = Vec::new();
+    while let Some(due) = station.engine.next_deadline() {
+        station.now = station.now.max(due);
+        heard.extend(
+            requests(&station.hear())
+                .into_iter()
+                .map(|said| (station.now, said)),
+        );
+    }
+    let said: Vec<_> = heard.iter().map(|(_, said)| *said).collect();
+    assert_eq!(said, [PROBE, PROBE, PROBE, ANNOUNCEMENT, ANNOUNCEMENT]);
+    let seconds =
+        |from: usize, to: usize| heard[to].0.saturating_since(heard[from].0).as_nanos() as f64 / 1e9;
+    assert!(heard[0].0 <= begin + SECOND);
+    assert!((1.0..=2.0).contains(&seconds(0, 1)) && (1.0..=2.0).contains(&seconds(1, 2)));
+    assert_eq!((seconds(2, 3), seconds(3, 4)), (2.0, 2.0));
+    assert!(station.engine.udp_bind(ours).is_ok());
+}
+
+/// RFC 5227 section 2.1.1: the owner answers, or speaks for other reasons; or somebody wants it at the same time.
+#[test]
+fn an_ipv4_address_that_somebody_has_or_wants_is_never_ours() {
+    let answer = arp(STRANGER, 2, OUR_V4, [0; 4]);
+    let question = arp(STRANGER, 1, OUR_V4, THEIR_V4);
+    let wish = arp(STRANGER, 1, [0; 4], OUR_V4);
+    for objection in [answer, question, wish] {
+        let mut station = careful();
+        station.pass(SECOND);
+        station.inject(&frame(MacAddress::BROADCAST, STRANGER, ARP, &objection));
+        let afterwards = station.pass(SECOND.saturating_mul(10));
+        assert_eq!(requests(&afterwards), []);
+        assert!(station.engine.udp_bind(SocketAddr::from((OUR_V4, 53))).is_err());
+        assert_eq!(station.engine.counters().ethernet.address_conflicts, 1);
+    }
+}
+
+/// RFC 5227 section 2.4 (c): an address in use is kept and defended, but not more than once in ten seconds.
+#[test]
+fn an_ipv4_address_in_use_is_defended_with_restraint() {
+    let mut station = careful();
+    station.pass(SECOND.saturating_mul(10));
+    let claim = frame(
+        MacAddress::BROADCAST,
+        STRANGER,
+        ARP,
+        &arp(STRANGER, 1, OUR_V4, OUR_V4),
+    );
+    for (pause, defence) in [(0, &[ANNOUNCEMENT][..]), (9, &[]), (2, &[ANNOUNCEMENT])] {
+        station.pass(SECOND.saturating_mul(pause));
+        station.inject(&claim);
+        assert_eq!(requests(&station.hear()), defence, "{pause} s later");
+    }
+    assert_eq!(station.engine.counters().ethernet.address_conflicts, 3);
+    assert!(station.engine.udp_bind(SocketAddr::from((OUR_V4, 53))).is_ok());
+}
