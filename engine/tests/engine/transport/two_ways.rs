@@ -33,7 +33,7 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Move> {
     prop_oneof![
-        6 => (1..1461_usize, 0..5_u32).prop_map(|(len, quarters)| Move::Text(len, quarters)),
+        6 => (1..1421_usize, 0..5_u32).prop_map(|(len, quarters)| Move::Text(len, quarters)),
         6 => (0..5_u32, 1000..60_000_u16).prop_map(|(quarters, window)| Move::Acknowledge(quarters, window)),
         1 => Just(Move::Repeat),
         1 => (0..500_usize).prop_map(Move::Fin),
