@@ -334,6 +334,8 @@ pub struct UdpConfig {
     pub receive_datagrams: u32,
     /// Bytes that wait on a socket for the application. 1 MiB.
     pub receive_bytes: u32,
+    /// TTL and hop limit of what is sent to multicast groups. 1 (RFC 1112 section 6.1): the link, and no further.
+    pub multicast_hops: u8,
 }
 
 impl Default for UdpConfig {
@@ -342,6 +344,7 @@ impl Default for UdpConfig {
             sockets: 1024,
             receive_datagrams: 1024,
             receive_bytes: 1 << 20,
+            multicast_hops: 1,
         }
     }
 }

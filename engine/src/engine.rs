@@ -14,7 +14,7 @@ use crate::application::{
 use crate::config::{Config, Congestion, KeepAlive, Pacing, UserTimeout};
 use crate::frame::{Frame, FramePool, PacketQueue, Payload, Purpose, Size};
 use crate::internet::address::Address;
-use crate::internet::{EthernetCounters, Internet, InternetCounters, Output};
+use crate::internet::{EthernetCounters, GroupError, Internet, InternetCounters, Output};
 use crate::link::ethernet::MacAddress;
 #[cfg(target_os = "linux")]
 use crate::link::wait::{Waiter, Wakeup, Watch};
@@ -611,6 +611,23 @@ impl<D: Device> Engine<D> {
             return Err(BindError::InvalidAddress);
         }
         self.transport.udp.bind(address, at.port()).map(UdpHandle)
+    }
+
+    /// Makes the host hear a multicast group, or by 255.255.255.255 broadcasts, those to a network on the link too: datagrams to there come to
+    /// the socket that is bound to their port and to the unspecified address. What the engine sends there itself does not come back.
+    ///
+    /// # Errors
+    /// If `group` is no such address, or the host is in [`MAX_GROUPS`](crate::internet::MAX_GROUPS).
+    pub fn join_group(&mut self, group: IpAddr) -> Result<(), GroupError> {
+        self.internet.join(self.now, &group.into())
+    }
+
+    /// Takes back one [`Engine::join_group`].
+    ///
+    /// # Errors
+    /// If there was none.
+    pub fn leave_group(&mut self, group: IpAddr) -> Result<(), GroupError> {
+        self.internet.leave(self.now, &group.into())
     }
 
     /// Closes a UDP socket; what waits in it is dropped.

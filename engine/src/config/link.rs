@@ -31,6 +31,9 @@ pub struct LinkConfig {
     /// every ten seconds when somebody claims it later (RFC 5227). Off, Linux's choice: an address can be used at once. On, 4 to 7 s after
     /// the first poll, and never when somebody has it. Claims are counted and not believed either way.
     pub address_conflict_detection: bool,
+    /// Tell switches and routers which multicast groups we are in (MLDv2, RFC 3810; IGMPv3, RFC 3376), those too through which an IPv6
+    /// neighbour looks for us: a switch that watches for that passes no solicitation to who has not said so. True.
+    pub group_reports: bool,
     /// Ask for IPv6 routers and believe what they say of default routes, prefixes on the link, addresses to use there, and the MTU (RFC 4861
     /// section 6.3, RFC 4862 section 5.5). Off: whoever is on the link could say it. When on, only what routers call on-link is so, beside
     /// what [`Config::add_route`](super::Config::add_route) says.
@@ -47,6 +50,7 @@ impl Default for LinkConfig {
             pending: 256,
             duplicate_address_detection: 1,
             address_conflict_detection: false,
+            group_reports: true,
             router_discovery: false,
         }
     }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod checksum;
 pub mod datagram;
 mod fragment;
+mod group;
 pub mod icmp;
 mod interface;
 pub mod ipv4;
@@ -22,6 +23,8 @@ use self::checksum::pseudo_header_sum;
 use self::datagram::{Ecn, Header, Malformed, Parsed};
 use self::fragment::{Identifications, Reassembly};
 pub use self::fragment::{NoRoom, Oversized};
+use self::group::Groups;
+pub use self::group::{GroupError, MAX_GROUPS, limit_hops};
 pub use self::interface::EthernetCounters;
 use self::interface::Interface;
 pub use self::neighbour::NeighbourCounters;
@@ -101,6 +104,7 @@ pub struct Internet {
     counters: InternetCounters,
     responder: Responder,
     routes: Routes,
+    groups: Groups,
     reassembly: Reassembly,
     identifications: Identifications,
     /// What an Ethernet needs; `None` over a device whose packets begin with IP headers.
@@ -135,6 +139,7 @@ impl Internet {
             identifications: Identifications::new(config.secret),
             responder: Responder::new(pool, config.icmp_errors_per_second),
             routes: Routes::new(config),
+            groups: Groups::default(),
             interface: None,
         };
         if capabilities.medium == Medium::Ethernet {
@@ -343,10 +348,7 @@ impl Internet {
         queue: &mut PacketQueue,
     ) -> Option<Inbound> {
         if !self.is_local(&parsed.dst) {
-            if !self.on_group(now, &parsed, packet, queue) {
-                self.counters.dropped_not_ours += 1;
-            }
-            return None;
+            return self.classify_for_many(now, index, &parsed, packet, queue);
         }
         if !self.is_host(&parsed.src) {
             self.counters.dropped_source += 1;
@@ -368,6 +370,11 @@ impl Internet {
         queue: &mut PacketQueue,
     ) -> Option<Inbound> {
         packet.transport_offset = parsed.header_len as u16;
+        // Only its first fragment says what a datagram of IPv6 for a group is.
+        if parsed.protocol != protocol::UDP && !self.is_local(&parsed.dst) {
+            self.counters.dropped_not_ours += 1;
+            return None;
+        }
         match parsed.protocol {
             protocol::TCP | protocol::UDP => {}
             protocol::ICMP | protocol::ICMPV6 => {

@@ -127,6 +127,9 @@ impl Internet {
             return;
         };
         let from = destination_of(&offender);
+        if from.is_none_or(|from| self.routes.is_directed_broadcast(&from)) {
+            return;
+        }
         if source_of(&offender).is_none_or(|source| !self.is_host(&source)) {
             return;
         }

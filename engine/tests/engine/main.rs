@@ -20,6 +20,7 @@ mod internet {
     mod conflicts;
     mod ethernet;
     mod fragments;
+    mod groups;
     mod neighbours;
     mod router_discovery;
 }

@@ -15,7 +15,7 @@ use crate::link::ethernet::MacAddress;
 use crate::time::Instant;
 
 impl Internet {
-    /// A datagram for a group that this host has joined by having an interface: only Neighbor Discovery is heard there. `false` for others.
+    /// A datagram for a group that this host has joined by having an interface: only Neighbor Discovery and queries about groups are heard there. `false` for others.
     pub(in crate::internet) fn on_group(
         &mut self,
         now: Instant,
@@ -23,7 +23,11 @@ impl Internet {
         packet: &Packet,
         queue: &mut PacketQueue,
     ) -> bool {
-        let is_joined = parsed.dst == ALL_NODES || is_solicited_node(&parsed.dst);
+        if self.on_igmp(now, parsed, packet) {
+            return true;
+        }
+        let is_joined =
+            parsed.dst == ALL_NODES || is_solicited_node(&parsed.dst) || self.groups.contains(&parsed.dst);
         let is_heard = self.interface.is_some()
             && is_joined
             && parsed.protocol == protocol::ICMPV6
@@ -40,7 +44,10 @@ impl Internet {
             icmp::parse_v6(&parsed.src, &parsed.dst, &message),
             Ok(icmp::Message::Other)
         );
-        if !is_sound || !self.on_discovery(now, parsed, packet, &message, queue) {
+        let is_heeded = is_sound
+            && (self.on_mld(now, parsed, &message)
+                || self.on_discovery(now, parsed, packet, &message, queue));
+        if !is_heeded {
             self.counters.dropped_icmp += 1;
         }
         true

@@ -26,6 +26,12 @@ pub(super) struct Tentative {
     pub(super) due: Instant,
 }
 
+impl Tentative {
+    pub(super) fn address(&self) -> Address {
+        self.block.preferred()
+    }
+}
+
 /// An IPv4 address that has become ours, and is to be told so often.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct News {

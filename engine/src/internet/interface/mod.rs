@@ -8,12 +8,14 @@ mod cache;
 mod conversation;
 mod discovery;
 mod duplicate;
+mod membership;
 mod parked;
 mod router;
 mod transmit;
 
 use self::cache::Destinations;
 use self::duplicate::{News, Tentative};
+use self::membership::Notice;
 use self::parked::Parked;
 use self::router::Discovery;
 use super::address::Address;
@@ -47,6 +49,8 @@ pub struct EthernetCounters {
     pub dropped_no_route: u64,
     /// Times that another station claimed an address of ours.
     pub address_conflicts: u64,
+    /// Reports about groups sent (RFC 3810, RFC 3376).
+    pub group_reports_sent: u64,
     /// What the neighbour cache counts.
     pub neighbours: NeighbourCounters,
 }
@@ -68,6 +72,9 @@ pub(super) struct Interface {
     detects_conflicts: bool,
     news: Vec<News>,
     defended_at: Option<Instant>,
+    /// Groups are told to switches and routers.
+    reports_groups: bool,
+    notices: Vec<Notice>,
     /// What routers say; `None` where they are not heard.
     discovery: Option<Discovery>,
     /// The router in use has fallen silent, and another is to take its place.
@@ -109,6 +116,8 @@ impl Interface {
             detects_conflicts: link.address_conflict_detection,
             news: Vec::new(),
             defended_at: None,
+            reports_groups: link.group_reports,
+            notices: Vec::new(),
             discovery: link.router_discovery.then(Discovery::new),
             has_silent_router: false,
             link_mtu,
@@ -134,16 +143,18 @@ impl Interface {
     fn next_deadline(&self) -> Option<Instant> {
         let tentative = self.tentative.iter().map(|tentative| tentative.due);
         let news = self.news.iter().map(|news| news.due);
+        let notices = self.notices.iter().map(|notice| notice.due);
         let heard = self.discovery.as_ref().and_then(Discovery::next_deadline);
         tentative
             .chain(news)
+            .chain(notices)
             .chain(self.neighbours.next_deadline())
             .chain(heard)
             .min()
     }
 
     /// Takes the frame off a packet. `false` when what is left is no IP packet for this host.
-    fn unframe(&mut self, packet: &mut Packet) -> Result<ethernet::Header, Refused> {
+    fn unframe(&mut self, packet: &mut Packet, routes: &Routes) -> Result<ethernet::Header, Refused> {
         let header = ethernet::Header::parse(packet.contiguous(), self.us)?;
         packet.pull_header(ethernet::HEADER_LEN);
         let version = packet.contiguous().first().map(|first| first >> 4);
@@ -156,7 +167,9 @@ impl Interface {
             return Err(Refused::EtherType);
         }
         let destination = super::responder::destination_of(packet.contiguous());
-        let is_for_many = |address: &Address| address.is_multicast() || address.is_limited_broadcast();
+        let is_for_many = |address: &Address| {
+            address.is_multicast() || address.is_limited_broadcast() || routes.is_directed_broadcast(address)
+        };
         if header.destination.is_group() && !destination.as_ref().is_some_and(is_for_many) {
             return Err(Refused::Amplified);
         }
@@ -175,6 +188,7 @@ impl Internet {
             self.blocks
                 .push(AddressBlock::single(interface.link_local().into()));
         }
+        interface.join_solicited_nodes(Instant::ZERO, self.blocks.iter());
         let is_sure = |block: &AddressBlock| {
             if block.preferred().is_v4() {
                 !interface.detects_conflicts
@@ -206,7 +220,7 @@ impl Internet {
         let Some((interface, mut around)) = self.split() else {
             return true;
         };
-        match interface.unframe(packet) {
+        match interface.unframe(packet, around.routes) {
             Ok(header) if header.ether_type == ethernet::ARP => {
                 interface.on_arp(now, packet.contiguous(), &mut around);
                 false
@@ -259,6 +273,10 @@ impl Internet {
         };
         interface.neighbours.run_timers(now, &mut interface.actions);
         interface.act(&mut around);
+        self.run_reports(now);
+        let Some((interface, _)) = self.split() else {
+            return;
+        };
         let mut assigned = Vec::new();
         interface.run_detection(now, &mut assigned);
         let silent = std::mem::take(&mut interface.has_silent_router);

@@ -244,6 +244,7 @@ impl Internet {
                 _ => {}
             }
         }
+        interface.join_solicited_nodes(now, made.iter());
         interface.begin_detection(made);
         interface.hear_times(advertisement);
         if let Some(mac) = advertisement.source_mac {

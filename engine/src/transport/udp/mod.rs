@@ -17,7 +17,7 @@ use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_
 use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::icmp::Reason;
-use crate::internet::{Output, Oversized, icmp, protocol};
+use crate::internet::{Output, Oversized, icmp, limit_hops, protocol};
 
 const CHECKSUM_AT: usize = 6;
 /// Datagrams up to this size share a slot with others.
@@ -293,6 +293,9 @@ impl Udp {
             protocol::UDP,
             CHECKSUM_AT,
         );
+        if route.destination.is_multicast() {
+            limit_hops(packet, self.config.multicast_hops);
+        }
         self.counters.sent += 1;
         Ok(())
     }
@@ -315,9 +318,16 @@ impl Udp {
             checksum_at: Some(CHECKSUM_AT),
             body: payload,
         };
+        let first = out.queue.len();
         out.internet
             .send_in_fragments(out.queue, &datagram)
             .map_err(|_| SendError::NoRoom)?;
+        if route.destination.is_multicast() {
+            for index in first..out.queue.len() {
+                let packet = out.queue.get_mut(index).expect("it was added a moment ago");
+                limit_hops(packet, self.config.multicast_hops);
+            }
+        }
         self.counters.sent += 1;
         Ok(())
     }

@@ -10,5 +10,6 @@ mod captures;
 mod detour;
 mod faults;
 mod lines;
+mod many;
 mod matrix;
 mod programs;

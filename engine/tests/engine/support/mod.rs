@@ -55,8 +55,9 @@ impl Family {
 /// The configuration of one end, which a test may change before it makes the pair.
 pub(crate) fn config(secret: u8, address: IpAddr) -> Config {
     let mut config = Config::new([secret; 32], [AddressBlock::single(address)]);
-    // An address is ours at once; tests of the detection itself switch it on.
+    // An address is ours at once and without reports about groups; tests of those switch them on.
     config.link.duplicate_address_detection = 0;
+    config.link.group_reports = false;
     config
 }
 

@@ -95,6 +95,7 @@ impl Station {
         let ours = [OUR_V4.into(), v6(1).into()].map(AddressBlock::single);
         let mut config = Config::new([1; 32], ours);
         config.link.duplicate_address_detection = 0;
+        config.link.group_reports = false;
         config.transmit_queue = 256;
         change(&mut config);
         let pool = || FramePool::new(PoolConfig::default());
