@@ -255,12 +255,21 @@ impl<D: Device> Engine<D> {
     }
 
     /// The next thing that became true of a socket. Listeners come first, so that a connection is accepted before it has news.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
+        if !self.transport.tcp.has_announcement()
+            && let Some((id, ready)) = self.transport.tcp.pop_notice()
+        {
+            return Some(Event::Tcp(TcpHandle(id), ready));
+        }
+        self.poll_rarer_event()
+    }
+
+    /// An event that is not a connection's, or the next after it has gone.
+    #[inline(never)]
+    fn poll_rarer_event(&mut self) -> Option<Event> {
         if let Some(id) = self.transport.tcp.pop_listener() {
             return Some(Event::Acceptable(ListenerHandle(id)));
-        }
-        if let Some((id, ready)) = self.transport.tcp.pop_notice() {
-            return Some(Event::Tcp(TcpHandle(id), ready));
         }
         self.transport
             .udp

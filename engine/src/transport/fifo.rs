@@ -53,6 +53,13 @@ impl<T: Copy> Fifo<T> {
         Some(item)
     }
 
+    /// Takes all items, from first to last.
+    #[inline]
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
+        let taken = std::mem::take(&mut self.taken);
+        self.items.drain(..).skip(taken)
+    }
+
     /// The items from first to last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.items[self.taken..].iter()
@@ -90,6 +97,16 @@ mod tests {
                 prop_assert_eq!((fifo.len(), fifo.is_empty()), (deque.len(), deque.is_empty()));
             }
         }
+    }
+
+    #[test]
+    fn what_was_taken_singly_is_not_taken_again_with_all() {
+        let mut fifo = Fifo::default();
+        (0..3).for_each(|item| fifo.push(item));
+        assert_eq!(fifo.pop(), Some(0));
+        assert_eq!(Vec::from_iter(fifo.drain()), [1, 2]);
+        fifo.push(7);
+        assert_eq!((fifo.len(), fifo.pop(), fifo.pop()), (1, Some(7), None));
     }
 
     #[test]

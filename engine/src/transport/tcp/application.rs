@@ -523,6 +523,12 @@ impl Tcp {
         }
     }
 
+    /// Whether a listener has connections to accept.
+    #[inline]
+    pub(crate) fn has_announcement(&self) -> bool {
+        self.listeners.has_announcement()
+    }
+
     /// The next listener that has connections to accept.
     pub(crate) fn pop_listener(&mut self) -> Option<Id> {
         self.listeners

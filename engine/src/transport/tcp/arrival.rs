@@ -29,6 +29,8 @@ pub(crate) struct Prospect {
     pub(crate) key: FlowKey,
     /// The connection whose tag matches; probably the right one. [`NO_CONNECTION`] when none does.
     pub(super) connection: u32,
+    /// The half-open connection whose tag matches.
+    half_open: Option<Flow>,
     hash: u64,
     /// How often the flow table had got a new key when `hash` was computed.
     rebuilds: u32,
@@ -74,6 +76,7 @@ impl Tcp {
         Prospect {
             key,
             connection: NO_CONNECTION,
+            half_open: None,
             hash,
             rebuilds: self.counters.flow_table_rebuilds as u32,
             packet: inbound.packet,
@@ -93,7 +96,7 @@ impl Tcp {
                 self.connections.prefetch(index);
                 flow.connection = index;
             }
-            Some(_) => {}
+            half_open @ Some(_) => flow.half_open = half_open,
             None => self.time_wait.prefetch(&flow.key),
         }
     }
@@ -134,7 +137,7 @@ impl Tcp {
         if self.confirm(flow) {
             self.on_segment(out, flow.connection, &arrival, packet);
         } else {
-            self.on_other_segment(out, &arrival, packet);
+            self.on_other_segment(out, flow.half_open, &arrival, packet);
         }
     }
 
@@ -157,7 +160,17 @@ impl Tcp {
         }
     }
 
-    fn on_other_segment(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>, packet: &mut Packet) {
+    fn on_other_segment(
+        &mut self,
+        out: &mut Output<'_>,
+        half_open: Option<Flow>,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
+        // Whether pass 2 found the right one, and it is still there.
+        if let Some(flow) = half_open.filter(|&flow| self.half_open.is(flow, arrival.key)) {
+            return self.on_handshake_segment(out, flow, arrival, packet);
+        }
         match self.find(arrival.key, arrival.hash) {
             Some(Flow::Connection(index)) => self.on_segment(out, index, arrival, packet),
             Some(flow) => self.on_handshake_segment(out, flow, arrival, packet),

@@ -153,6 +153,12 @@ impl Listeners {
         }
     }
 
+    /// Whether a listener has something to accept.
+    #[inline]
+    pub(super) fn has_announcement(&self) -> bool {
+        !self.announcements.is_empty()
+    }
+
     /// The next listener that has something to accept.
     pub(crate) fn pop_announcement(&mut self) -> Option<(u32, u32)> {
         let (index, generation) = self.announcements.pop_front()?;

@@ -49,10 +49,7 @@ impl Tcp {
 
     /// Gives the acknowledgments that waited for the application their place on the list.
     pub(crate) fn release_soon(&mut self) {
-        for _ in 0..self.soon.len() {
-            let Some(index) = self.soon.pop() else {
-                return;
-            };
+        for index in self.soon.drain() {
             let connection = self.connections.get_mut(index);
             if connection.flags.take(Has::ACK_SOON) {
                 connection.flags.set(Has::ACK_NOW);
