@@ -69,8 +69,7 @@ impl Tcp {
         if was_reduced || connection.all_acknowledged() {
             return;
         }
-        let flight = connection.snd_max - connection.snd_una;
-        connection.congestion.on_congestion(flight);
+        connection.congestion.on_congestion(connection.flight_size(0));
         connection.flags.set(Has::ECN_REDUCED);
         let snd_max = connection.snd_max;
         self.counters.ecn_reductions += 1;

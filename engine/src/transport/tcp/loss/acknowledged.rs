@@ -3,7 +3,7 @@
 use super::delivered::{Delivered, Reported};
 use super::prr::Prr;
 use super::rack::Hint;
-use super::undo::{Undo, shows_spurious_timeout};
+use super::undo::Undo;
 use super::{DUP_THRESH, Loss, Phase};
 use crate::time::{Duration, Instant};
 use crate::transport::tcp::Tcp;
@@ -189,19 +189,22 @@ impl Loss {
     ) -> bool {
         if let Some(duplicate) = reported.duplicate {
             self.widen_window(connection);
-            let octets = duplicate.right - duplicate.left;
-            if self.undo.as_mut().is_some_and(|undo| undo.on_duplicate(octets)) {
+            if self
+                .undo
+                .as_mut()
+                .is_some_and(|undo| undo.on_duplicate(&duplicate))
+            {
                 return true;
             }
         }
         let Some(undo) = &self.undo else {
             return false;
         };
-        let by_timestamp =
-            delivered.acknowledged > 0 && undo.is_answered_by_original(echoed(connection, arrival));
+        let (to, from) = (connection.snd_una, connection.snd_una - delivered.acknowledged);
+        let by_timestamp = undo.is_answered_by_original(from, to, echoed(connection, arrival));
         let by_arrival = self.phase == Phase::Timeout
             && connection.flags.has(Has::SACK)
-            && shows_spurious_timeout(delivered, connection.snd_una, self.recover);
+            && undo.shows_spurious_timeout(delivered, connection.snd_una, self.recover);
         by_timestamp || by_arrival
     }
 
@@ -295,7 +298,7 @@ impl Loss {
 
     fn begin_reduction(&mut self, connection: &mut Connection, delivered: &Delivered) {
         let flight = connection.snd_max - connection.snd_una;
-        connection.congestion.on_congestion(flight);
+        connection.congestion.on_congestion(connection.flight_size(0));
         connection.flags.set(Has::ECN_REDUCED);
         let newly = delivered.sacked + delivered.acknowledged;
         let recover_fs = (flight + newly).saturating_sub(self.scoreboard.sacked());

@@ -76,6 +76,15 @@ pub(super) struct Loss {
     reorder_at: Option<Instant>,
 }
 
+impl Connection {
+    /// FlightSize, on which the response to a loss is based (RFC 5681 section 2), with `acknowledged` octets that were part of it a moment ago. No
+    /// more counts than the window has let out: what the peer holds beyond a gap is part of the flight, and may come to be more than half of it
+    /// when one recovery follows upon another, and what limited transmit has sent must not count.
+    pub(super) fn flight_size(&self, acknowledged: u32) -> u32 {
+        (self.snd_max - self.snd_una + acknowledged).min(self.congestion.window())
+    }
+}
+
 impl Loss {
     /// Nothing is known yet.
     fn begin(&mut self, connection: &Connection, now: Instant) {

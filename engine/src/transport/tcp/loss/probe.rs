@@ -126,8 +126,9 @@ impl Tcp {
         };
         if repaired {
             let connection = self.connections.get_mut(index);
-            let flight = connection.snd_max - connection.snd_una + acknowledged;
-            connection.congestion.on_congestion(flight);
+            connection
+                .congestion
+                .on_congestion(connection.flight_size(acknowledged));
             self.counters.fast_recoveries += 1;
         }
     }

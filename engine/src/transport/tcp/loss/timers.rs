@@ -55,10 +55,11 @@ impl Tcp {
         let rto_at = self.before_patience_ends(index, now + rto);
         let (connection, loss) = self.loss_of(index, now);
         if !again {
-            loss.undo = Some(Undo::new(connection.congestion));
+            loss.undo = Some(Undo::of_timeout(connection.congestion, loss.is_repairing()));
         }
-        let flight = connection.snd_max - connection.snd_una;
-        connection.congestion.on_retransmission_timeout(flight, again);
+        connection
+            .congestion
+            .on_retransmission_timeout(connection.flight_size(0), again);
         connection.flags.set(Has::ECN_REDUCED);
         loss.phase = Phase::Timeout;
         loss.give_up_on_all(connection, again);

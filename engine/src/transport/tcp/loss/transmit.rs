@@ -96,10 +96,8 @@ impl Tcp {
         loss.prr.note_sent(len);
         if let Some(undo) = &mut loss.undo {
             let stamp = timestamps_of(connection, out.now);
-            undo.note_resent(
-                len,
-                stamp.map(|stamp| stamp.tsval.wrapping_sub(connection.ts_offset)),
-            );
+            let tsval = stamp.map(|stamp| stamp.tsval.wrapping_sub(connection.ts_offset));
+            undo.note_resent(start, end, tsval);
         }
         if start == connection.snd_una || loss.rto_at.is_none() {
             loss.rto_at = Some(rto_at);
