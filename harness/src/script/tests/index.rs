@@ -79,6 +79,11 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "Time tells of losses what counting cannot.",
     ),
     (
+        "undo",
+        "Losses that were none",
+        "The response to a loss is taken back when it turns out that everything had arrived.",
+    ),
+    (
         "congestion",
         "Congestion control",
         "How much may be in flight: slow start, Reno, CUBIC.",
