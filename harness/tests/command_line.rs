@@ -266,3 +266,53 @@ fn the_kernels_stack_runs_between_two_hosts_or_says_why_not() {
         ),
     }
 }
+
+#[test]
+fn a_server_that_cannot_be_says_why_and_what_helps() {
+    assert_refused(&["serve", "gopher"], &["gopher", "echo", "http"]);
+    assert_refused(
+        &["serve", "http"],
+        &["--device", "tun:handfast0", "--stack kernel"],
+    );
+    assert_refused(
+        &["serve", "http", "--device", "veth1"],
+        &["`veth1`", "xdp:INTERFACE"],
+    );
+    assert_refused(
+        &["serve", "http", "--device", "tun:t0"],
+        &["--address", "10.9.0.2/24"],
+    );
+    let over_tun = |more: &[&'static str]| [&["serve", "http", "--device", "tun:t0"], more].concat();
+    assert_refused(&over_tun(&["--address", "10.9.0.2/33"]), &["`33`", "0 to 32"]);
+    assert_refused(
+        &over_tun(&["--address", "10.9.0.2/24", "--gateway", "192.0.2.1"]),
+        &["--gateway 192.0.2.1", "on-link"],
+    );
+    assert_refused(
+        &over_tun(&["--address", "10.9.0.2/24", "--root", "/nonexistent"]),
+        &["--root /nonexistent", "folder"],
+    );
+    assert_refused(&["serve", "echo", "--root", "/"], &["--root", "http"]);
+    assert_refused(
+        &["serve", "echo", "--stack", "kernel", "--device", "tun:t0"],
+        &["--device tun:t0", "the kernel"],
+    );
+    assert_refused(
+        &["serve", "echo", "--device", "raw", "--address", "fd01::2/64"],
+        &["one IPv4 address", "127.0.0.2"],
+    );
+    let output = handfast(&[
+        "serve",
+        "echo",
+        "--device",
+        "packet:nowhere0",
+        "--address",
+        "10.9.0.2/24",
+    ]);
+    assert_eq!(
+        output.status.code(),
+        Some(5),
+        "the environment lacks the interface"
+    );
+    assert!(text(&output.stderr).contains("nowhere0") || text(&output.stderr).contains("CAP_NET_RAW"));
+}

@@ -49,7 +49,9 @@ mod application {
     mod bounds;
     mod connections;
     mod datagrams;
+    mod random;
     mod streams;
+    mod threads;
     mod waiting;
     mod world;
 }

@@ -163,18 +163,21 @@ fn over_engine(server: &Server, host: Host, port: u16, stop: &Notify) -> Result<
         server.service, host, host.device
     );
     let hint = host.hint();
+    let own: Vec<IpAddr> = host.addresses.iter().map(|subnet| subnet.address).collect();
     let (network, station) = Station::start(host)?;
     let runtime = runtime(Builder::new_current_thread().enable_time())?;
     let at = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
     let outcome = runtime.block_on(async {
         let failed = |error| Trouble::socket(at, &error);
         let listener = engine::TcpListener::bind(&network, at).await.map_err(failed)?;
-        announce(&title, hint.as_deref());
-        if !server.service.has_datagrams() {
-            return server.until(stop, [listener], [] as [engine::UdpSocket; 0]).await;
+        let mut datagrams = Vec::new();
+        if server.service.has_datagrams() {
+            for &address in &own {
+                datagrams.push(bind(&network, SocketAddr::new(address, port)).await?);
+            }
         }
-        let datagrams = engine::UdpSocket::bind(&network, at).await.map_err(failed)?;
-        server.until(stop, [listener], [datagrams]).await
+        announce(&title, hint.as_deref());
+        server.until(stop, [listener], datagrams).await
     });
     end(runtime);
     drop(network);
@@ -187,6 +190,21 @@ fn over_engine(server: &Server, host: Host, port: u16, stop: &Notify) -> Result<
             Ok(())
         }
     }
+}
+
+/// A socket for each address, so that answers come from where the question went. An IPv6 address can be used when nobody has objected to it.
+async fn bind(network: &engine::Network, at: SocketAddr) -> Result<engine::UdpSocket, Trouble> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    for _ in 0..30 {
+        match engine::UdpSocket::bind(network, at).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome.map_err(|error| Trouble::socket(at, &error)),
+        }
+    }
+    Err(Trouble::environment(format!(
+        "{} is not ours to use: somebody else on the link has it; choose another --address",
+        at.ip()
+    )))
 }
 
 fn over_kernel(server: &Server, addresses: &[Subnet], port: u16, stop: &Notify) -> Result<(), Trouble> {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::consume_budget;
 
 use super::sockets::Datagrams;
 
@@ -18,6 +19,8 @@ const CHARACTERS: std::ops::RangeInclusive<u8> = b' '..=b'~';
 pub(super) async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
+        // A peer that is fast must not keep the others waiting.
+        consume_budget().await;
         match stream.read(&mut buffer).await? {
             0 => return stream.shutdown().await,
             count => stream.write_all(&buffer[..count]).await?,
@@ -28,7 +31,9 @@ pub(super) async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io:
 /// Takes what comes, up to the end.
 pub(super) async fn discard(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
-    while stream.read(&mut buffer).await? > 0 {}
+    while stream.read(&mut buffer).await? > 0 {
+        consume_budget().await;
+    }
     stream.shutdown().await
 }
 
@@ -39,6 +44,7 @@ pub(super) async fn chargen(stream: impl AsyncRead + AsyncWrite + Unpin) -> io::
     let sending = async {
         loop {
             send.write_all(&characters).await?;
+            consume_budget().await;
         }
     };
     let mut ignored = vec![0; BUFFER];
@@ -65,6 +71,7 @@ fn characters() -> Vec<u8> {
 pub(super) async fn echo_datagrams(socket: &impl Datagrams) -> io::Result<Infallible> {
     let mut buffer = vec![0; 1 << 16];
     loop {
+        consume_budget().await;
         let (count, from) = socket.receive(&mut buffer).await?;
         send(socket, &buffer[..count], from).await?;
     }
@@ -73,6 +80,7 @@ pub(super) async fn echo_datagrams(socket: &impl Datagrams) -> io::Result<Infall
 /// Takes datagrams.
 pub(super) async fn discard_datagrams(socket: &impl Datagrams) -> io::Result<Infallible> {
     loop {
+        consume_budget().await;
         socket.receive(&mut []).await?;
     }
 }
@@ -81,6 +89,7 @@ pub(super) async fn discard_datagrams(socket: &impl Datagrams) -> io::Result<Inf
 pub(super) async fn chargen_datagrams(socket: &impl Datagrams) -> io::Result<Infallible> {
     let characters = characters();
     loop {
+        consume_budget().await;
         let (_, from) = socket.receive(&mut []).await?;
         send(socket, &characters[..LINE + 2], from).await?;
     }

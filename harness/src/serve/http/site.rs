@@ -91,6 +91,8 @@ where
 {
     let mut bytes = 0;
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        // A client that is fast must not keep the others waiting.
+        tokio::task::consume_budget().await;
         match frame {
             Ok(frame) => bytes += frame.data_ref().map_or(0, hyper::body::Buf::remaining),
             Err(error) => return text(status(StatusCode::BAD_REQUEST), format!("{error}\n")),
