@@ -97,6 +97,11 @@ impl Waiter {
         self.spin_until = now + self.spin;
     }
 
+    /// Whether the last work is so short ago that [`Waiter::wait`] would not sleep.
+    pub fn is_spinning(&self, now: Instant) -> bool {
+        now < self.spin_until
+    }
+
     /// Sleeps from `now` until one of `watches` is ready, a [`Waker`] calls, or the deadline comes; for ever without one. `now` is the
     /// caller's time, of which the deadline is. A descriptor with an error is ready, but one that never gets rid of it is not watched any
     /// more for as long as that lasts.
@@ -109,7 +114,7 @@ impl Waiter {
         deadline: Option<Instant>,
         watches: &[Watch<'_>],
     ) -> io::Result<Wakeup> {
-        if now < self.spin_until {
+        if self.is_spinning(now) {
             return Ok(Wakeup::Spinning);
         }
         if deadline.is_some_and(|deadline| deadline <= now) {

@@ -16,6 +16,7 @@ use handfast::engine::{Counters, Engine};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
 use handfast::link::error::OpenError;
+use handfast::link::raw::MARK;
 use handfast::link::wait::Waiter;
 use handfast::time::{Duration, Instant};
 
@@ -49,13 +50,21 @@ pub(crate) struct Host {
 impl Host {
     /// What the user has to do so that clients find the server.
     pub(super) fn hint(&self) -> Option<String> {
-        let (DeviceName::Tun(name) | DeviceName::Tap(name)) = &self.device else {
-            return None;
-        };
-        let prefix = self.addresses.first()?.prefix;
-        Some(format!(
-            "clients of this machine need an address beside the server's: ip address add ADDRESS/{prefix} dev {name}"
-        ))
+        let own = self.addresses.first()?;
+        match &self.device {
+            DeviceName::Tun(name) | DeviceName::Tap(name) => Some(format!(
+                "clients of this machine need an address beside the server's: ip address add ADDRESS/{} dev {name}",
+                own.prefix
+            )),
+            DeviceName::Raw => Some(format!(
+                "the kernel must be kept from resetting connections that it knows nothing of:\n  \
+                 nft add table ip engine\n  \
+                 nft 'add chain ip engine out {{ type filter hook output priority 0; }}'\n  \
+                 nft add rule ip engine out ip saddr {} meta mark != {MARK} tcp flags rst drop",
+                own.address
+            )),
+            DeviceName::Packet(_) | DeviceName::Xdp(_) => None,
+        }
     }
 
     fn config(&self) -> Result<Config, Trouble> {

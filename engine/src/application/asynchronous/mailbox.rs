@@ -44,13 +44,14 @@ impl Mailbox {
         true
     }
 
-    /// Moves all calls to `calls`, which is empty.
+    /// Moves all calls to `calls`, which is empty. The alarm is not needed any more: the driver is awake.
     pub(crate) fn collect(&self, calls: &mut Vec<Call>) {
-        debug_assert!(
-            calls.is_empty(),
-            "calls are answered before the next are collected"
-        );
-        std::mem::swap(&mut self.lock().calls, calls);
+        debug_assert!(calls.is_empty(), "calls are answered before the next come");
+        let mut inside = self.lock();
+        std::mem::swap(&mut inside.calls, calls);
+        let alarm = inside.alarm.take();
+        drop(inside);
+        drop(alarm);
     }
 
     /// Sets the alarm that the next call goes off with; `false` when there is a call already.

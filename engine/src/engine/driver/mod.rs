@@ -174,12 +174,16 @@ impl<D: Device> Driver<D> {
     /// As [`Engine::wait`].
     #[cfg(target_os = "linux")]
     pub fn run_once(&mut self, waiter: &mut Waiter, now: Instant, latest: Option<Instant>) -> io::Result<()> {
-        if self.answer_calls(now) {
+        let called = self.answer_calls(now);
+        let progress = self.poll(now, Budget::default());
+        if called || !progress.is_idle() {
             waiter.note_work(now);
         }
-        let progress = self.poll(now, Budget::default());
-        let alarm = Waker::from(waiter.waker());
-        if self.may_sleep(&alarm) && !self.must_retry() && !self.is_finished() {
+        // Whoever is awake looks for calls by himself; an alarm would cost the callers a system call.
+        if waiter.is_spinning(now) || self.must_retry() || self.is_finished() {
+            return Ok(());
+        }
+        if self.may_sleep(&Waker::from(waiter.waker())) {
             self.engine.wait_until(waiter, now, progress, latest)?;
         }
         Ok(())

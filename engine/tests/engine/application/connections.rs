@@ -61,7 +61,7 @@ fn addresses_that_cannot_be_used_say_why() {
             ErrorKind::InvalidInput
         );
         let foreign = "10.0.0.77".parse().expect("an address");
-        let from = TcpStream::connect_from(&clients, foreign, at).await;
+        let from = TcpStream::connect_from(&clients, foreign, at, None).await;
         assert_eq!(kind(from), ErrorKind::AddrNotAvailable);
         let _listener = TcpListener::bind(&servers, at).await.expect("the port is free");
         assert_eq!(kind(TcpListener::bind(&servers, at).await), ErrorKind::AddrInUse);

@@ -80,6 +80,18 @@ fn bytes_that_are_read_are_reported_and_idle_streams_are_not_looked_at() {
 }
 
 #[test]
+fn a_driver_who_is_awake_is_not_woken() {
+    let mut world = World::new();
+    let (near, _far, _listener) = world.connect();
+    let flag = Arc::new(Flag::default());
+    assert!(world.client.driver.may_sleep(&Waker::from(flag.clone())));
+    world.client.driver.turn(world.now, Budget::default());
+    near.try_write(b"he will see it").expect("room");
+    assert!(!flag.take());
+    assert!(!world.client.driver.may_sleep(Waker::noop()), "he sees it");
+}
+
+#[test]
 fn a_network_that_is_dropped_wakes_the_driver_so_that_he_can_go() {
     let (network, station) = handfast::application::asynchronous::network();
     let other = network.clone();

@@ -44,12 +44,17 @@ impl TcpStream {
         Self::open(network, None, remote, Some(limit)).await
     }
 
-    /// Connects to `remote` from an address of the engine.
+    /// Connects to `remote` from an address of the engine, within `limit` if there is one.
     ///
     /// # Errors
     /// As [`TcpStream::connect`]; `AddrNotAvailable` if `local` is not one of the engine's, too.
-    pub async fn connect_from(network: &Network, local: IpAddr, remote: SocketAddr) -> io::Result<Self> {
-        Self::open(network, Some(local), remote, None).await
+    pub async fn connect_from(
+        network: &Network,
+        local: IpAddr,
+        remote: SocketAddr,
+        limit: Option<Duration>,
+    ) -> io::Result<Self> {
+        Self::open(network, Some(local), remote, limit).await
     }
 
     async fn open(
