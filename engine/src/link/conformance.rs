@@ -3,7 +3,7 @@
 use super::capture::Capture;
 use super::impair::{Impair, ImpairConfig};
 use super::memory::{WireConfig, pair, threaded_pair};
-use super::wait::{Waiter, Watch};
+use super::wait::{Waiter, Wakeup, Watch};
 use super::{Device, socket};
 use crate::frame::{FramePool, Packet, PacketQueue, PoolConfig, PoolUsage, Purpose};
 use crate::time::{Duration, Instant};

@@ -3,20 +3,21 @@
 //! Every packet that arrives at the interface goes to both stacks. The kernel stays quiet about the engine's connections as long as it has
 //! no address of the engine's and does not forward; best is an interface without any kernel address.
 //!
-//! Packets are received through a ring that the kernel fills, and sent many for one system call from where they lie. (A transmit ring
-//! would add a copy, and was measured slower than that call on veth.)
+//! Packets are received through a ring that the kernel fills, and sent many for one system call, from where they lie or through another ring
+//! ([`Transmission`]). Several devices can share an interface ([`Share`]).
 
 mod config;
+mod send;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::Socket;
+use socket2::{SockFilter, Socket};
 
-pub use self::config::{Delivery, PacketConfig};
-use super::batch::{self, Arrival, Departure, is_full};
+pub use self::config::{Delivery, MAX_MEMBERS, PacketConfig, Share, Transmission};
+use super::batch::{self, Arrival};
 use super::datagrams::Datagrams;
 use super::error::OpenError;
 use super::ethernet::MacAddress;
@@ -24,7 +25,7 @@ use super::landing::Landed;
 use super::sys::interface::{ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
-use super::sys::packet::{self, ReceiveRing};
+use super::sys::packet::{self, ReceiveRing, TransmitRing, share};
 use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
 use crate::frame::{Checksum, FramePool, Packet, PacketQueue, Payload, Purpose, Size};
 use crate::time::Instant;
@@ -34,7 +35,8 @@ const PATIENCE: u32 = 64;
 
 /// A packet socket on one interface. Its descriptor ([`AsFd`]) is readable when packets wait.
 ///
-/// [`DeviceCounters::copied_bytes`] counts what is received: it is copied out of the ring, whose frames the kernel needs back.
+/// [`DeviceCounters::copied_bytes`] counts what is received: it is copied out of the ring, whose frames the kernel needs back. With a transmit
+/// ring it counts what is sent as well, and packets that wait in the ring while the interface is down are sent when it is up again.
 #[derive(Debug)]
 pub struct PacketDevice {
     socket: Socket,
@@ -42,6 +44,10 @@ pub struct PacketDevice {
     address: Option<MacAddress>,
     offloads: bool,
     ring: ReceiveRing,
+    /// `None` when packets are sent by calls.
+    outgoing: Option<TransmitRing>,
+    /// The kernel did not look at all that is in the transmit ring when it was asked last.
+    unfinished: bool,
     pool: FramePool,
     datagrams: Datagrams,
     sender: Sender,
@@ -57,21 +63,31 @@ impl PacketDevice {
     /// # Errors
     /// [`OpenError`] says what is missing. It takes `CAP_NET_RAW` in the network namespace.
     pub fn new(config: &PacketConfig, pool: FramePool) -> Result<Self, OpenError> {
+        config.validate()?;
         let interface = Interface::new(InterfaceName::new(&config.interface)?)?;
         let index = interface.index()?;
         let (medium, address) = station(&interface)?;
         let mtu = interface.mtu()?;
         let socket = packet::socket().map_err(OpenError::at("opening a packet socket", "CAP_NET_RAW"))?;
         let frame = mtu as usize + medium.header_len();
-        let ring = prepare(&socket, config, frame).map_err(|source| OpenError::NotSupported {
-            what: "a packet socket with a receive ring",
-            way_out: "ask for a smaller ring, or for no offloads",
+        let (ring, outgoing) = prepare(&socket, config, frame).map_err(|source| OpenError::NotSupported {
+            what: "a packet socket with rings",
+            way_out: "ask for smaller rings, or for no offloads",
             source,
         })?;
-        packet::bind(&socket, index).map_err(|source| OpenError::System {
-            step: "binding a packet socket to its interface",
-            source,
-        })?;
+        // What comes before the socket has its share is for others.
+        let system = |step| move |source| OpenError::System { step, source };
+        if config.share.is_some() {
+            let nothing = [SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0)];
+            let deafened = socket.attach_filter(&nothing);
+            deafened.map_err(system("attaching a filter to a packet socket"))?;
+        }
+        packet::bind(&socket, index).map_err(system("binding a packet socket to its interface"))?;
+        if let Some(share) = &config.share {
+            join(&socket, share)?;
+            let open = socket.detach_filter();
+            open.map_err(system("detaching the filter of a packet socket"))?;
+        }
         Ok(Self {
             socket,
             capabilities: Capabilities {
@@ -86,6 +102,8 @@ impl PacketDevice {
             address,
             offloads: config.offloads,
             ring,
+            outgoing,
+            unfinished: false,
             pool,
             datagrams: Datagrams::default(),
             sender: Sender::new(),
@@ -166,60 +184,6 @@ impl PacketDevice {
         self.counters.system_calls += 1;
         matches!(self.socket.take_error(), Ok(Some(_)))
     }
-
-    /// Describes the packets in front of `batch` that can be sent, up to the first that cannot.
-    fn plan(&mut self, batch: &mut PacketQueue) {
-        self.headers.clear();
-        self.runs.clear();
-        let link_header = self.capabilities.medium.header_len();
-        for index in 0..batch.len().min(BATCH) {
-            let Some(packet) = batch.get_mut(index) else {
-                return;
-            };
-            let Some(header) = self.describe(packet, link_header) else {
-                return;
-            };
-            if self.offloads {
-                self.headers.push(header);
-            }
-            self.runs.push(Run {
-                packets: 1,
-                segment_size: 0,
-            });
-        }
-    }
-
-    /// The header of a packet; `None` when this device cannot send it.
-    fn describe(&self, packet: &mut Packet, link_header: usize) -> Option<[u8; virtio::HEADER_LEN]> {
-        let is_plain = packet.checksum == Checksum::InPacket && packet.segment_size == 0;
-        if packet.len() <= link_header || !self.capabilities.carries(packet) || !(self.offloads || is_plain) {
-            return None;
-        }
-        virtio::describe(packet, link_header)
-    }
-
-    /// Sends what [`PacketDevice::plan`] describes, in one call.
-    fn send(&mut self, batch: &mut PacketQueue) -> Departure {
-        self.plan(batch);
-        if self.runs.is_empty() {
-            return Departure::Lost(1);
-        }
-        self.counters.system_calls += 1;
-        match self
-            .sender
-            .send(self.socket.as_fd(), batch, &self.runs, &self.headers)
-        {
-            Ok(packets) => Departure::Sent(packets),
-            Err(error) if is_full(&error) => Departure::Full,
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EINTR) => Departure::Again,
-                // What the socket was told when the interface went down; it may be up again.
-                Some(libc::ENETDOWN) if self.had_error() => Departure::Again,
-                // The interface is down, or does not want this packet.
-                _ => Departure::Lost(1),
-            },
-        }
-    }
 }
 
 /// What kind of interface it is, and which station.
@@ -235,7 +199,11 @@ fn station(interface: &Interface) -> Result<(Medium, Option<MacAddress>), OpenEr
 }
 
 /// Sets up what must be chosen before the socket receives.
-fn prepare(socket: &Socket, config: &PacketConfig, frame: usize) -> io::Result<ReceiveRing> {
+fn prepare(
+    socket: &Socket,
+    config: &PacketConfig,
+    frame: usize,
+) -> io::Result<(ReceiveRing, Option<TransmitRing>)> {
     let descriptor = socket.as_fd();
     let version = match config.delivery {
         Delivery::Single => libc::tpacket_versions::TPACKET_V2,
@@ -250,7 +218,26 @@ fn prepare(socket: &Socket, config: &PacketConfig, frame: usize) -> io::Result<R
     // Older kernels show us our own packets, which are for nobody here, and pass them through the queues of the interface.
     let _ = option::set(descriptor, SocketOption::PacketIgnoreOutgoing, 1);
     let _ = option::set(descriptor, SocketOption::PacketBypassQueues, 1);
-    ReceiveRing::new(socket, config.shape(frame))
+    // A packet that the kernel could make nothing of would stop the transmit ring for good.
+    option::set(descriptor, SocketOption::PacketLoss, 1)?;
+    packet::rings(socket, config.shape(frame), config.transmit_shape(frame))
+}
+
+/// Takes a part of the interface's packets from now on.
+fn join(socket: &Socket, with: &Share) -> Result<(), OpenError> {
+    let group = with.group;
+    share::join(socket.as_fd(), group)
+        .and_then(|()| share::steer(socket.as_fd(), &with.ports))
+        .map_err(|source| match source.raw_os_error() {
+            Some(libc::EINVAL | libc::EALREADY) => {
+                OpenError::Busy(format!("group {group}, by sockets of another kind or interface,"))
+            }
+            Some(libc::ENOSPC) => OpenError::Busy(format!("every place in group {group}")),
+            _ => OpenError::System {
+                step: "sharing an interface between packet sockets",
+                source,
+            },
+        })
 }
 
 impl Device for PacketDevice {
@@ -273,7 +260,17 @@ impl Device for PacketDevice {
     }
 
     fn transmit(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {
-        batch::empty(self, batch, |device| &mut device.counters, Self::send)
+        if self.outgoing.is_none() {
+            return batch::empty(self, batch, |device| &mut device.counters, Self::send);
+        }
+        let taken = batch::empty(self, batch, |device| &mut device.counters, Self::place);
+        self.kick();
+        taken
+    }
+
+    /// At once while the kernel has not looked at what it was given: it must be asked again.
+    fn next_deadline(&self) -> Option<Instant> {
+        self.unfinished.then_some(Instant::ZERO)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -33,7 +33,7 @@ const MIN_MTU: u32 = 68;
 /// The far end of a TUN or TAP interface. Its descriptor ([`AsFd`]) is readable when packets wait.
 ///
 /// [`DeviceCounters::copied_bytes`] stays 0: packets are read into frames and written from them; the kernel's own copies are not in it.
-/// While the interface is down, packets are taken, dropped and counted, as a cable without a far end does.
+/// While the interface is down, packets are taken, dropped and counted, as a cable without a far end does; and for ever when it is deleted.
 #[derive(Debug)]
 pub struct TunDevice {
     file: File,
@@ -155,7 +155,7 @@ impl TunDevice {
     fn send(&mut self, batch: &mut PacketQueue) -> Departure {
         let packet = batch
             .get_mut(0)
-            .filter(|packet| self.capabilities.carries(packet));
+            .filter(|packet| packet.len() > self.link_header && self.capabilities.carries(packet));
         let Some((packet, header)) = packet.and_then(|packet| {
             let header = self.describe(packet)?;
             Some((packet, header))

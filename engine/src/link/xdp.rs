@@ -6,23 +6,25 @@
 //!
 //! It takes root: `CAP_NET_RAW`, and `CAP_BPF` with `CAP_NET_ADMIN` in the first user namespace.
 
+mod attached;
 mod config;
 mod program;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
+pub use self::attached::XdpProgram;
 pub use self::config::{Attachment, XdpConfig};
 pub use self::program::{MAX_ADDRESSES, Steering};
 use super::batch::{self, Arrival, Departure};
 use super::error::OpenError;
 use super::ethernet::MacAddress;
+use super::sys::interface;
 use super::sys::interface::{Feature, Interface, InterfaceName};
 use super::sys::option::{self, SocketOption};
 use super::sys::xdp::{Kick, Piece, XdpSocket};
-use super::sys::{bpf, interface};
 use super::{Capabilities, Device, DeviceCounters, Medium};
 use crate::frame::{
     Carver, Checksum, Frame, FramePool, LARGE_SLOT, Ledger, MAX_PIECES, Packet, PacketQueue, Payload,
@@ -43,9 +45,8 @@ const MAX_CALLS: usize = 8;
 /// body together; longer ones are sent piece by piece from where they lie. Whether the kernel copies, too, [`XdpDevice::is_zero_copy`] says.
 #[derive(Debug)]
 pub struct XdpDevice {
-    // In the order of their drop: no packet comes any more, the socket ends, and only then the slots are free.
-    _link: OwnedFd,
-    _map: OwnedFd,
+    // In the order of their drop: the socket ends, and only then the slots are free.
+    _program: XdpProgram,
     socket: XdpSocket,
     ledger: Ledger,
     pool: FramePool,
@@ -83,6 +84,14 @@ impl XdpDevice {
     /// # Errors
     /// [`OpenError`] says what is missing.
     pub fn new(config: &XdpConfig, pool: FramePool) -> Result<Self, OpenError> {
+        Self::sharing(&XdpProgram::new(config, config.queue + 1)?, config, pool)
+    }
+
+    /// As [`XdpDevice::new`], on an interface whose program is attached already, and decides which packets are the engine's.
+    ///
+    /// # Errors
+    /// As for [`XdpDevice::new`], and [`OpenError::Invalid`] when the program was attached for fewer queues.
+    pub fn sharing(program: &XdpProgram, config: &XdpConfig, pool: FramePool) -> Result<Self, OpenError> {
         config.validate()?;
         let interface = Interface::new(InterfaceName::new(&config.interface)?)?;
         let index = interface.index()?;
@@ -108,10 +117,9 @@ impl XdpDevice {
                 source,
             })?;
         }
-        let (map, link) = attach(config, index, &socket)?;
+        program.point(config.queue, &socket)?;
         Ok(Self {
-            _link: link,
-            _map: map,
+            _program: program.clone(),
             socket,
             ledger,
             carver: Carver::new(pool.clone(), Purpose::Control),
@@ -375,34 +383,6 @@ fn prefer_busy_poll(socket: BorrowedFd<'_>, budget: u32) -> io::Result<()> {
         SocketOption::BusyPollBudget,
         budget.try_into().unwrap_or(i32::MAX),
     )
-}
-
-/// Loads the program, points it at the socket and attaches it.
-fn attach(config: &XdpConfig, index: u32, socket: &XdpSocket) -> Result<(OwnedFd, OwnedFd), OpenError> {
-    const GENERIC: u32 = 1 << 1;
-    const NATIVE: u32 = 1 << 2;
-    const PRIVILEGE: &str = "CAP_BPF and CAP_NET_ADMIN outside user namespaces";
-    let map = bpf::socket_map(config.queue + 1).map_err(OpenError::at("making a BPF map", PRIVILEGE))?;
-    bpf::set_socket(map.as_fd(), config.queue, socket.as_fd())
-        .map_err(OpenError::at("pointing a BPF map at a socket", PRIVILEGE))?;
-    let code = program::assemble(&config.steering, map.as_raw_fd());
-    let program = bpf::load(&code).map_err(OpenError::at("loading an XDP program", PRIVILEGE))?;
-    let flags = match config.attachment {
-        Attachment::Native => NATIVE,
-        Attachment::Generic => GENERIC,
-    };
-    let link = bpf::attach(program.as_fd(), index, flags).map_err(|source| match source.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => {
-            OpenError::Busy(format!("the place for an XDP program on `{}`", config.interface))
-        }
-        Some(libc::EOPNOTSUPP | libc::ERANGE) => OpenError::NotSupported {
-            what: "an XDP program in this interface's driver",
-            way_out: "attach it behind the driver (`Attachment::Generic`)",
-            source,
-        },
-        _ => OpenError::at("attaching an XDP program", PRIVILEGE)(source),
-    })?;
-    Ok((map, link))
 }
 
 impl Device for XdpDevice {

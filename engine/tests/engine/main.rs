@@ -12,6 +12,7 @@ mod project {
 mod link {
     mod capture;
     mod raw;
+    mod several;
     mod tun;
     mod waiting;
 }

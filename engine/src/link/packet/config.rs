@@ -1,5 +1,8 @@
 //! What a packet device is made from.
 
+use std::ops::RangeInclusive;
+
+use crate::link::error::OpenError;
 use crate::link::sys::packet::{FRAME_OVERHEAD, Shape};
 use crate::time::Duration;
 
@@ -19,6 +22,33 @@ pub enum Delivery {
     Blocks(Duration),
 }
 
+/// How packets are handed to the kernel to be sent. Either way many leave for one system call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transmission {
+    /// From where they lie (`sendmmsg(2)`).
+    Calls,
+    /// Through a ring that is shared with the kernel (`PACKET_TX_RING`), into which they are copied. A driver then sends from the ring; veth, and
+    /// whatever else passes packets on within the machine, copies them once more and is slower than by calls.
+    Ring,
+}
+
+/// A part of the packets of an interface, for one of several engines that share it.
+///
+/// TCP and UDP to a port of one of `ports` is for the member whose range it is: give each engine its own as
+/// [`Config::ephemeral_ports`](crate::config::Config::ephemeral_ports), so that answers find the one that asked. What comes for other ports is
+/// spread over the members, each flow as a whole. The first member has everything else, ARP and Neighbor Discovery included: it answers for all,
+/// and the others are told whom they talk to ([`LinkConfig::static_neighbours`](crate::config::LinkConfig::static_neighbours)).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// Number of the group in the network namespace.
+    pub group: u16,
+    /// The range of each member, in the order in which they open their devices; the same for all members, and at most [`MAX_MEMBERS`].
+    pub ports: Vec<RangeInclusive<u16>>,
+}
+
+/// Devices that can share an interface.
+pub const MAX_MEMBERS: usize = 64;
+
 /// The interface that a [`PacketDevice`](super::PacketDevice) takes its packets from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PacketConfig {
@@ -26,39 +56,63 @@ pub struct PacketConfig {
     pub interface: String,
     /// How received packets are handed over.
     pub delivery: Delivery,
-    /// Bytes of the receive ring, at least.
+    /// How packets are handed to the kernel to be sent.
+    pub transmission: Transmission,
+    /// Bytes of the receive ring, at least; a transmit ring has half as many.
     pub ring_bytes: usize,
+    /// With whom the interface is shared; `None` for a device that gets every packet.
+    pub share: Option<Share>,
     /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one. Without it,
     /// packets longer than the MTU, which a peer on this machine sends unless it is told otherwise, are dropped and counted.
     pub offloads: bool,
 }
 
 impl PacketConfig {
-    /// An interface, with packets delivered one by one from a ring of 8 MiB, and offloads.
+    /// All packets of an interface, delivered one by one from a ring of 8 MiB, sent by calls, with offloads.
     pub fn new(interface: impl Into<String>) -> Self {
         Self {
             interface: interface.into(),
             delivery: Delivery::Single,
+            transmission: Transmission::Calls,
             ring_bytes: 8 << 20,
+            share: None,
             offloads: true,
         }
     }
 
+    pub(super) fn validate(&self) -> Result<(), OpenError> {
+        let members = self.share.as_ref().map_or(1, |share| share.ports.len());
+        if !(1..=MAX_MEMBERS).contains(&members) {
+            return Err(OpenError::Invalid(format!(
+                "{members} ranges of ports are not between 1 and {MAX_MEMBERS}: a group has one for each of its members"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The receive ring.
     pub(super) fn shape(&self, frame_bytes: usize) -> Shape {
         match self.delivery {
-            Delivery::Single => {
-                let packet = if self.offloads { LONGEST } else { frame_bytes };
-                let frame = frame_len(packet + FRAME_OVERHEAD);
-                Shape::Frames {
-                    frame,
-                    count: self.ring_bytes.div_ceil(frame).max(2),
-                }
-            }
+            Delivery::Single => self.frames(frame_bytes, self.ring_bytes),
             Delivery::Blocks(age) => Shape::Blocks {
                 block: BLOCK,
                 count: self.ring_bytes.div_ceil(BLOCK).max(2),
                 milliseconds: age.as_micros().div_ceil(1000).clamp(1, 1000) as u32,
             },
+        }
+    }
+
+    /// The transmit ring; `None` without one.
+    pub(super) fn transmit_shape(&self, frame_bytes: usize) -> Option<Shape> {
+        (self.transmission == Transmission::Ring).then(|| self.frames(frame_bytes, self.ring_bytes / 2))
+    }
+
+    fn frames(&self, frame_bytes: usize, ring_bytes: usize) -> Shape {
+        let packet = if self.offloads { LONGEST } else { frame_bytes };
+        let frame = frame_len(packet + FRAME_OVERHEAD);
+        Shape::Frames {
+            frame,
+            count: ring_bytes.div_ceil(frame).max(2),
         }
     }
 }

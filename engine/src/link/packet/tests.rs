@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use super::*;
 use crate::frame::PoolConfig;
@@ -238,4 +239,212 @@ fn an_interface_that_does_not_exist_is_named() {
         matches!(&error, OpenError::NoInterface(name) if name == "nowhere0"),
         "{error}"
     );
+}
+
+/// Devices on one end of a cable that share what comes over it, and one on the other end.
+fn sharing(ports: &[RangeInclusive<u16>]) -> Option<(PacketDevice, Vec<PacketDevice>)> {
+    without_ipv6();
+    veth("near", "far", 1500);
+    let device =
+        |config: &PacketConfig| open(PacketDevice::new(config, FramePool::new(PoolConfig::default())));
+    let near = device(&PacketConfig::new("near"))?;
+    let config = PacketConfig {
+        share: Some(Share {
+            group: 7,
+            ports: ports.to_vec(),
+        }),
+        ..PacketConfig::new("far")
+    };
+    let members = ports.iter().map(|_| device(&config)).collect::<Option<_>>()?;
+    Some((near, members))
+}
+
+/// Which of the members gets a frame.
+fn receiver_of(near: &mut PacketDevice, members: &mut [PacketDevice], frame: &[u8]) -> usize {
+    let pool = FramePool::new(PoolConfig::default());
+    let mut batch = PacketQueue::with_capacity(1);
+    let piece = pool.copy(Purpose::Application, frame).unwrap().freeze();
+    batch.push().unwrap().push_piece(piece).unwrap();
+    assert_eq!(near.transmit(NOW, &mut batch), 1);
+    for _ in 0..100_000 {
+        for (number, member) in members.iter_mut().enumerate() {
+            if member.receive(NOW, &mut batch) == 1 {
+                return number;
+            }
+        }
+        std::thread::yield_now();
+    }
+    panic!("nobody got it");
+}
+
+fn to_port(v6: bool, tcp: bool, from: u16, to: u16) -> Vec<u8> {
+    let builder = etherparse::PacketBuilder::ethernet2([2; 6], [4; 6]);
+    let builder = if v6 {
+        builder.ipv6([7; 16], [9; 16], 64)
+    } else {
+        builder.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+    };
+    let mut bytes = Vec::new();
+    if tcp {
+        builder.tcp(from, to, 1, 2).write(&mut bytes, b"text").unwrap();
+    } else {
+        builder.udp(from, to).write(&mut bytes, b"text").unwrap();
+    }
+    bytes
+}
+
+const RANGES: [RangeInclusive<u16>; 3] = [30_000..=39_999, 40_000..=49_999, 50_000..=59_999];
+
+#[test]
+fn a_flow_comes_to_the_device_in_whose_range_its_port_is() {
+    isolated(|| {
+        let Some((mut near, mut members)) = sharing(&RANGES) else {
+            return;
+        };
+        for (number, range) in RANGES.iter().enumerate() {
+            for port in [*range.start(), 123 + range.start(), *range.end()] {
+                for (v6, tcp) in [(false, false), (false, true), (true, false), (true, true)] {
+                    let mut frame = to_port(v6, tcp, 80, port);
+                    assert_eq!(
+                        receiver_of(&mut near, &mut members, &frame),
+                        number,
+                        "{port} {v6} {tcp}"
+                    );
+                    if !v6 {
+                        // Four bytes of options.
+                        frame[14] = 0x46;
+                        frame.splice(34..34, [1; 4]);
+                        assert_eq!(receiver_of(&mut near, &mut members, &frame), number);
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn flows_to_a_common_port_are_spread_and_each_stays_whole() {
+    isolated(|| {
+        let Some((mut near, mut members)) = sharing(&RANGES) else {
+            return;
+        };
+        for v6 in [false, true] {
+            let mut shares = [0; RANGES.len()];
+            for from in 1000..1120 {
+                let first = receiver_of(&mut near, &mut members, &to_port(v6, true, from, 80));
+                let second = receiver_of(&mut near, &mut members, &to_port(v6, true, from, 80));
+                assert_eq!(first, second, "{from}");
+                shares[first] += 1;
+            }
+            assert!(shares.iter().all(|&flows| flows >= 20), "{shares:?}");
+        }
+    });
+}
+
+#[test]
+fn what_has_no_port_in_its_place_comes_to_the_first_device() {
+    isolated(|| {
+        let Some((mut near, mut members)) = sharing(&RANGES) else {
+            return;
+        };
+        let mut fragment = to_port(false, false, 9, 55_000);
+        fragment[20] = 0x20;
+        let mut icmp = to_port(false, false, 9, 55_000);
+        icmp[23] = 1;
+        let mut extension = to_port(true, true, 9, 55_000);
+        extension[20] = 0;
+        let mut arp = vec![0; 60];
+        arp[12..14].copy_from_slice(&[8, 6]);
+        let cut_off = to_port(false, false, 9, 55_000)[..35].to_vec();
+        for frame in [fragment, icmp, extension, arp, cut_off] {
+            assert_eq!(receiver_of(&mut near, &mut members, &frame), 0);
+        }
+    });
+}
+
+#[test]
+fn a_group_has_a_member_for_each_range_and_no_others() {
+    isolated(|| {
+        let Some((_near, _members)) = sharing(&RANGES) else {
+            return;
+        };
+        let alone = PacketConfig {
+            share: Some(Share {
+                group: 7,
+                ports: Vec::new(),
+            }),
+            ..PacketConfig::new("far")
+        };
+        let pool = FramePool::new(PoolConfig::default());
+        let error = PacketDevice::new(&alone, pool.clone()).unwrap_err();
+        assert!(error.to_string().contains("0 ranges"), "{error}");
+        // A group belongs to one interface.
+        let elsewhere = PacketConfig {
+            share: Some(Share {
+                group: 7,
+                ports: RANGES.to_vec(),
+            }),
+            ..PacketConfig::new("near")
+        };
+        let error = PacketDevice::new(&elsewhere, pool).unwrap_err();
+        assert!(
+            matches!(&error, OpenError::Busy(what) if what.contains("group 7")),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_transmit_ring_that_is_full_is_emptied_by_one_call_and_order_is_kept() {
+    isolated(|| {
+        let pools = pools();
+        let config = PacketConfig {
+            transmission: Transmission::Ring,
+            ring_bytes: 1 << 20,
+            ..single()
+        };
+        let Some((mut near, mut far)) = cable(&pools, &config) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(64);
+        fill(&pools[0], &mut batch, 14, 1514);
+        assert_eq!(near.transmit(NOW, &mut batch), 14);
+        let calls = near.counters().system_calls;
+        assert!(calls <= 3, "{calls} calls: half of 16 frames, so two rings full");
+        assert_eq!(near.counters().copied_bytes, 14 * 1514);
+        assert_eq!(near.next_deadline(), None);
+        receive_until(&mut far, &mut batch, 14);
+        assert!(batch.iter().map(|packet| packet.contiguous()[20]).eq(0..14));
+    });
+}
+
+#[test]
+fn what_waits_in_a_transmit_ring_while_the_interface_is_down_is_sent_when_it_is_up() {
+    isolated(|| {
+        let pools = pools();
+        let config = PacketConfig {
+            transmission: Transmission::Ring,
+            ..single()
+        };
+        let Some((mut near, mut far)) = cable(&pools, &config) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(64);
+        set_up("near", false);
+        fill(&pools[0], &mut batch, 64, 60);
+        near.transmit(NOW, &mut batch);
+        let room = batch.room();
+        fill(&pools[0], &mut batch, room, 60);
+        near.transmit(NOW, &mut batch);
+        assert!(!batch.is_empty(), "the ring is full");
+        assert_eq!(near.next_deadline(), None, "nobody is to try again and again");
+        set_up("near", true);
+        let mut arrived = PacketQueue::with_capacity(128);
+        for _ in 0..1000 {
+            near.transmit(NOW, &mut batch);
+            far.receive(NOW, &mut arrived);
+        }
+        assert!(batch.is_empty());
+        assert_eq!(near.counters().sent, arrived.len() as u64);
+    });
 }

@@ -95,6 +95,18 @@ impl Mapped {
             slice::from_raw_parts(self.base.add(range.start).as_ptr(), range.end - range.start)
         })
     }
+
+    /// Writes bytes where it is our turn to write; `false` when they do not lie in the mapping.
+    #[inline]
+    pub(in crate::link) fn write(&self, at: usize, bytes: &[u8]) -> bool {
+        let is_inside = at.checked_add(bytes.len()).is_some_and(|end| end <= self.len);
+        if is_inside {
+            // SAFETY: the range is inside the mapping, which no other borrow of bytes reaches: what is lent out by `bytes` is the receive
+            // ring's, and the kernel does not read what it has not been handed.
+            unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(at).as_ptr(), bytes.len()) };
+        }
+        is_inside
+    }
 }
 
 impl Drop for Mapped {

@@ -24,6 +24,10 @@ pub(in crate::link) enum SocketOption {
     PacketIgnoreOutgoing,
     /// Whether packets go past the interface's queues (`packet(7)`).
     PacketBypassQueues,
+    /// Whether packets of a transmit ring that make no sense are passed over (`packet(7)`).
+    PacketLoss,
+    /// The group that shares the packets of an interface, and how (`packet(7)`).
+    PacketFanout,
     /// Whether the kernel leaves an interface's interrupts off while the application polls (`socket(7)`).
     PreferBusyPoll,
     /// For how many microseconds a call polls the interface (`socket(7)`).
@@ -51,6 +55,8 @@ pub(in crate::link) fn set(socket: BorrowedFd<'_>, option: SocketOption, value: 
         SocketOption::PacketVirtioHeader => (libc::SOL_PACKET, libc::PACKET_VNET_HDR),
         SocketOption::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
         SocketOption::PacketBypassQueues => (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS),
+        SocketOption::PacketLoss => (libc::SOL_PACKET, libc::PACKET_LOSS),
+        SocketOption::PacketFanout => (libc::SOL_PACKET, libc::PACKET_FANOUT),
         SocketOption::PreferBusyPoll => (libc::SOL_SOCKET, SO_PREFER_BUSY_POLL),
         SocketOption::BusyPoll => (libc::SOL_SOCKET, libc::SO_BUSY_POLL),
         SocketOption::BusyPollBudget => (libc::SOL_SOCKET, SO_BUSY_POLL_BUDGET),

@@ -17,7 +17,9 @@ pub struct TunConfig {
     pub mtu: u32,
     /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one.
     pub offloads: bool,
-    /// Whether more devices may attach to the same interface, each of which then gets a share of the flows.
+    /// Whether more devices may attach to the same interface, each for an engine on a thread of its own, which then has a share of the flows. A
+    /// flow stays with the engine that answered it last. One that an engine opens does not find back to it: the kernel answers the first packet
+    /// before it remembers the queue. So let the engines accept, and open connections from addresses of interfaces of their own.
     pub multi_queue: bool,
 }
 

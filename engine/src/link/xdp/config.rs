@@ -15,10 +15,10 @@ pub enum Attachment {
 /// The interface and queue that an [`XdpDevice`](super::XdpDevice) takes its packets from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct XdpConfig {
-    /// The interface's name. It can have one such device.
+    /// The interface's name. Several devices on it share an [`XdpProgram`](super::XdpProgram).
     pub interface: String,
-    /// The receive queue. Packets that arrive on others go to the kernel; interfaces that spread flows must be told to use this one
-    /// (`ethtool -L` or `-X`).
+    /// The receive queue. Packets that arrive on queues without a device go to the kernel; an interface that spreads flows has a device on each
+    /// queue, or is told to use fewer (`ethtool -L` or `-X`).
     pub queue: u32,
     /// Which packets are the engine's.
     pub steering: Steering,

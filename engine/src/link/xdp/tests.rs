@@ -4,7 +4,9 @@ use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::*;
 use crate::frame::PoolConfig;
-use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, veth, without_ipv6};
+use crate::link::namespace::{
+    add_address, isolated, open, set_up, udp_socket, veth, veth_with_queues, without_ipv6,
+};
 use crate::link::packet::{PacketConfig, PacketDevice};
 
 const NOW: Instant = Instant::ZERO;
@@ -292,10 +294,12 @@ fn a_queue_has_one_device_and_is_free_again_when_that_ends() {
         };
         drop(near);
         let near = XdpDevice::new(&config(), pool()).expect("what is left of the other is waited for");
-        let native = XdpConfig { queue: 1, ..config() };
-        let error = XdpDevice::new(&native, pool()).unwrap_err();
-        assert!(error.to_string().contains("no queue 1"), "{error}");
+        let second = XdpConfig { queue: 1, ..config() };
+        let error = XdpDevice::new(&second, pool()).unwrap_err();
+        assert!(error.to_string().contains("an XDP program on `near`"), "{error}");
         drop(near);
+        let error = XdpDevice::new(&second, pool()).unwrap_err();
+        assert!(error.to_string().contains("no queue 1"), "{error}");
     });
 }
 
@@ -346,4 +350,47 @@ fn what_cannot_be_is_refused_with_its_value() {
         assert!(matches!(error, OpenError::Invalid(_)));
         assert!(error.to_string().contains(word), "{error}");
     }
+}
+
+#[test]
+fn each_queue_of_an_interface_has_a_device_of_its_own() {
+    isolated(|| {
+        without_ipv6();
+        veth_with_queues("near", "far", 1500, 2);
+        add_address("far", Ipv4Addr::new(10, 0, 0, 1).into(), 24);
+        // Behind the driver veth no longer tells its queues apart.
+        let config = XdpConfig {
+            attachment: Attachment::Native,
+            ..config()
+        };
+        let Some(program) = open(XdpProgram::new(&config, 2)) else {
+            return;
+        };
+        let mut devices = [0, 1].map(|queue| {
+            let config = XdpConfig {
+                queue,
+                ..config.clone()
+            };
+            XdpDevice::sharing(&program, &config, pool()).expect("a queue")
+        });
+        let beyond = XdpConfig { queue: 2, ..config };
+        assert!(XdpDevice::sharing(&program, &beyond, pool()).is_err());
+        for port in 1..=64 {
+            let sender = udp_socket([10, 0, 0, 1].into(), 0);
+            sender.set_broadcast(true).unwrap();
+            sender.send_to(b"spread", ("10.0.0.255", port)).unwrap();
+        }
+        let shares = devices.each_mut().map(|device| receive(device, usize::MAX).len());
+        assert_eq!(shares.iter().sum::<usize>(), 64);
+        assert!(shares.iter().all(|&datagrams| datagrams > 0), "{shares:?}");
+        // The other device and the program stay when one ends.
+        let [first, mut second] = devices;
+        drop((first, program));
+        for port in 1..=64 {
+            let sender = udp_socket([10, 0, 0, 1].into(), 0);
+            sender.set_broadcast(true).unwrap();
+            sender.send_to(b"rest", ("10.0.0.255", port)).unwrap();
+        }
+        assert!(!receive(&mut second, usize::MAX).is_empty());
+    });
 }

@@ -113,7 +113,12 @@ fn enter(namespace: &OwnedFd) {
 
 /// Two joined Ethernet interfaces, both up.
 pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
-    join(near, far, mtu, |peer| peer);
+    veth_with_queues(near, far, mtu, 1);
+}
+
+/// As [`veth`], with so many queues in each direction, among which the kernel chooses by the flow.
+pub(crate) fn veth_with_queues(near: &str, far: &str, mtu: u32, queues: u32) {
+    join(near, far, mtu, queues, |peer| peer);
     for end in [near, far] {
         set_up(end, true);
     }
@@ -124,7 +129,7 @@ pub(crate) fn veth(near: &str, far: &str, mtu: u32) {
 
 /// As [`veth`], with the far end in another namespace.
 pub(crate) fn veth_across(near: &str, far: &str, mtu: u32, there: &Elsewhere) {
-    join(near, far, mtu, |peer| {
+    join(near, far, mtu, 1, |peer| {
         peer.number(libc::IFLA_NET_NS_FD, there.0.as_raw_fd() as u32)
     });
     set_up(near, true);
@@ -135,21 +140,23 @@ pub(crate) fn veth_across(near: &str, far: &str, mtu: u32, there: &Elsewhere) {
     await_queue(near);
 }
 
-fn join(near: &str, far: &str, mtu: u32, place: impl FnOnce(Message) -> Message) {
+fn join(near: &str, far: &str, mtu: u32, queues: u32, place: impl FnOnce(Message) -> Message) {
     const VETH_INFO_PEER: u16 = 1;
-    let peer = place(
+    const NUM_TX_QUEUES: u16 = 31;
+    const NUM_RX_QUEUES: u16 = 32;
+    let end = |name| {
         Message::interface(0, 0)
-            .text(libc::IFLA_IFNAME, far)
-            .number(libc::IFLA_MTU, mtu),
-    );
+            .text(libc::IFLA_IFNAME, name)
+            .number(libc::IFLA_MTU, mtu)
+            .number(NUM_TX_QUEUES, queues)
+            .number(NUM_RX_QUEUES, queues)
+    };
+    let peer = place(end(far));
     let info = Message::default().text(libc::IFLA_INFO_KIND, "veth").nested(
         libc::IFLA_INFO_DATA,
         &Message::default().nested(VETH_INFO_PEER, &peer),
     );
-    let message = Message::interface(0, 0)
-        .text(libc::IFLA_IFNAME, near)
-        .number(libc::IFLA_MTU, mtu)
-        .nested(libc::IFLA_LINKINFO, &info);
+    let message = end(near).nested(libc::IFLA_LINKINFO, &info);
     message.send(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL);
 }
 
@@ -250,8 +257,16 @@ pub(crate) fn udp_socket(address: IpAddr, port: u16) -> UdpSocket {
 }
 
 pub(crate) fn index(interface: &str) -> u32 {
+    find(interface).expect("the interface exists")
+}
+
+pub(crate) fn exists(interface: &str) -> bool {
+    find(interface).is_ok()
+}
+
+fn find(interface: &str) -> rustix::io::Result<u32> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
-    rustix::net::netdevice::name_to_index(&socket, interface).expect("the interface exists")
+    rustix::net::netdevice::name_to_index(&socket, interface)
 }
 
 /// Keeps the kernel from resetting connections of `address` that it knows nothing of: drops its resets, which have no mark, on their way out.
