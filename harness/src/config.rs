@@ -72,6 +72,41 @@ pub(crate) enum PathKind {
     Tun,
 }
 
+/// How an engine gets at its end of a pair of virtual Ethernet devices.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeviceKind {
+    /// A packet socket that sends from where packets lie.
+    Packet,
+    /// A packet socket that sends through a ring.
+    PacketRing,
+    /// An AF_XDP socket, which takes root.
+    Xdp,
+}
+
+/// The version of IP.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
+pub(crate) enum IpVersion {
+    /// IPv4.
+    #[default]
+    #[serde(rename = "4")]
+    #[value(name = "4")]
+    V4,
+    /// IPv6.
+    #[serde(rename = "6")]
+    #[value(name = "6")]
+    V6,
+}
+
+impl PathKind {
+    /// Whether devices of the kernel are on it.
+    pub(crate) fn leads_through_devices(self) -> bool {
+        matches!(self, Self::Veth | Self::Tap | Self::Tun)
+    }
+}
+
 impl StackKind {
     /// The paths that the stack can take; the first is the one it takes unless told otherwise.
     pub(crate) fn paths(self) -> &'static [PathKind] {
@@ -149,6 +184,9 @@ pub(crate) struct RunConfig {
     /// Bytes of the largest IP packet.
     pub(crate) mtu: u32,
     pub(crate) checksums: Checksums,
+    /// Of an engine on the path `veth`.
+    pub(crate) device: DeviceKind,
+    pub(crate) ip: IpVersion,
     /// The measured part of a run.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]
@@ -175,7 +213,9 @@ show_by_name!(
     Placement,
     Close,
     Closer,
-    Checksums
+    Checksums,
+    DeviceKind,
+    IpVersion
 );
 
 /// Durations as seconds.

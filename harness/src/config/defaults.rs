@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Checksums, Close, Closer, Options, PathKind, Placement, RunConfig, ScenarioKind, StackKind};
+use super::{
+    Checksums, Close, Closer, DeviceKind, Options, PathKind, Placement, RunConfig, ScenarioKind, StackKind,
+};
 
 /// Stacks that are compared when none is named.
 pub(crate) const DEFAULT_STACKS: [StackKind; 3] =
@@ -41,6 +43,8 @@ impl RunConfig {
             message: asked.message.unwrap_or_else(|| message(scenario, stack)),
             mtu: asked.mtu.unwrap_or(1500),
             checksums: asked.checksums.unwrap_or(Checksums::Device),
+            device: asked.device.unwrap_or(DeviceKind::Packet),
+            ip: asked.ip.unwrap_or_default(),
             duration: asked.duration.unwrap_or(Duration::from_secs(3)),
             seed: asked.seed.unwrap_or(1),
         }

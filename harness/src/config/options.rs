@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::quantity::{bytes, count, duration, mtu, positive};
-use super::{Checksums, Close, Closer, PathKind, Placement, ScenarioKind, StackKind};
+use super::{Checksums, Close, Closer, DeviceKind, IpVersion, PathKind, Placement, ScenarioKind, StackKind};
 
 /// What was asked for; what is `None` takes the scenario's default.
 #[derive(Clone, Default, Debug, clap::Args)]
@@ -63,6 +63,12 @@ pub(crate) struct Options {
     /// Who computes transport checksums [default: device]
     #[arg(long, value_enum)]
     pub(crate) checksums: Option<Checksums>,
+    /// How an engine gets at its end of the path veth [default: packet]
+    #[arg(long, value_enum)]
+    pub(crate) device: Option<DeviceKind>,
+    /// The version of IP; 6 on the paths veth, tap and tun [default: 4]
+    #[arg(long, value_enum)]
+    pub(crate) ip: Option<IpVersion>,
     /// The measured part of a run [default: 3s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
@@ -85,10 +91,20 @@ impl Options {
     /// # Errors
     /// [`Misfit`] names the option and the way out.
     pub(crate) fn check(&self, scenario: ScenarioKind) -> Result<(), Misfit> {
+        let misfit = |text: String| Err(Misfit(text));
+        let through_devices = self.path.is_some_and(PathKind::leads_through_devices);
+        match (self.device, self.ip) {
+            (Some(device), _) if self.path != Some(PathKind::Veth) => {
+                return misfit(format!("--device {device} is one of --path veth: ask for both"));
+            }
+            (_, Some(IpVersion::V6)) if !through_devices => {
+                return misfit("--ip 6 is for --path veth, tap or tun: ask for one of them".to_owned());
+            }
+            _ => {}
+        }
         let Some(message) = self.message else {
             return Ok(());
         };
-        let misfit = |text: String| Err(Misfit(text));
         match scenario {
             ScenarioKind::Udp | ScenarioKind::Reorder if message > LARGEST_DATAGRAM => misfit(format!(
                 "--message {message} does not fit a UDP datagram: {scenario} takes at most {LARGEST_DATAGRAM}"
@@ -110,6 +126,29 @@ const SMALLEST_NUMBERED: u32 = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_some_paths_have_is_asked_for_with_the_path() {
+        let options = |path, device, ip| Options {
+            path,
+            device,
+            ip,
+            ..Options::default()
+        };
+        for (options, fits) in [
+            (
+                options(Some(PathKind::Veth), Some(DeviceKind::Xdp), Some(IpVersion::V6)),
+                true,
+            ),
+            (options(Some(PathKind::Tap), None, Some(IpVersion::V6)), true),
+            (options(Some(PathKind::Tap), Some(DeviceKind::Xdp), None), false),
+            (options(None, Some(DeviceKind::Packet), None), false),
+            (options(Some(PathKind::Memory), None, Some(IpVersion::V6)), false),
+            (options(None, None, Some(IpVersion::V4)), true),
+        ] {
+            assert_eq!(options.check(ScenarioKind::Rr).is_ok(), fits, "{options:?}");
+        }
+    }
 
     #[test]
     fn a_message_has_to_fit_the_scenario() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Actor, Ends, Phase};
 use crate::config::{
-    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, StackKind,
+    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
+    StackKind,
 };
 use crate::stack::{
     self, Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters,
@@ -29,6 +30,8 @@ pub(crate) fn config(scenario: ScenarioKind) -> RunConfig {
         message: 1,
         mtu: 1500,
         checksums: Checksums::Device,
+        device: DeviceKind::Packet,
+        ip: IpVersion::V4,
         duration: Duration::from_millis(50),
         seed: 1,
     }

@@ -1,12 +1,13 @@
 //! Hosts on one machine: two that a cable joins, or one whose cable ends in this program. They have no name and leave nothing behind, however the process ends: when nobody holds a
 //! namespace any more, the kernel takes it away with all that is in it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 
 use super::cable;
 use super::host::Host;
 use super::namespace::{self, NotPossible};
+use crate::config::IpVersion;
 
 pub(crate) use super::cable::DEVICE;
 
@@ -15,13 +16,13 @@ static LAB: OnceLock<Lab> = OnceLock::new();
 
 /// Addresses of the serving host. With the kernel's default of 28,232 ports towards each, room for 30,000 connections/s over 60 s.
 pub(crate) const SERVERS: u8 = 64;
-const PREFIX: u8 = 16;
 
-/// At which ends the kernel's stack is, and so has the addresses.
+/// At which ends the kernel's stack is, and so has the addresses, of which version of IP.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Occupants {
     pub(crate) kernel_connects: bool,
     pub(crate) kernel_answers: bool,
+    pub(crate) ip: IpVersion,
 }
 
 /// The hosts.
@@ -81,7 +82,7 @@ impl Lab {
 impl Occupants {
     /// The addresses of the kernel where connections come from.
     fn connecting(self) -> Vec<(IpAddr, u8)> {
-        let own = [(client_address(), PREFIX)];
+        let own = [(client_address(self.ip), prefix(self.ip))];
         if self.kernel_connects {
             own.to_vec()
         } else {
@@ -91,7 +92,7 @@ impl Occupants {
 
     /// The addresses of the kernel where they go to.
     fn answering(self) -> Vec<(IpAddr, u8)> {
-        let own = (1..=SERVERS).map(|host| (server_address(host), PREFIX));
+        let own = (1..=SERVERS).map(|host| (server_address(self.ip, host), prefix(self.ip)));
         own.filter(|_| self.kernel_answers).collect()
     }
 }
@@ -123,19 +124,32 @@ pub(crate) fn built() -> Option<&'static Lab> {
 }
 
 /// The address of the connecting host.
-pub(crate) fn client_address() -> IpAddr {
-    Ipv4Addr::new(10, 1, 0, 1).into()
+pub(crate) fn client_address(ip: IpVersion) -> IpAddr {
+    match ip {
+        IpVersion::V4 => Ipv4Addr::new(10, 1, 0, 1).into(),
+        IpVersion::V6 => Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 0, 1).into(),
+    }
 }
 
 /// Where generator number `generator` finds its servers: every address of the serving host, on a port of its own.
-pub(crate) fn servers(port: u16) -> Vec<SocketAddr> {
+pub(crate) fn servers(ip: IpVersion, port: u16) -> Vec<SocketAddr> {
     (1..=SERVERS)
-        .map(|host| SocketAddr::new(server_address(host), port))
+        .map(|host| SocketAddr::new(server_address(ip, host), port))
         .collect()
 }
 
-fn server_address(host: u8) -> IpAddr {
-    Ipv4Addr::new(10, 1, 1, host).into()
+fn server_address(ip: IpVersion, host: u8) -> IpAddr {
+    match ip {
+        IpVersion::V4 => Ipv4Addr::new(10, 1, 1, host).into(),
+        IpVersion::V6 => Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 1, host.into()).into(),
+    }
+}
+
+fn prefix(ip: IpVersion) -> u8 {
+    match ip {
+        IpVersion::V4 => 16,
+        IpVersion::V6 => 64,
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +163,7 @@ mod tests {
     const KERNELS: Occupants = Occupants {
         kernel_connects: true,
         kernel_answers: true,
+        ip: IpVersion::V4,
     };
 
     /// On a thread of its own, because a lab moves the calling thread into its client's host.
@@ -156,7 +171,7 @@ mod tests {
     fn two_hosts_talk_over_the_cable_and_only_over_it() {
         let found = thread::spawn(|| {
             let lab = Lab::around_this_thread(1500, KERNELS)?;
-            let at = servers(7007)[3];
+            let at = servers(IpVersion::V4, 7007)[3];
             assert!(
                 TcpListener::bind(at).is_err(),
                 "the client has not the server's addresses"
@@ -167,7 +182,7 @@ mod tests {
             };
             let mut asking = TcpStream::connect(at).expect("over the cable");
             let (mut answering, from) = listener.accept().expect("the connection");
-            assert_eq!(from.ip(), client_address());
+            assert_eq!(from.ip(), client_address(IpVersion::V4));
             asking.write_all(b"over the cable").expect("open");
             drop(asking);
             let mut heard = String::new();

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{
-    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, seconds,
+    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
+    seconds,
 };
 use crate::measure::environment::Environment;
 
@@ -74,6 +75,8 @@ pub(crate) struct Config {
     /// Bytes.
     pub(crate) mtu: u32,
     pub(crate) checksums: Checksums,
+    pub(crate) device: DeviceKind,
+    pub(crate) ip: IpVersion,
     /// Seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]

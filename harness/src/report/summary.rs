@@ -58,6 +58,8 @@ fn config(plan: &Plan, first: &RunConfig) -> Config {
         message: first.message,
         mtu: first.mtu,
         checksums: first.checksums,
+        device: first.device,
+        ip: first.ip,
         duration: first.duration,
         runs: plan.runs,
         seed: first.seed,

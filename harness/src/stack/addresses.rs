@@ -1,8 +1,9 @@
 //! Which addresses the two ends of a pair use: enough of them that no four-tuple comes back inside 60 s.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::Unsupported;
+use crate::config::IpVersion;
 use crate::path::{lab, namespace};
 
 /// Where a pair listens, connects to and connects from.
@@ -50,13 +51,17 @@ pub(super) fn on_loopback(generator: u32, generators: u32) -> Result<Addresses, 
 }
 
 /// For stacks over the cable of a lab.
-pub(super) fn on_cable(generator: u32) -> Addresses {
+pub(super) fn on_cable(ip: IpVersion, generator: u32) -> Addresses {
     let port = port_of(generator);
+    let any: IpAddr = match ip {
+        IpVersion::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        IpVersion::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    };
     Addresses {
         // Unspecified: binding a source would cost the client two system calls a connection, and there is one to choose.
-        client: vec![Ipv4Addr::UNSPECIFIED.into()],
-        listen: vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],
-        server: lab::servers(port),
+        client: vec![any],
+        listen: vec![SocketAddr::new(any, port)],
+        server: lab::servers(ip, port),
     }
 }
 

@@ -6,14 +6,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use handfast::frame::{FramePool, PoolConfig};
-use handfast::link::Medium;
-use handfast::link::packet::{PacketConfig, PacketDevice};
+use handfast::link::error::OpenError;
+use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
 use handfast::link::tun::{TunConfig, TunDevice};
+use handfast::link::xdp::{self, XdpConfig, XdpDevice};
+use handfast::link::{Device, Medium};
 
 use super::addresses::{self, Addresses};
 use super::kernel::{self, Kernel};
 use super::{MakeEnd, Side, Stack, Unsupported, engine};
-use crate::config::{Checksums, Pairing, PathKind, RunConfig, StackKind};
+use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKind};
 use crate::path::host::Host;
 use crate::path::lab::{self, Lab, Occupants};
 use crate::path::namespace::NotPossible;
@@ -29,6 +31,7 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
     let occupants = Occupants {
         kernel_connects: stacks.client.is_kernel(),
         kernel_answers: stacks.server.is_kernel(),
+        ip: config.ip,
     };
     if config.path != PathKind::Veth {
         let lab = lab::build_alone(occupants)?;
@@ -40,10 +43,12 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         (stacks.client, &lab.client),
         (stacks.server, lab.host_of_server()),
     ] {
+        let _visit = visit(host)?;
         if stack == StackKind::Engine {
-            let _visit = visit(host)?;
-            PacketDevice::new(&packet_config(config), probing_pool())
-                .map_err(|error| NotPossible(error.to_string()))?;
+            device(config, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
+        } else if config.device == DeviceKind::Xdp {
+            // An AF_XDP socket at the other end takes packets as they are on a wire.
+            xdp::finish_checksums(lab::DEVICE).map_err(|error| NotPossible(error.to_string()))?;
         }
     }
     Ok(lab)
@@ -60,7 +65,7 @@ pub(super) fn both_ends(
     generator: u32,
 ) -> Result<BothEnds, Unsupported> {
     check(stacks, config)?;
-    let addresses = addresses::on_cable(generator);
+    let addresses = addresses::on_cable(config.ip, generator);
     let end = |side: Side, stack: StackKind| match stack {
         StackKind::Engine => Ok(engine_end(lab, side, config, &addresses)),
         _ => kernel_end(lab, side, stack, config, generator),
@@ -110,7 +115,7 @@ fn kernel_end(
 
 fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Addresses) -> MakeEnd {
     let (own, remotes): (Vec<IpAddr>, Vec<SocketAddr>) = match side {
-        Side::Client => (vec![lab::client_address()], addresses.server.clone()),
+        Side::Client => (vec![lab::client_address(config.ip)], addresses.server.clone()),
         Side::Server => (addresses.server.iter().map(SocketAddr::ip).collect(), Vec::new()),
     };
     let options = engine::Options::new(config, &own, side);
@@ -139,7 +144,7 @@ fn over_cable(
     };
     let _visit = host.visit().expect("it was visited a moment ago");
     Box::new(engine::Engine::new(options, own, remotes, |pool| {
-        PacketDevice::new(&packet_config(config), pool.clone()).expect("it opened a moment ago")
+        device(config, pool).expect("it opened a moment ago")
     }))
 }
 
@@ -148,11 +153,26 @@ fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {
         .map_err(|error| NotPossible(format!("a host cannot be entered ({error})")))
 }
 
-fn packet_config(config: &RunConfig) -> PacketConfig {
-    PacketConfig {
-        offloads: config.checksums == Checksums::Device,
+/// An engine's end of the cable, on the host that the calling thread visits.
+fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, OpenError> {
+    let leaves_to_device = config.checksums == Checksums::Device;
+    let transmission = match config.device {
+        DeviceKind::Packet => Transmission::Calls,
+        DeviceKind::PacketRing => Transmission::Ring,
+        DeviceKind::Xdp => {
+            let steered = XdpConfig {
+                trusted: leaves_to_device,
+                ..XdpConfig::new(lab::DEVICE)
+            };
+            return Ok(Box::new(XdpDevice::new(&steered, pool.clone())?));
+        }
+    };
+    let socket = PacketConfig {
+        transmission,
+        offloads: leaves_to_device,
         ..PacketConfig::new(lab::DEVICE)
-    }
+    };
+    Ok(Box::new(PacketDevice::new(&socket, pool.clone())?))
 }
 
 fn tunnel(config: &RunConfig, pool: &FramePool) -> Result<TunDevice, impl std::error::Error + use<>> {

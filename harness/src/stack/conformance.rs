@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::kernel::nstat::Nstat;
 use super::*;
 use crate::config::{
-    Checksums, Close, Closer, Pairing, PathKind, Placement, RunConfig, ScenarioKind, StackKind,
+    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
+    StackKind,
 };
 
 /// More than any exchange here needs; in virtual time 2 s.
@@ -207,6 +208,8 @@ fn config(placement: Placement) -> RunConfig {
         message: 1,
         mtu: 1500,
         checksums: Checksums::Device,
+        device: DeviceKind::Packet,
+        ip: IpVersion::V4,
         duration: Duration::from_secs(1),
         seed: 1,
     }

@@ -11,7 +11,7 @@ use super::null::Null;
 use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
 use super::smoltcp::{self, Smoltcp};
 use super::{Stack, Unsupported};
-use crate::config::{Checksums, Pairing, PathKind, RunConfig, StackKind};
+use crate::config::{Checksums, Pairing, RunConfig, StackKind};
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
 
@@ -67,7 +67,7 @@ impl fmt::Debug for SplitPair {
 /// # Errors
 /// [`Unsupported`] when there is no such path here.
 pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
-    if leads_through_devices(config.path) {
+    if config.path.leads_through_devices() {
         return prepare_hosts(stacks, config).map_err(|NotPossible(reason)| {
             Unsupported(format!("no path through {} here: {reason}", config.path))
         });
@@ -79,10 +79,6 @@ pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec
         Ok(()) => tuning::apply_sysctls(stacks.client),
         Err(reason) => vec![reason],
     })
-}
-
-fn leads_through_devices(path: PathKind) -> bool {
-    matches!(path, PathKind::Veth | PathKind::Tap | PathKind::Tun)
 }
 
 fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, NotPossible> {

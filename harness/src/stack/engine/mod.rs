@@ -40,6 +40,8 @@ impl Options {
         if let Some(block) = common_block(addresses) {
             config.addresses = vec![block];
         }
+        // Nobody else is on the wire.
+        config.link.duplicate_address_detection = 0;
         let connections = u64::from(run.connections) * 4 + run.idle + 1024;
         config.tcp.connections = u32::try_from(connections).unwrap_or(u32::MAX).max(65_536);
         // All of them may be closed at a time.
@@ -79,12 +81,13 @@ fn presize(run: &RunConfig, side: Side) -> u32 {
 /// The smallest block that holds all addresses, when there are so many that a list would be slow.
 fn common_block(addresses: &[IpAddr]) -> Option<AddressBlock> {
     let (first, last) = (addresses.first()?, addresses.last()?);
-    let (IpAddr::V4(a), IpAddr::V4(b)) = (first, last) else {
-        return None;
+    let common = match (first, last) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return None,
     };
-    let differing = 32 - (a.to_bits() ^ b.to_bits()).leading_zeros();
     (addresses.len() > 4)
-        .then(|| AddressBlock::new(*first, (32 - differing) as u8).expect("a prefix of at most 32 bits"))
+        .then(|| AddressBlock::new(*first, common as u8).expect("no more bits than the family has"))
 }
 
 /// One end: an engine over a device.
