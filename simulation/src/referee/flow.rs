@@ -227,15 +227,12 @@ impl Flow {
             return;
         }
         self.is_answered |= !self.sent.is_empty();
-        let peer = if segment.has(SYN) {
-            Some(*segment)
-        } else {
-            self.pending.take()
-        };
-        if self.irs.is_none()
-            && let Some(peer) = peer
-        {
-            self.adopt(&peer);
+        if self.irs.is_none() {
+            // The acknowledgment may come before the peer's SYN is answered, when both cross (RFC 9293 section 3.5).
+            let crossed = self.pending.take_if(|_| !segment.has(SYN));
+            if let Some(peer) = crossed.or(Some(*segment).filter(|segment| segment.has(SYN))) {
+                self.adopt(&peer);
+            }
         }
         let scale = match self.peer_scale {
             Some(scale) if self.our_scale.is_some() && !segment.has(SYN) => scale.min(14),
