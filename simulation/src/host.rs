@@ -17,6 +17,7 @@ use handfast::link::Device;
 use handfast::link::capture::Capture;
 use handfast::link::impair::{Impair, ImpairConfig};
 use handfast::time::{Duration, Instant};
+use handfast::transport::tcp::state::State;
 
 use self::listeners::Listening;
 use self::udp::Datagrams;
@@ -319,7 +320,8 @@ impl Host {
         }
         for (index, before) in before.iter().enumerate() {
             let end = &self.ends[index];
-            if !end.is_open() {
+            // A connection that has ended in this turn has forgotten what it was repairing.
+            if !end.is_open() || self.engine.tcp_state(end.handle) == Some(State::Closed) {
                 continue;
             }
             let now = self
