@@ -175,7 +175,8 @@ pub struct TcpConfig {
     pub no_delay: bool,
     /// How long an acknowledgment may wait for company. 40 ms, Linux's choice (RFC 9293 MUST-40: below 500 ms).
     pub delayed_ack: Duration,
-    /// Segments at the start of a connection that are acknowledged at once, so that the peer's window opens fast. 16, Linux's choice.
+    /// Segments at the start of a connection that are acknowledged at once, so that the peer's window opens fast. 16, Linux's choice;
+    /// also settable on a connection.
     pub quick_acks: u8,
     /// Retransmissions of a SYN before the attempt ends. 6: 127 s (RFC 9293 MUST-23 asks for 3 minutes; Linux's choice).
     pub syn_retries: u8,

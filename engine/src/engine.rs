@@ -461,6 +461,16 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.set_no_delay(connection.0, no_delay)
     }
 
+    /// Has the next `count` segments that bring text acknowledged at once, as they are at the start of a connection
+    /// ([`TcpConfig::quick_acks`](crate::config::TcpConfig::quick_acks)); 0 lets acknowledgments wait for company (RFC 9293 section 3.8.6.3).
+    /// One that waits already goes out, unless `count` is 0.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_quick_acks(&mut self, connection: TcpHandle, count: u8) -> Result<(), StreamError> {
+        self.transport.tcp.set_quick_acks(connection.0, count)
+    }
+
     /// Switches keep-alives on or off. A peer that answers none of the probes fails the connection as timed out.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod icmp;
 mod info;
 mod kernel;
 mod lexer;
+mod meter;
 mod network;
 mod packet;
 mod parser;

@@ -56,6 +56,17 @@ fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
         ("kldload" | "modprobe", _) | ("ip", ["tcp_metrics", ..]) => Ok(()),
         ("ethtool", ["-K" | "--offload" | "--features", ..]) => Ok(()),
         ("ip" | "ifconfig", [.., "txqueuelen", _]) => Ok(()),
+        (
+            "tc",
+            [
+                "qdisc",
+                _,
+                "dev",
+                _,
+                "root",
+                "fq" | "fq_codel" | "pfifo" | "pfifo_fast" | "noqueue",
+            ],
+        ) => Ok(()),
         ("sysctl" | "set_sysctls.py", arguments) => arguments
             .iter()
             .filter(|word| !word.starts_with('-'))

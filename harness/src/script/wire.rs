@@ -6,6 +6,7 @@ use handfast::frame::{FramePool, PacketQueue, Purpose};
 use handfast::link::{Capabilities, Device, DeviceCounters, Medium};
 use handfast::time::Instant;
 
+use super::meter::Meter;
 use super::subject::Sent;
 
 /// A wire whose other end is the script. It trusts nobody's checksums and cuts no segments.
@@ -16,6 +17,8 @@ pub(super) struct Wire {
     arriving: VecDeque<Vec<u8>>,
     pub(super) sent: VecDeque<Sent>,
     counters: DeviceCounters,
+    /// Counts for a script that asks; each packet has to be read for it.
+    pub(super) meter: Option<Meter>,
 }
 
 impl Wire {
@@ -26,11 +29,15 @@ impl Wire {
             arriving: VecDeque::new(),
             sent: VecDeque::new(),
             counters: DeviceCounters::default(),
+            meter: None,
         }
     }
 
     /// Lets a packet arrive with the next poll.
     pub(super) fn inject(&mut self, bytes: Vec<u8>) {
+        if let Some(meter) = &mut self.meter {
+            meter.arrives(&bytes);
+        }
         self.arriving.push_back(bytes);
     }
 }
@@ -71,6 +78,9 @@ impl Device for Wire {
         for packet in batch.iter() {
             let mut bytes = vec![0; packet.len()];
             if packet.copy_into(&mut bytes).is_some() {
+                if let Some(meter) = &mut self.meter {
+                    meter.sent(&bytes);
+                }
                 self.sent.push_back(Sent { at: now, bytes });
             }
         }

@@ -9,6 +9,7 @@ use handfast::time::Instant;
 
 use super::host::{Host, START};
 use super::info::{self, Link};
+use super::meter::Meter;
 use super::network::Network;
 use super::packet::Body;
 use super::sockets::{self, Attempt, Progress, Sockets};
@@ -32,6 +33,8 @@ pub(super) struct World {
     early: Instant,
     /// One for each connection; `None` when the script asks for no times.
     stopwatches: Option<HashMap<TcpHandle, Stopwatch>>,
+    /// The script asks for what is counted on the wire.
+    metered: bool,
     /// What was sent before the engine was there: nothing.
     nothing: VecDeque<Sent>,
 }
@@ -46,7 +49,8 @@ impl World {
             host: None,
             sockets: Sockets::default(),
             early: START,
-            stopwatches: asks_for_times(script).then(HashMap::new),
+            stopwatches: asks_for(script, &["_time", "_limited"]).then(HashMap::new),
+            metered: asks_for(script, &["tcpi_bytes_", "tcpi_data_segs_", "tcpi_total_retrans"]),
             nothing: VecDeque::new(),
         }
     }
@@ -57,8 +61,12 @@ impl World {
 
     fn host(&mut self) -> &mut Host {
         let (config, mtu, octets, now) = (&self.config, self.network.settings.mtu, self.octets, self.early);
-        self.host
-            .get_or_insert_with(|| Host::new(config, mtu, octets, now))
+        let metered = self.metered;
+        self.host.get_or_insert_with(|| {
+            let mut host = Host::new(config, mtu, octets, now);
+            host.engine.device_mut().meter = metered.then(Meter::default);
+            host
+        })
     }
 
     pub(super) fn engine(&mut self) -> &mut Engine<Wire> {
@@ -145,7 +153,13 @@ impl Subject for World {
         let link = self.link();
         let snapshot = self.engine().tcp_info(handle)?;
         let known = info::field(name, link, &snapshot);
-        known.or_else(|| self.stopwatches.as_ref()?.get(&handle)?.field(name))
+        let timed = || self.stopwatches.as_ref()?.get(&handle)?.field(name);
+        if let Some(found) = known.or_else(timed) {
+            return Some(found);
+        }
+        let (local, remote) = self.engine().tcp_addresses(handle)?;
+        let meter = self.engine().device_mut().meter.as_ref()?;
+        meter.field((local.port(), remote.port()), name)
     }
 
     fn observe(&mut self, waits: bool) {
@@ -183,7 +197,12 @@ fn octets_of(script: &Script) -> u64 {
     script.events.iter().map(octets).fold(0, u64::saturating_add)
 }
 
-fn asks_for_times(script: &Script) -> bool {
-    let asks = |event: &Event| matches!(&event.what, What::Code(code) if code.contains("_time") || code.contains("_limited"));
-    script.events.iter().any(asks)
+/// Whether an assertion contains one of these.
+fn asks_for(script: &Script, parts: &[&str]) -> bool {
+    let asks = |code: &String| parts.iter().any(|part| code.contains(part));
+    let mut codes = script.events.iter().filter_map(|event| match &event.what {
+        What::Code(code) => Some(code),
+        _ => None,
+    });
+    codes.any(asks)
 }

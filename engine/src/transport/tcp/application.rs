@@ -450,6 +450,18 @@ impl Tcp {
         Ok(())
     }
 
+    /// Has the next `count` segments with text acknowledged at once. An acknowledgment that waits goes out, unless `count` is 0.
+    pub(crate) fn set_quick_acks(&mut self, id: Id, count: u8) -> Result<(), StreamError> {
+        self.open_connection(id)?;
+        let connection = self.connections.get_mut(id.index);
+        connection.quick_acks = count;
+        if count > 0 && connection.ack_at.is_set() {
+            connection.flags.set(Has::ACK_NOW);
+            self.dirty.mark(id.index, connection);
+        }
+        Ok(())
+    }
+
     /// Sets the Diffserv field of the segments that follow (RFC 9293 MUST-48, SHLD-21).
     pub(crate) fn set_diffserv(&mut self, id: Id, diffserv: u8) -> Result<(), StreamError> {
         let connection = self

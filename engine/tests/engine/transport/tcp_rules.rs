@@ -296,6 +296,22 @@ fn acknowledgments_wait_for_company_but_not_long() {
     assert_eq!((heard.len(), heard[0].ack), (1, IRS + 1 + 4 * 536));
 }
 
+/// SHLD-18: how many segments are acknowledged at once can be set on a connection, and what waits goes out with it.
+#[test]
+fn acknowledgments_can_be_made_quick_again() {
+    let mut script = Script::new(|config| config.tcp.quick_acks = 0);
+    let (connection, _, snd_nxt) = established(&mut script);
+    let full = |number: u32| say(ACK, IRS + 1 + number * 536, snd_nxt).text(&[0; 536]);
+    assert_eq!(script.tell(&full(0)), [], "delayed");
+    script.engine.tcp_set_quick_acks(connection, 0).unwrap();
+    assert_eq!(script.hear(), [], "still");
+    script.engine.tcp_set_quick_acks(connection, 2).unwrap();
+    assert_eq!(script.hear().len(), 1, "what waited goes out");
+    assert_eq!(script.tell(&full(1)).len(), 1, "quick");
+    assert_eq!(script.tell(&full(2)).len(), 1, "quick");
+    assert_eq!(script.tell(&full(3)), [], "delayed again");
+}
+
 /// MAY-13, SHLD-31, EV-FIN-1: what comes early is kept and reported; a FIN counts in its turn.
 #[test]
 fn early_text_and_an_early_fin_wait_for_their_turn() {

@@ -10,7 +10,7 @@ use socket2::Socket;
 
 use super::{Kernel, calls, descriptor};
 use crate::script::sockets::{Attempt, Progress, Result, arguments, failed, returned};
-use crate::script::tree::Call;
+use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
 
 pub(super) fn receive(
@@ -19,6 +19,7 @@ pub(super) fn receive(
     progress: &mut Progress,
     now: Instant,
 ) -> Result<Attempt> {
+    refuse_control_messages(call)?;
     let (length, words) = arguments::length(call)?;
     let mut flags = RecvFlags::DONTWAIT;
     for word in &words {
@@ -30,16 +31,18 @@ pub(super) fn receive(
             _ => return Err(Stop::unsupported(format!("flag {word}"))),
         };
     }
+    let waits = !descriptor::is_nonblocking(socket) && !words.contains(&"MSG_DONTWAIT");
+    let timeout = socket.read_timeout().ok().flatten();
+    // A read that blocks waits for as much as SO_RCVLOWAT says, one that does not takes what there is.
+    if waits && length > 0 && descriptor::readiness(socket.as_fd(), libc::POLLIN) == 0 {
+        return Ok(wait_or_return(waits, timeout, progress, now));
+    }
     let takes_all = words.contains(&"MSG_WAITALL") && !words.contains(&"MSG_PEEK");
     let mut buffer = vec![0; length - progress.moved];
     let found = match rustix::net::recv(socket.as_fd(), &mut buffer, flags) {
         Ok((count, _)) if flags.contains(RecvFlags::TRUNC) => return Ok(returned(count as i64)),
         Ok((count, _)) => count,
-        Err(rustix::io::Errno::AGAIN) => {
-            let waits = !descriptor::is_nonblocking(socket) && !words.contains(&"MSG_DONTWAIT");
-            let timeout = socket.read_timeout().ok().flatten();
-            return Ok(wait_or_return(waits, timeout, progress, now));
-        }
+        Err(rustix::io::Errno::AGAIN) => return Ok(wait_or_return(waits, timeout, progress, now)),
         Err(error) => return calls::told(&io::Error::from(error)),
     };
     if buffer[..found].iter().any(|byte| *byte != 0) {
@@ -59,6 +62,7 @@ pub(super) fn send(
     progress: &mut Progress,
     now: Instant,
 ) -> Result<Attempt> {
+    refuse_control_messages(call)?;
     let (length, words) = arguments::length(call)?;
     let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     for word in &words {
@@ -96,6 +100,16 @@ pub(super) fn send(
     let waits = !descriptor::is_nonblocking(socket) && !words.contains(&"MSG_DONTWAIT");
     let timeout = socket.write_timeout().ok().flatten();
     Ok(wait_or_return(waits, timeout, progress, now))
+}
+
+fn refuse_control_messages(call: &Call) -> Result<()> {
+    let header = call.arguments.get(1);
+    match header.and_then(|header| header.field("msg_control")) {
+        Some(Expression::List(messages)) if !messages.is_empty() => {
+            Err(Stop::unsupported("control messages against the kernel"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What becomes of a call that could move no more.

@@ -101,6 +101,13 @@ impl Cursor {
     /// Digits up to the next `,` or `>`, in pairs, as bytes.
     pub(super) fn hex_bytes(&mut self) -> Result<Vec<u8>, SyntaxError> {
         let at = self.here();
+        if let Some(symbol) = self
+            .word()
+            .filter(|word| bytes_of(word).is_none() && word.contains('_'))
+        {
+            let construct = format!("{symbol}, which nothing defines: -D {symbol}=VALUE does");
+            return Err(SyntaxError::unsupported(at, construct));
+        }
         let mut digits = String::new();
         while let Some(Token::Number(text) | Token::Word(text) | Token::Text(text)) = self.peek() {
             digits += text;

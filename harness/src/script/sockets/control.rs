@@ -20,8 +20,10 @@ pub(super) fn named(word: &str) -> Option<i64> {
         "POLLOUT" | "EPOLLOUT" => 4,
         "POLLERR" | "EPOLLERR" => 8,
         "POLLHUP" | "EPOLLHUP" => 16,
-        "POLLRDNORM" => 64,
-        "POLLWRNORM" => 256,
+        "POLLRDNORM" | "EPOLLRDNORM" => 64,
+        "POLLWRNORM" | "EPOLLWRNORM" => 256,
+        "EPOLLONESHOT" => 1 << 30,
+        "EPOLLET" => 1 << 31,
         "POLLRDHUP" | "EPOLLRDHUP" => 0x2000,
         _ => return errno(word).or_else(|| crate::script::info::constant(word)),
     })

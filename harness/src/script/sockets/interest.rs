@@ -22,6 +22,8 @@ const NVAL: i64 = 32;
 const READ_NORMAL: i64 = 64;
 const WRITE_NORMAL: i64 = 256;
 const READ_HUP: i64 = 0x2000;
+const ONCE: i64 = 1 << 30;
+const EDGES: i64 = 1 << 31;
 
 /// What an epoll descriptor waits for.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,12 @@ pub(super) struct Interest {
     events: i64,
     /// What is handed back.
     data: i64,
+    /// What was true when it was looked at last, for `EPOLLET`.
+    seen: i64,
+    /// Bytes that all connections had received when it was looked at last.
+    received: u64,
+    /// `EPOLLONESHOT` has told, and tells nothing until it is set anew.
+    spent: bool,
 }
 
 /// What a descriptor is ready for.
@@ -97,7 +105,8 @@ fn stream_readiness(world: &mut World, fd: i64) -> i64 {
     if failed {
         ready |= ERR;
     }
-    if snapshot.rcv_buffered > 0 || snapshot.peer_closed || snapshot.state == State::Closed {
+    let least = option::receive_low_water(world, fd);
+    if snapshot.rcv_buffered >= least || snapshot.peer_closed || snapshot.state == State::Closed {
         ready |= IN | READ_NORMAL;
     }
     if snapshot.peer_closed || snapshot.state == State::Closed {
@@ -187,7 +196,14 @@ pub(super) fn control(world: &mut World, call: &Call) -> Result<Attempt> {
         }
         ("EPOLL_CTL_ADD" | "EPOLL_CTL_MOD", _, Some((events, data))) => {
             interests.retain(|interest| interest.fd != fd);
-            interests.push(Interest { fd, events, data });
+            interests.push(Interest {
+                fd,
+                events,
+                data,
+                seen: 0,
+                received: 0,
+                spent: false,
+            });
             Ok(returned(0))
         }
         _ => Err(Stop::unsupported(format!("{operation} with such events"))),
@@ -202,6 +218,27 @@ fn interest_in(event: &Expression) -> Option<(i64, i64)> {
     Some((value(event.field("events")?)?, value(data?)?))
 }
 
+/// What an interest has to tell now.
+fn look(world: &mut World, interest: &mut Interest) -> i64 {
+    let ready = readiness(world, interest.fd) & (interest.events | ERR | HUP);
+    let before = std::mem::replace(&mut interest.seen, ready);
+    if interest.spent {
+        return 0;
+    }
+    if interest.events & EDGES != 0 {
+        let received = world.engine().counters().tcp.bytes_received;
+        let is_more = std::mem::replace(&mut interest.received, received) != received;
+        let descriptor = world.sockets.get(interest.fd);
+        let had_no_room = ready & OUT != 0
+            && descriptor.is_some_and(|descriptor| std::mem::take(&mut descriptor.short_of_room));
+        if ready & !before == 0 && !is_more && !had_no_room {
+            return 0;
+        }
+    }
+    interest.spent = ready != 0 && interest.events & ONCE != 0;
+    ready
+}
+
 pub(super) fn wait(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {
     let own = arguments::fd(call)?;
     let expected = call.arguments.get(1).and_then(interest_in);
@@ -210,16 +247,22 @@ pub(super) fn wait(world: &mut World, call: &Call, progress: &mut Progress) -> R
         Some(Kind::Epoll(interests)) => interests.clone(),
         _ => return Ok(failed("EINVAL")),
     };
-    let ready: Vec<(i64, i64)> = interests
-        .iter()
-        .map(|interest| {
-            (
-                readiness(world, interest.fd) & (interest.events | ERR | HUP),
-                interest.data,
-            )
-        })
-        .filter(|(events, _)| *events != 0)
-        .collect();
+    let mut ready = Vec::new();
+    let mut looked_at = Vec::new();
+    for mut interest in interests {
+        let events = look(world, &mut interest);
+        if events != 0 {
+            ready.push((events, interest.data));
+        }
+        looked_at.push(interest);
+    }
+    if let Some(Descriptor {
+        kind: Kind::Epoll(interests),
+        ..
+    }) = world.sockets.get(own)
+    {
+        *interests = looked_at;
+    }
     if ready.is_empty() && !has_timed_out(world, timeout, progress) {
         return Ok(Attempt::Blocks);
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod arguments;
 mod control;
+mod control_message;
 mod datagram;
 mod interest;
 mod option;
@@ -115,6 +116,10 @@ struct Descriptor {
     peeked: Peeked,
     /// `close` resets.
     resets: bool,
+    /// The congestion control that was chosen.
+    congestion: Option<String>,
+    /// A write has found no room since this was told to an edge-triggered epoll.
+    short_of_room: bool,
     /// Options that were set and change nothing, for those who ask.
     options: BTreeMap<String, i64>,
 }
@@ -130,6 +135,8 @@ impl Descriptor {
             read_shut: false,
             peeked: Peeked::default(),
             resets: false,
+            congestion: None,
+            short_of_room: false,
             options: BTreeMap::new(),
         }
     }

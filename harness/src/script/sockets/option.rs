@@ -34,7 +34,7 @@ pub(super) fn set(world: &mut World, call: &Call) -> Result<Attempt> {
     match (name.as_str(), unwrapped(given)) {
         ("SO_LINGER", given) => set_linger(world, fd, given),
         ("SO_RCVTIMEO" | "SO_SNDTIMEO", given) => set_timeout(world, fd, &name, given),
-        ("TCP_CONGESTION", Expression::Text(algorithm)) => set_congestion(world, algorithm),
+        ("TCP_CONGESTION", Expression::Text(algorithm)) => set_congestion(world, fd, algorithm),
         (_, given) => {
             let number =
                 value(given).ok_or_else(|| Stop::unsupported(format!("{name} with the value {given}")))?;
@@ -43,16 +43,36 @@ pub(super) fn set(world: &mut World, call: &Call) -> Result<Attempt> {
     }
 }
 
-/// The congestion control is the engine's, so it can be chosen while there is no engine.
-fn set_congestion(world: &mut World, algorithm: &str) -> Result<Attempt> {
-    let wanted = shell::congestion(algorithm)
-        .ok_or_else(|| Stop::unsupported(format!("TCP_CONGESTION {algorithm}")))?;
-    if world.is_running() && world.config.tcp.congestion != wanted {
-        return Err(Stop::unsupported(format!(
-            "TCP_CONGESTION {algorithm} while the engine runs"
-        )));
+/// What Linux has and the engine has not.
+const OTHER_ALGORITHMS: [&str; 15] = [
+    "bbr",
+    "bic",
+    "cdg",
+    "dctcp",
+    "highspeed",
+    "htcp",
+    "hybla",
+    "illinois",
+    "lp",
+    "nv",
+    "scalable",
+    "vegas",
+    "veno",
+    "westwood",
+    "yeah",
+];
+
+fn set_congestion(world: &mut World, fd: i64, algorithm: &str) -> Result<Attempt> {
+    if shell::congestion(algorithm).is_none() {
+        if OTHER_ALGORITHMS.contains(&algorithm) {
+            return Err(Stop::unsupported(format!("TCP_CONGESTION {algorithm}")));
+        }
+        return Ok(failed("ENOENT"));
     }
-    world.config.tcp.congestion = wanted;
+    if let Some(descriptor) = world.sockets.get(fd) {
+        descriptor.congestion = Some(algorithm.to_owned());
+    }
+    setting::apply(world, fd);
     Ok(returned(0))
 }
 
@@ -121,6 +141,12 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
         "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_SNDBUF" | "SO_RCVBUF" | "SO_PRIORITY" | "SO_MARK"
         | "IPV6_V6ONLY" => {}
         "TCP_NODELAY" => return set_no_delay(world, fd, given != 0),
+        "TCP_QUICKACK" => set_quick_ack(world, fd, given != 0),
+        "SO_RCVLOWAT" | "TCP_INQ" => {
+            if !(0..=i64::from(i32::MAX)).contains(&given) || (name == "TCP_INQ" && given > 1) {
+                return Ok(failed("EINVAL"));
+            }
+        }
         "IP_TTL" | "IPV6_UNICAST_HOPS" => set_ttl(world, name, given)?,
         "TCP_MAXSEG" => return set_max_segment(world, fd, given),
         "TCP_SYNCNT" => return set_syn_retries(world, given),
@@ -175,6 +201,19 @@ fn set_syn_retries(world: &mut World, given: i64) -> Result<Attempt> {
     Ok(returned(0))
 }
 
+/// Linux counts sixteen segments, as the engine does at the start of a connection.
+const QUICK_ACKS: u8 = 16;
+
+fn set_quick_ack(world: &mut World, fd: i64, on: bool) {
+    if let Some(Kind::Stream(handle)) = world.sockets.get(fd).map(|descriptor| &descriptor.kind) {
+        let handle = *handle;
+        // A connection that is over acknowledges nothing any more.
+        let _ = world
+            .engine()
+            .tcp_set_quick_acks(handle, if on { QUICK_ACKS } else { 0 });
+    }
+}
+
 fn set_no_delay(world: &mut World, fd: i64, on: bool) -> Result<Attempt> {
     let Some(descriptor) = world.sockets.get(fd) else {
         return Ok(failed("EBADF"));
@@ -206,7 +245,7 @@ pub(super) fn get(world: &mut World, call: &Call) -> Result<Attempt> {
     let wanted = call.arguments.get(3).unwrap_or(&Expression::Ellipsis);
     match name.as_str() {
         "TCP_INFO" => return get_info(world, fd, unwrapped(wanted)),
-        "TCP_CONGESTION" => return get_congestion(world, unwrapped(wanted)),
+        "TCP_CONGESTION" => return get_congestion(world, fd, unwrapped(wanted)),
         _ => {}
     }
     let found = current(world, fd, &name)?;
@@ -241,8 +280,13 @@ fn get_info(world: &mut World, fd: i64, wanted: &Expression) -> Result<Attempt> 
     Ok(returned(0))
 }
 
-fn get_congestion(world: &World, wanted: &Expression) -> Result<Attempt> {
-    let found = shell::congestion_name(world.config.tcp.congestion);
+fn get_congestion(world: &mut World, fd: i64, wanted: &Expression) -> Result<Attempt> {
+    let default = shell::congestion_name(world.config.tcp.congestion);
+    let own = world
+        .sockets
+        .get(fd)
+        .and_then(|descriptor| descriptor.congestion.clone());
+    let found = own.as_deref().unwrap_or(default);
     match wanted {
         Expression::Text(wanted) if wanted != found => Err(Stop::failed(format!(
             "TCP_CONGESTION is {found}, expected {wanted}"
@@ -272,7 +316,9 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "IP_TTL" | "IPV6_UNICAST_HOPS" => i64::from(ttl),
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),
         "SO_ACCEPTCONN" => i64::from(matches!(descriptor.kind, Kind::Listener { .. })),
-        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "TCP_CORK" => stored.unwrap_or(0),
+        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "TCP_CORK" | "TCP_INQ" => stored.unwrap_or(0),
+        "SO_RCVLOWAT" => stored.unwrap_or(1).max(1),
+        "TCP_QUICKACK" => stored.unwrap_or(1),
         _ => match stored.or_else(|| setting::default(name)) {
             Some(value) => value,
             None => return Err(Stop::unsupported(name)),
@@ -303,6 +349,16 @@ pub(super) fn send_buffer(world: &mut World, fd: i64) -> u32 {
     let descriptor = world.sockets.get(fd);
     let given = descriptor.and_then(|descriptor| descriptor.options.get("SO_SNDBUF").copied());
     given.map_or(world.config.tcp.send_buffer, doubled)
+}
+
+/// Bytes that make a descriptor readable.
+pub(super) fn receive_low_water(world: &mut World, fd: i64) -> u32 {
+    let descriptor = world.sockets.get(fd);
+    let given = descriptor.and_then(|descriptor| descriptor.options.get("SO_RCVLOWAT").copied());
+    given
+        .and_then(|given| u32::try_from(given).ok())
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// Whether there is urgent data that was not read yet.

@@ -6,6 +6,7 @@ use handfast::time::Duration;
 
 use super::{Descriptor, Kind};
 use crate::script::configuration::doubled;
+use crate::script::shell;
 use crate::script::world::World;
 
 /// The options that are kept here.
@@ -60,12 +61,17 @@ pub(super) fn apply(world: &mut World, fd: i64) {
     let Some(Descriptor {
         kind: Kind::Stream(handle),
         options,
+        congestion,
         ..
     }) = world.sockets.get(fd)
     else {
         return;
     };
-    let (handle, options) = (*handle, options.clone());
+    let (handle, options, congestion) = (*handle, options.clone(), congestion.clone());
+    if let Some(algorithm) = congestion.as_deref().and_then(shell::congestion) {
+        // A connection that is over has nothing to control.
+        let _ = world.engine().tcp_set_congestion(handle, algorithm);
+    }
     let (sends, receives) = (options.get("SO_SNDBUF"), options.get("SO_RCVBUF"));
     apply_buffers(world, handle, sends.copied(), receives.copied());
     if let Some(millis) = options.get("linger") {

@@ -8,7 +8,8 @@ use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
 use super::{
-    Attempt, Descriptor, Kind, Progress, Result, arguments, errno, failed, new_number, returned, setting,
+    Attempt, Descriptor, Kind, Progress, Result, arguments, control_message, errno, failed, new_number,
+    returned, setting,
 };
 use crate::script::subject::Subject;
 use crate::script::tree::Call;
@@ -69,7 +70,7 @@ pub(super) fn accept(world: &mut World, call: &Call) -> Result<Attempt> {
         return Ok(failed("EINVAL"));
     }
     let (nonblocking, no_delay) = (descriptor.nonblocking, descriptor.no_delay);
-    let inherited = descriptor.options.clone();
+    let (inherited, congestion) = (descriptor.options.clone(), descriptor.congestion.clone());
     let Some(connection) = next_connection(world, fd) else {
         return Ok(if nonblocking {
             failed("EAGAIN")
@@ -82,6 +83,7 @@ pub(super) fn accept(world: &mut World, call: &Call) -> Result<Attempt> {
     accepted.nonblocking = arguments::words(call, 3).contains(&"SOCK_NONBLOCK");
     accepted.no_delay = no_delay;
     accepted.options = inherited;
+    accepted.congestion = congestion;
     world.sockets.table.insert(number, accepted);
     if no_delay {
         let _ = world.engine().tcp_set_no_delay(connection, true);
@@ -215,6 +217,11 @@ pub(super) fn receive(world: &mut World, call: &Call, fd: i64, progress: &mut Pr
         return Ok(returned(0));
     }
     let peeks = flags.contains(&"MSG_PEEK");
+    control_message::check_known(call)?;
+    let at_once = nonblocking || flags.contains(&"MSG_DONTWAIT");
+    if !peeks && !at_once && waits_for_more(world, fd, length, handle) {
+        return Ok(Attempt::Blocks);
+    }
     let found = if peeks {
         look(world, fd, handle, length)?
     } else {
@@ -223,18 +230,32 @@ pub(super) fn receive(world: &mut World, call: &Call, fd: i64, progress: &mut Pr
     if let Ok(Some(bytes)) = found {
         progress.moved = if peeks { bytes } else { progress.moved + bytes };
     }
+    if matches!(found, Ok(Some(bytes)) if bytes > 0) {
+        control_message::check(world, call, fd)?;
+    }
     let waits_for_all = flags.contains(&"MSG_WAITALL") && progress.moved < length;
     Ok(match found {
         Ok(Some(bytes)) if bytes > 0 && !waits_for_all => returned(progress.moved as i64),
         Ok(None) => returned(progress.moved as i64),
         Ok(Some(_)) if read_shut => returned(progress.moved as i64),
-        Ok(Some(_)) if nonblocking || flags.contains(&"MSG_DONTWAIT") => moved_or_again(progress),
+        Ok(Some(_)) if at_once => moved_or_again(progress),
         Ok(Some(_)) if has_waited(world, fd, "SO_RCVTIMEO", progress) => moved_or_again(progress),
         Ok(Some(_)) => Attempt::Blocks,
         Err(_) if progress.moved > 0 => returned(progress.moved as i64),
         Err(StreamError::Failed(_)) => untold_error(world, fd, handle).map_or_else(|| returned(0), failed),
         Err(StreamError::NoConnection | StreamError::ShutDown) => failed("ENOTCONN"),
     })
+}
+
+/// Whether fewer bytes are there than `SO_RCVLOWAT` asks for, and more may come.
+fn waits_for_more(world: &mut World, fd: i64, length: usize, handle: TcpHandle) -> bool {
+    let descriptor = world.sockets.get(fd);
+    let least = descriptor.and_then(|descriptor| descriptor.options.get("SO_RCVLOWAT").copied());
+    let least = usize::try_from(least.unwrap_or(1)).unwrap_or(1).min(length);
+    least > 1
+        && world.engine().tcp_info(handle).is_some_and(|info| {
+            (info.rcv_buffered as usize) < least && !info.peer_closed && info.state != State::Closed
+        })
 }
 
 /// Bytes found; `None` at the end of the stream.
@@ -307,6 +328,7 @@ fn has_waited(world: &mut World, fd: i64, option: &str, progress: &mut Progress)
 pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
     let (length, flags) = arguments::length(call)?;
     arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB"])?;
+    control_message::refuse(call)?;
     let (handle, nonblocking, _) = match stream_of(world, fd) {
         Ok(stream) => stream,
         Err("ENOTCONN") => return Ok(failed("EPIPE")),
@@ -331,6 +353,9 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progr
     }
     if progress.moved == length {
         return Ok(returned(length as i64));
+    }
+    if let Some(descriptor) = world.sockets.get(fd) {
+        descriptor.short_of_room = true;
     }
     if !nonblocking && !has_waited(world, fd, "SO_SNDTIMEO", progress) {
         return Ok(Attempt::Blocks);

@@ -1,0 +1,107 @@
+//! What TCP_INFO counts for each connection and the engine does not: counted on the wire, where all of it passes.
+
+use std::collections::HashMap;
+
+use super::decode::{Seen, decode};
+use super::packet::{Body, FIN, SYN};
+
+/// What has passed of one connection.
+#[derive(Clone, Copy, Default, Debug)]
+struct Passed {
+    /// The highest number that was sent, and the first.
+    next: Option<u32>,
+    /// The highest number that the peer has acknowledged.
+    acked: Option<u32>,
+    bytes_sent: i64,
+    bytes_retrans: i64,
+    total_retrans: i64,
+    data_segs_out: i64,
+    data_segs_in: i64,
+    bytes_acked: i64,
+}
+
+/// Counts what passes, by our port and the peer's.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    connections: HashMap<(u16, u16), Passed>,
+}
+
+/// How far `to` is behind `from`, if it is.
+fn ahead(from: u32, to: u32) -> Option<u32> {
+    let distance = to.wrapping_sub(from);
+    (distance.cast_signed() > 0).then_some(distance)
+}
+
+impl Meter {
+    /// Counts a packet that the engine sends.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        let Ok(Seen { ends, packet }) = decode(bytes) else {
+            return;
+        };
+        let Body::Tcp(tcp) = packet.body else {
+            return;
+        };
+        let passed = self
+            .connections
+            .entry((ends.from_port, ends.to_port))
+            .or_default();
+        if tcp.flags & SYN != 0 && passed.next != Some(tcp.seq.wrapping_add(1)) {
+            *passed = Passed {
+                next: Some(tcp.seq.wrapping_add(1)),
+                acked: Some(tcp.seq.wrapping_add(1)),
+                ..Passed::default()
+            };
+            return;
+        }
+        let text = i64::from(tcp.len);
+        passed.data_segs_out += i64::from(text > 0);
+        passed.bytes_sent += text;
+        let end = tcp
+            .seq
+            .wrapping_add(tcp.len)
+            .wrapping_add(u32::from(tcp.flags & (SYN | FIN) != 0));
+        let is_news = passed.next.is_none_or(|next| ahead(next, end).is_some());
+        if is_news {
+            passed.next = Some(end);
+        } else if end != tcp.seq {
+            passed.total_retrans += 1;
+            passed.bytes_retrans += text;
+        }
+    }
+
+    /// Counts a packet that arrives at the engine.
+    pub(super) fn arrives(&mut self, bytes: &[u8]) {
+        let Ok(Seen { ends, packet }) = decode(bytes) else {
+            return;
+        };
+        let Body::Tcp(tcp) = packet.body else {
+            return;
+        };
+        let passed = self
+            .connections
+            .entry((ends.to_port, ends.from_port))
+            .or_default();
+        passed.data_segs_in += i64::from(tcp.len > 0);
+        let (Some(ack), Some(acked), Some(next)) = (tcp.ack, passed.acked, passed.next) else {
+            return;
+        };
+        if let Some(more) = ahead(acked, ack).filter(|_| ahead(next, ack).is_none()) {
+            passed.bytes_acked += i64::from(more);
+            passed.acked = Some(ack);
+        }
+    }
+
+    /// What a connection's field of that name is.
+    pub(super) fn field(&self, ports: (u16, u16), name: &str) -> Option<i64> {
+        let passed = self.connections.get(&ports).copied().unwrap_or_default();
+        Some(match name {
+            "tcpi_bytes_sent" => passed.bytes_sent,
+            "tcpi_bytes_retrans" => passed.bytes_retrans,
+            "tcpi_total_retrans" => passed.total_retrans,
+            "tcpi_data_segs_out" => passed.data_segs_out,
+            "tcpi_data_segs_in" => passed.data_segs_in,
+            "tcpi_bytes_acked" => passed.bytes_acked,
+            _ => return None,
+        })
+    }
+}
