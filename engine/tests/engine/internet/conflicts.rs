@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::support::station::{OUR_V4, Station, THEIR_V4, THEM, US, arp, frame, icmpv6, v6};
+use crate::support::station::{
+    OUR_V4, Station, THEIR_V4, THEM, US, arp, discovery, frame, icmpv6, solicited_node, v6,
+};
+use handfast::config::AddressBlock;
 use handfast::link::ethernet::{ARP, IPV4, IPV6, MacAddress};
 use handfast::time::Duration;
 
@@ -133,4 +136,41 @@ fn an_ipv4_address_in_use_is_defended_with_restraint() {
     }
     assert_eq!(station.engine.counters().ethernet.address_conflicts, 3);
     assert!(station.engine.udp_bind(SocketAddr::from((OUR_V4, 53))).is_ok());
+}
+
+/// Each address of the engine's is answered for by name, whoever asks, and keeps to its own side of a conversation.
+#[test]
+fn several_addresses_of_one_station_are_told_apart() {
+    let others = [[10, 0, 0, 7], [10, 0, 1, 7]];
+    let mut station = Station::new(|config| {
+        let more = others.map(|address| AddressBlock::single(address.into()));
+        config.addresses.extend(more);
+        config.addresses.push(AddressBlock::single(v6(7).into()));
+    });
+    station.introduce();
+    for address in others.into_iter().chain([OUR_V4]) {
+        station.inject(&frame(
+            MacAddress::BROADCAST,
+            THEM,
+            ARP,
+            &arp(THEM, 1, THEIR_V4, address),
+        ));
+        let answers = station.hear_of(ARP);
+        assert_eq!(answers.len(), 1);
+        let (to, answer) = &answers[0];
+        assert_eq!((*to, &answer[14..18]), (THEM, &address[..]));
+        let socket = station.engine.udp_bind(SocketAddr::from((address, 53))).unwrap();
+        station
+            .engine
+            .udp_send(socket, SocketAddr::from((THEIR_V4, 80)), b"?")
+            .unwrap();
+        let sent = station.hear_of(IPV4);
+        assert_eq!(sent[0].1[12..16], address);
+    }
+    for address in [v6(1), v6(7)] {
+        let question = discovery(0, address, 1, Some(THEM));
+        station.inject_ip(&icmpv6(v6(2), solicited_node(address), 255, 135, &question));
+        let answer = station.hear_of(IPV6).remove(0).1;
+        assert_eq!((&answer[8..24], &answer[48..64]), (&address[..], &address[..]));
+    }
 }
