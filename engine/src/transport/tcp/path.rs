@@ -57,6 +57,12 @@ impl Rare {
 }
 
 impl Tcp {
+    /// The segment size that the ends agreed on, whatever the path lets through now.
+    pub(super) fn agreed_mss(&self, index: u32, connection: &Connection) -> u16 {
+        let narrowed = self.rare.get(&index).and_then(|rare| rare.narrowed);
+        narrowed.map_or(connection.mss, |narrowed| narrowed.full)
+    }
+
     /// A router says that a segment that is outstanding is larger than `mtu`, 0 if it does not say how large the next link is.
     pub(super) fn on_packet_too_big(&mut self, index: u32, mtu: u32, now: Instant) {
         let connection = self.connections.get(index);

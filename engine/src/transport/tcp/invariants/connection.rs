@@ -59,8 +59,9 @@ impl Tcp {
     }
 
     fn check_receive_queue(&self, index: u32, connection: &Connection) -> Checked {
-        // A promise is kept up to a segment and what rounding adds beyond the buffer; see `window_to_offer`.
-        let excess = u32::from(connection.mss) + (1 << connection.rcv_scale);
+        // A promise is kept up to a segment and what rounding adds beyond the buffer; see `window_to_offer`. It may be from before the path
+        // became narrow.
+        let excess = u32::from(self.agreed_mss(index, connection)) + (1 << connection.rcv_scale);
         let limit = self.largest_receive_buffer(index, connection);
         let promised = connection.rcv_wnd().saturating_add(connection.rcv_buffered);
         ensure!(
