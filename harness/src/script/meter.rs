@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::build::Ends;
 use super::decode::{Seen, decode};
-use super::packet::{Body, FIN, SYN};
+use super::packet::{Body, FIN, SYN, Tcp};
 
 /// What has passed of one connection.
 #[derive(Clone, Copy, Default, Debug)]
@@ -32,13 +33,18 @@ fn ahead(from: u32, to: u32) -> Option<u32> {
     (distance.cast_signed() > 0).then_some(distance)
 }
 
+fn segment(bytes: &[u8]) -> Option<(Ends, Tcp)> {
+    let Seen { ends, packet } = decode(bytes).ok()?;
+    match packet.body {
+        Body::Tcp(tcp) => Some((ends, tcp)),
+        _ => None,
+    }
+}
+
 impl Meter {
     /// Counts a packet that the engine sends.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
-        let Ok(Seen { ends, packet }) = decode(bytes) else {
-            return;
-        };
-        let Body::Tcp(tcp) = packet.body else {
+        let Some((ends, tcp)) = segment(bytes) else {
             return;
         };
         let passed = self
@@ -71,10 +77,7 @@ impl Meter {
 
     /// Counts a packet that arrives at the engine.
     pub(super) fn arrives(&mut self, bytes: &[u8]) {
-        let Ok(Seen { ends, packet }) = decode(bytes) else {
-            return;
-        };
-        let Body::Tcp(tcp) = packet.body else {
+        let Some((ends, tcp)) = segment(bytes) else {
             return;
         };
         let passed = self

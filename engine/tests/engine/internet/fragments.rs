@@ -1,10 +1,9 @@
 //! Datagrams in fragments, whole and hostile (RFC 791, RFC 8200 section 4.5, RFC 5722, RFC 6946, RFC 7112).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::support::peer::Script;
 use crate::support::{Family, Pair, wires};
-use etherparse::PacketBuilder;
 use handfast::application::SendError;
 use handfast::internet::datagram::Malformed;
 use handfast::link::memory::WireConfig;
@@ -15,16 +14,8 @@ const PORT: u16 = 53;
 const FRAGMENT: u8 = 44;
 const UDP: u8 = 17;
 
-/// The UDP datagram of the peer, behind an IP header.
 fn datagram(family: Family, payload: &[u8]) -> Vec<u8> {
-    let builder = match (family.server(), family.client()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
-        (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-        _ => unreachable!("both ends are of one family"),
-    };
-    let mut packet = Vec::new();
-    builder.udp(4000, PORT).write(&mut packet, payload).unwrap();
-    packet
+    family.datagram_to_client(PORT, payload)
 }
 
 fn header_len(family: Family) -> usize {
@@ -460,11 +451,7 @@ fn an_echo_request_in_fragments_is_answered_in_fragments() {
     for family in Family::BOTH {
         let mut listener = Listener::new(family);
         let asked = pattern(5000);
-        let builder = match (family.server(), family.client()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
-            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-            _ => unreachable!("both ends are of one family"),
-        };
+        let builder = family.to_client();
         let mut request = Vec::new();
         if family == Family::V4 {
             builder.icmpv4_echo_request(7, 8).write(&mut request, &asked)

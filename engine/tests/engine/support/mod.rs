@@ -8,6 +8,7 @@ pub(crate) mod tshark;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep};
 use handfast::application::{Event, ListenerHandle, Read, Readiness, TcpHandle};
 use handfast::config::{AddressBlock, Config};
 use handfast::engine::{Budget, Engine};
@@ -34,6 +35,25 @@ impl Family {
             Self::V4 => Ipv4Addr::new(10, 0, 0, 1).into(),
             Self::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
         }
+    }
+
+    /// The IP header of a packet from the server to the client, to be built on.
+    pub(crate) fn to_client(self) -> PacketBuilderStep<IpHeaders> {
+        match (self.server(), self.client()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
+            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
+            _ => unreachable!("both ends are of one family"),
+        }
+    }
+
+    /// A UDP datagram from the server to the client, with its headers.
+    pub(crate) fn datagram_to_client(self, port: u16, payload: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = self.to_client().udp(4000, port);
+        builder
+            .write(&mut packet, payload)
+            .expect("a datagram fits into a packet");
+        packet
     }
 
     /// Octets of a packet that a router quotes: header and eight octets with IPv4, as much as fits into the least MTU with IPv6.
@@ -90,7 +110,18 @@ impl<D: Device> Pair<D> {
     }
 
     pub(crate) fn with_configs(family: Family, devices: (D, D), client: Config, server: Config) -> Self {
-        let pool = || FramePool::new(PoolConfig::default());
+        Self::with_pools(family, devices, client, server, PoolConfig::default())
+    }
+
+    /// With memory of a size of its own. The invariants of a pool are looked at after every step, which costs as much as it has slots.
+    pub(crate) fn with_pools(
+        family: Family,
+        devices: (D, D),
+        client: Config,
+        server: Config,
+        memory: PoolConfig,
+    ) -> Self {
+        let pool = || FramePool::new(memory);
         Self {
             client: Engine::new(&client, pool(), devices.0),
             server: Engine::new(&server, pool(), devices.1),

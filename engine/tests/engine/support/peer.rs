@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
+use etherparse::{NetSlice, SlicedPacket, TcpHeader, TransportSlice};
 use handfast::config::Config;
 use handfast::engine::{Budget, Engine};
 use handfast::frame::{Checksum, FramePool, PacketQueue, PoolConfig, Purpose};
@@ -120,11 +120,7 @@ impl Segment {
         let flag = |flag| self.flags & flag != 0;
         (header.fin, header.syn, header.rst, header.psh) = (flag(FIN), flag(SYN), flag(RST), flag(PSH));
         (header.ack, header.urg, header.ece, header.cwr) = (flag(ACK), flag(URG), flag(ECE), flag(CWR));
-        let ip = match (family.server(), family.client()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
-            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-            _ => unreachable!("both ends are of one family"),
-        };
+        let ip = family.to_client();
         let mut packet = Vec::new();
         ip.tcp_header(header)
             .write(&mut packet, &self.text)
@@ -189,14 +185,15 @@ impl Segment {
 pub(crate) fn too_big(family: Family, packet: &[u8], mtu: u32) -> Vec<u8> {
     let mut message = Vec::new();
     let quote = &packet[..packet.len().min(family.quoted())];
-    match (family.server(), family.client()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64)
+    match family {
+        Family::V4 => family
+            .to_client()
             .icmpv4_raw(3, 4, mtu.to_be_bytes())
             .write(&mut message, quote),
-        (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64)
+        Family::V6 => family
+            .to_client()
             .icmpv6_raw(2, 0, mtu.to_be_bytes())
             .write(&mut message, quote),
-        _ => unreachable!("both ends are of one family"),
     }
     .expect("a vector takes everything");
     message

@@ -1,6 +1,6 @@
 //! Packets that nobody honest sends: extension headers piled up, lengths that contradict each other, bits that fell over, senders that cannot be.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::support::Family;
 use crate::support::peer::Script;
@@ -26,14 +26,7 @@ fn listening(family: Family) -> (Script, UdpHandle) {
 }
 
 fn datagram(family: Family, payload: &[u8]) -> Vec<u8> {
-    let builder = match (family.server(), family.client()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
-        (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-        _ => unreachable!("both ends are of one family"),
-    };
-    let mut packet = Vec::new();
-    builder.udp(4000, PORT).write(&mut packet, payload).unwrap();
-    packet
+    family.datagram_to_client(PORT, payload)
 }
 
 /// An IPv6 datagram with these octets between its header and the UDP header; the first of them is of this kind.
@@ -185,12 +178,7 @@ fn ip_in_ip_is_refused() {
 #[test]
 fn a_packet_with_a_fallen_bit_is_dropped_without_a_word() {
     for family in Family::BOTH {
-        let (from, to) = (family.server(), family.client());
-        let builder = || match (from, to) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
-            (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-            _ => unreachable!("both ends are of one family"),
-        };
+        let builder = || family.to_client();
         let [mut syn, mut echo] = [Vec::new(), Vec::new()];
         builder()
             .tcp(4000, 80, 7, 1000)
@@ -211,7 +199,10 @@ fn a_packet_with_a_fallen_bit_is_dropped_without_a_word() {
         // The header of IPv6 has no checksum: only what it says of addresses is covered, by the transport's.
         let first = if family == Family::V4 { 0 } else { 8 };
         let (mut script, socket) = listening(family);
-        script.engine.tcp_listen(SocketAddr::new(to, 80), 8).unwrap();
+        script
+            .engine
+            .tcp_listen(SocketAddr::new(family.client(), 80), 8)
+            .unwrap();
         for packet in [&syn, &echo, &udp] {
             for bit in first * 8..packet.len() * 8 {
                 let mut fallen = packet.clone();

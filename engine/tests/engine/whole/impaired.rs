@@ -8,7 +8,7 @@ use crate::support::{Family, Pair, STATIONS, config, wires};
 use handfast::application::{Read, StreamError, TcpHandle};
 use handfast::config::{Config, StaticNeighbour};
 use handfast::engine::Engine;
-use handfast::frame::{FramePool, PoolConfig, Size};
+use handfast::frame::{FramePool, Payload, PoolConfig, Size};
 use handfast::link::Device;
 use handfast::link::ethernet::MacAddress;
 use handfast::link::impair::{Impair, ImpairConfig};
@@ -19,6 +19,13 @@ use handfast::transport::tcp::state::State;
 type Impaired = Pair<Impair<LocalEnd>>;
 
 const SEEDS: u64 = 200;
+/// What two buffers each way take, and little more.
+const MEMORY: PoolConfig = PoolConfig {
+    small_slots: 1024,
+    large_slots: 32,
+    loans: 64,
+    guaranteed_percent: 10,
+};
 /// Virtual time after which a transfer that has not ended is stuck.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -63,7 +70,7 @@ fn impaired(family: Family, impairment: ImpairConfig) -> Impaired {
         Impair::new(end, ImpairConfig { seed, ..impairment }, pool).expect("values in range")
     };
     let devices = (wrap(near, impairment.seed), wrap(far, !impairment.seed));
-    Pair::with_configs(
+    Pair::with_pools(
         family,
         devices,
         acquainted(
@@ -78,6 +85,7 @@ fn impaired(family: Family, impairment: ImpairConfig) -> Impaired {
             family.client(),
             STATIONS[0],
         ),
+        MEMORY,
     )
 }
 
@@ -107,6 +115,10 @@ struct Flow {
     sent: usize,
     received: usize,
     ended: bool,
+    /// The bytes behind those sent, made once however often the engine has no room for them.
+    offered: Vec<u8>,
+    /// A payload that the engine had no room for.
+    refused: Option<Payload>,
 }
 
 impl Flow {
@@ -117,6 +129,8 @@ impl Flow {
             sent: 0,
             received: 0,
             ended: false,
+            offered: Vec::new(),
+            refused: None,
         }
     }
 
@@ -151,26 +165,35 @@ impl Flow {
         }
     }
 
-    fn send_copying<D: Device>(&self, engine: &mut Engine<D>, connection: TcpHandle) -> usize {
-        let mut bytes = [0; 4099];
-        let length = bytes.len().min(self.total - self.sent);
-        self.fill(self.sent, &mut bytes[..length]);
-        engine
-            .tcp_send(connection, &bytes[..length])
-            .expect("a living connection")
+    fn send_copying<D: Device>(&mut self, engine: &mut Engine<D>, connection: TcpHandle) -> usize {
+        if self.offered.is_empty() {
+            let mut bytes = vec![0; 4099.min(self.total - self.sent)];
+            self.fill(self.sent, &mut bytes);
+            self.offered = bytes;
+        }
+        let taken = engine
+            .tcp_send(connection, &self.offered)
+            .expect("a living connection");
+        self.offered.drain(..taken);
+        taken
     }
 
-    fn send_payload<D: Device>(&self, engine: &mut Engine<D>, connection: TcpHandle) -> usize {
-        let Some(mut frame) = engine.allocate(Size::Small) else {
+    fn send_payload<D: Device>(&mut self, engine: &mut Engine<D>, connection: TcpHandle) -> usize {
+        let Some(payload) = self.refused.take().or_else(|| self.payload(engine)) else {
             return 0;
         };
+        let length = payload.len();
+        self.refused = engine
+            .tcp_send_payload(connection, payload)
+            .unwrap_or_else(|error| panic!("{error}"));
+        if self.refused.is_none() { length } else { 0 }
+    }
+
+    fn payload<D: Device>(&self, engine: &mut Engine<D>) -> Option<Payload> {
+        let mut frame = engine.allocate(Size::Small)?;
         let length = frame.tailroom().min(1999).min(self.total - self.sent);
         self.fill(self.sent, frame.extend(length).expect("tailroom was checked"));
-        match engine.tcp_send_payload(connection, frame.freeze()) {
-            Ok(None) => length,
-            Ok(Some(_)) => 0,
-            Err(error) => panic!("{error}"),
-        }
+        Some(frame.freeze())
     }
 
     fn receive<D: Device>(&mut self, engine: &mut Engine<D>, connection: TcpHandle, access: Access) {
