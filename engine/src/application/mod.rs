@@ -15,7 +15,7 @@
 //! | the interface is removed under load | as if the peer had vanished; the device counts what it drops, and [`Engine::wait`](crate::engine::Engine::wait) sleeps on |
 //! | a neighbour does not answer | an attempt to connect fails with [`ConnectionError::Unreachable`] after three solicitations; an open connection hears `TROUBLE`, [`SoftError::HostUnreachable`]; a UDP socket has an error (`internet/neighbours.rs`) |
 //! | an address moves to another station that announces it | followed at once, but not twice in a second |
-//! | an address moves silently | found out when the neighbour is probed: after at most 53 s with the default times, and a connection outlives that (`internet/neighbours.rs`) |
+//! | an address moves silently | found out when the neighbour is probed: after the second timeout of a connection in a row, else after at most 53 s with the default times; a connection outlives that (`internet/conflicts.rs`, `internet/neighbours.rs`) |
 //! | the path becomes narrow, and a router says so | segments become smaller at once (RFC 1191, RFC 8201) |
 //! | the path becomes narrow, and nobody says so | segments become smaller after some timeouts (RFC 4821; `transport/path_mtu.rs`) |
 //! | bits fall over | checksums find out, the segment is sent again, a counter tells |

@@ -10,6 +10,7 @@ mod discovery;
 mod duplicate;
 mod membership;
 mod parked;
+mod progress;
 mod router;
 mod transmit;
 

@@ -52,6 +52,8 @@ pub(in crate::internet) struct Entry {
     pub(super) until: Instant,
     /// When `mac` was taken over.
     pub(super) changed_at: Instant,
+    /// When it was last certain to be there; from then on it may be suspected after a while.
+    pub(super) confirmed_at: Instant,
 }
 
 impl Entry {
@@ -65,6 +67,7 @@ impl Entry {
             tries: 0,
             until: Instant::ZERO,
             changed_at: Instant::ZERO,
+            confirmed_at: Instant::ZERO,
         }
     }
 

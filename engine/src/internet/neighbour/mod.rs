@@ -34,6 +34,8 @@ const REACHABLE_TIME: Duration = Duration::from_millis(30_000);
 const DELAY_FIRST_PROBE: Duration = Duration::from_secs(5);
 /// How long an entry keeps a hardware address that it has just taken over.
 const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a neighbour that has proved to be there is not suspected.
+const CONFIDENCE: Duration = Duration::from_secs(1);
 /// Entries that a request from a stranger looks at for one that is not in use.
 const PASSIVE_REACH: usize = 8;
 
@@ -96,6 +98,8 @@ pub(super) struct Neighbours {
     incomplete: VecDeque<Token>,
     /// No entry has something to do before.
     timer: Option<Instant>,
+    /// A neighbour in use may be gone; never `false` while there is one.
+    has_doubts: bool,
     reachable_time: Duration,
     retrans_timer: Duration,
     pub(super) counters: NeighbourCounters,
@@ -107,6 +111,7 @@ impl Neighbours {
             table: Table::new(secret, capacity as usize, fixed),
             incomplete: VecDeque::with_capacity(capacity as usize),
             timer: None,
+            has_doubts: false,
             reachable_time: REACHABLE_TIME,
             retrans_timer: RETRANS_TIMER,
             counters: NeighbourCounters::default(),
@@ -144,9 +149,45 @@ impl Neighbours {
         let mac = entry.mac;
         if entry.state == State::Stale {
             entry.state = State::Delay;
+            self.has_doubts = true;
             self.arm(token, now + DELAY_FIRST_PROBE);
         }
         Some(mac)
+    }
+
+    /// Whether [`Neighbours::confirm`] can spare somebody a probe.
+    #[inline]
+    pub(super) fn has_doubts(&self) -> bool {
+        self.has_doubts
+    }
+
+    /// What went through this neighbour at `sent` has arrived, a transport knows (RFC 4861 section 7.3.1). That is as good as an answer of the
+    /// neighbour's, unless the hardware address is newer: then it was another station that it went through.
+    pub(super) fn confirm(&mut self, now: Instant, token: Token, sent: Instant) {
+        let Some(address) = self.table.get(token).map(|entry| entry.address) else {
+            return;
+        };
+        let reachable_until = now + self.spread(now, &address);
+        if let Some(entry) = self.table.get_mut(token)
+            && matches!(entry.state, State::Stale | State::Delay | State::Probe)
+            && sent > entry.changed_at
+        {
+            entry.settle(true, reachable_until);
+            entry.confirmed_at = now;
+        }
+    }
+
+    /// What went through this neighbour does not arrive, a transport believes (RFC 1122 section 2.3.2.1): the neighbour is probed at once, unless
+    /// it has been heard within a second, or is being probed.
+    pub(super) fn suspect(&mut self, now: Instant, token: Token) {
+        if let Some(entry) = self.table.get_mut(token)
+            && matches!(entry.state, State::Reachable | State::Stale | State::Delay)
+            && now >= entry.confirmed_at + CONFIDENCE
+        {
+            (entry.state, entry.tries) = (State::Probe, 0);
+            self.has_doubts = true;
+            self.arm(token, now);
+        }
     }
 
     /// Where a packet for `address` goes; makes an entry if there is none.
@@ -212,7 +253,7 @@ impl Neighbours {
         let is_answer = claim.solicited && matches!(entry.state, State::Incomplete | State::Probe);
         if entry.state == State::Incomplete {
             entry.mac = claim.mac?;
-            entry.changed_at = now;
+            (entry.changed_at, entry.confirmed_at) = (now, now);
             entry.settle(is_answer, reachable_until);
             entry.is_router = claim.is_router.unwrap_or(false);
             return Some(Action::Release);
@@ -234,6 +275,9 @@ impl Neighbours {
             entry.changed_at = now;
             self.counters.changed += 1;
         }
+        if is_answer {
+            entry.confirmed_at = now;
+        }
         if is_answer || differs {
             entry.settle(is_answer, reachable_until);
         }
@@ -250,7 +294,7 @@ impl Neighbours {
         if self.timer.is_none_or(|timer| now < timer) {
             return;
         }
-        self.timer = None;
+        (self.timer, self.has_doubts) = (None, false);
         for slot in 0..self.table.slots() {
             let Some(token) = self.table.at(slot) else {
                 continue;
@@ -259,7 +303,9 @@ impl Neighbours {
                 continue;
             };
             let due = entry.until;
+            let is_doubted = entry.is_resolved();
             if now < due {
+                self.has_doubts |= is_doubted;
                 self.note(due);
                 continue;
             }
@@ -268,6 +314,7 @@ impl Neighbours {
             }
             if entry.tries < MAX_SOLICIT {
                 entry.tries += 1;
+                self.has_doubts |= is_doubted;
                 let at = (entry.state == State::Probe).then_some(entry.mac);
                 actions.push(Action::Solicit(entry.address, at));
                 self.arm(token, now + self.retrans_timer);

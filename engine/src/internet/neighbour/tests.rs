@@ -358,3 +358,82 @@ fn arp_of_other_spaces_or_from_no_station_is_refused() {
         assert_eq!(Arp::parse(&wrong), None, "octet {at} is {octet}");
     }
 }
+
+/// RFC 4861 section 7.3.1: whoever acknowledges what we send is there, and need not be asked.
+#[test]
+fn what_arrives_through_a_neighbour_spares_the_probe() {
+    for wait in [60, 65, 67] {
+        let mut cache = Cache::new(4);
+        cache.reachable(host(9));
+        cache.pass(SECOND.saturating_mul(60));
+        cache.resolve(&host(9));
+        assert!(cache.neighbours.has_doubts());
+        cache.pass(SECOND.saturating_mul(wait - 60));
+        let token = cache.neighbours.find(&host(9)).unwrap();
+        cache.neighbours.confirm(cache.now, token, cache.now);
+        assert_eq!(cache.state(&host(9)), Some(State::Reachable));
+        assert_eq!(cache.pass(SECOND.saturating_mul(14)), []);
+        assert!(!cache.neighbours.has_doubts(), "when the timer has found none");
+        assert_eq!(cache.resolve(&host(9)), Resolution::Station(MAC));
+        assert_eq!(cache.state(&host(9)), Some(State::Reachable));
+    }
+}
+
+/// Whoever claims an address is not made reachable by what its former holder acknowledged.
+#[test]
+fn what_went_to_the_former_station_proves_nothing_of_the_next() {
+    let mut cache = Cache::new(4);
+    cache.reachable(host(9));
+    cache.pass(SECOND.saturating_mul(2));
+    let sent = cache.now;
+    cache.claim(host(9), OTHER_MAC, false, true);
+    cache.pass(SECOND);
+    let token = cache.neighbours.find(&host(9)).unwrap();
+    cache.neighbours.confirm(cache.now, token, sent);
+    assert_eq!(cache.state(&host(9)), Some(State::Stale));
+    cache.neighbours.confirm(cache.now, token, cache.now);
+    assert_eq!(cache.state(&host(9)), Some(State::Reachable));
+}
+
+#[test]
+fn a_suspected_neighbour_is_probed_at_once_and_once_in_a_second_at_most() {
+    let mut cache = Cache::new(4);
+    cache.reachable(host(9));
+    let token = cache.neighbours.find(&host(9)).unwrap();
+    cache.neighbours.suspect(cache.now, token);
+    assert_eq!(
+        cache.state(&host(9)),
+        Some(State::Reachable),
+        "it has just answered"
+    );
+    cache.pass(SECOND);
+    cache.neighbours.suspect(cache.now, token);
+    cache.neighbours.suspect(cache.now, token);
+    let probe = Action::Solicit(host(9), Some(MAC));
+    assert_eq!(cache.pass(Duration::from_millis(10)), [(0, probe)]);
+    cache.claim(host(9), MAC, true, false);
+    for _ in 0..100 {
+        cache.neighbours.suspect(cache.now, token);
+    }
+    assert_eq!(cache.pass(SECOND), []);
+    cache.neighbours.suspect(cache.now, token);
+    let done = cache.pass(SECOND.saturating_mul(3));
+    assert_eq!(done.len(), 4, "three probes, and it is given up: {done:?}");
+    assert_eq!(cache.state(&host(9)), None);
+}
+
+#[test]
+fn neither_hope_nor_suspicion_touches_a_static_neighbour_or_one_that_is_not_known() {
+    let mut cache = Cache::new(4);
+    let Resolution::Wait(unknown) = cache.resolve(&host(9)) else {
+        panic!()
+    };
+    let fixed = cache.neighbours.find(&host(1)).unwrap();
+    for (token, state) in [(fixed, State::Static), (unknown, State::Incomplete)] {
+        cache.neighbours.suspect(cache.now, token);
+        cache.neighbours.confirm(cache.now, token, cache.now);
+        cache.neighbours.confirm(cache.now, Token::NONE, cache.now);
+        let entry = cache.neighbours.get(token).unwrap();
+        assert_eq!(entry.state, state);
+    }
+}

@@ -47,7 +47,7 @@ impl Tcp {
         // behind it. The old window would reach further now than its peer has said.
         connection.take_send_window(arrival.header.seq, ack, arrival.header.window);
         let fin_acked = connection.flags.has(Has::FIN_SENT) && ack == connection.snd_max;
-        connection.move_una(ack, out.now);
+        connection.move_una(ack, out);
         self.queues.release(connection, acked - u32::from(fin_acked));
         if connection.flags.take(Has::PROBING) {
             // The timeout was doubled for the sake of a closed window, not for what was lost.
@@ -172,11 +172,20 @@ impl Tcp {
 impl Connection {
     /// SND.UNA moves to `ack`, which was sent.
     #[inline(always)]
-    pub(super) fn move_una(&mut self, ack: SeqNumber, now: Instant) {
+    pub(super) fn move_una(&mut self, ack: SeqNumber, out: &mut Output<'_>) {
         self.snd_una = ack;
         self.snd_nxt = self.snd_nxt.max(ack);
         self.retries = 0;
-        measure_rtt(self, now);
+        measure_rtt(self, out);
+    }
+
+    /// What was sent when the measurement began has been acknowledged: so long does that take, and the way is passable (RFC 4861 section 7.3.1).
+    #[inline(always)]
+    pub(super) fn take_round_trip(&mut self, out: &mut Output<'_>) {
+        self.rtt.sample(out.now.saturating_since(self.rtt_started));
+        if out.internet.has_doubts() {
+            out.internet.confirm(out.now, &self.key.remote, self.rtt_started);
+        }
     }
 
     /// RFC 6298 sections 5.2 and 5.3: the timer runs anew while anything is outstanding. Gives the deadline that is to be armed.
@@ -213,12 +222,10 @@ impl Connection {
 
 /// One measurement at a time, never of a segment that was sent twice (RFC 6298 section 3, Karn's rule).
 #[inline]
-fn measure_rtt(connection: &mut Connection, now: Instant) {
+fn measure_rtt(connection: &mut Connection, out: &mut Output<'_>) {
     if connection.flags.has(Has::RTT_RUNNING) && connection.snd_una.ge(connection.rtt_seq) {
         connection.flags.clear(Has::RTT_RUNNING);
-        connection
-            .rtt
-            .sample(now.saturating_since(connection.rtt_started));
+        connection.take_round_trip(out);
     }
 }
 

@@ -307,9 +307,7 @@ impl Tcp {
         connection.retries = 0;
         connection.retransmit_at = Deadline::NEVER;
         if connection.flags.take(Has::RTT_RUNNING) {
-            connection
-                .rtt
-                .sample(out.now.saturating_since(connection.rtt_started));
+            connection.take_round_trip(out);
         } else {
             connection.rtt.on_handshake_with_lost_syn();
             connection.congestion.on_lost_syn();

@@ -101,7 +101,7 @@ impl Tcp {
         let acked = plain.ack - connection.snd_una;
         connection.take_send_window(plain.seq, plain.ack, plain.window);
         let fin_acked = connection.flags.has(Has::FIN_SENT) && plain.ack == connection.snd_max;
-        connection.move_una(plain.ack, out.now);
+        connection.move_una(plain.ack, out);
         self.queues.release(connection, acked - u32::from(fin_acked));
         grow(connection, plain.timestamps, acked, out.now);
         let deadline = connection.restart_retransmission_timer(out.now);

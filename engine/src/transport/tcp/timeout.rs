@@ -2,7 +2,7 @@
 //! TIME_WAIT.
 
 use super::Tcp;
-use super::connection::{ConnectionError, Deadline, Flags as Has, NO_QUEUE};
+use super::connection::{Connection, ConnectionError, Deadline, Flags as Has, NO_QUEUE};
 use super::output::Text;
 use super::segment::Flags;
 use super::state::State;
@@ -12,6 +12,8 @@ use crate::time::{Duration, Instant};
 
 /// Connections whose timers are looked at in one go.
 pub(super) const TIMER_BATCH: usize = 256;
+/// Timeouts in a row after which the next hop may be gone: one may be a lost packet.
+const SUSPICIOUS: u8 = 2;
 /// The longest pause between window probes (RFC 9293 section 3.8.6.1 leaves it open; Linux's choice).
 const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(120);
 
@@ -104,6 +106,7 @@ impl Tcp {
         let first = connection.retries == 0;
         connection.retries = connection.retries.saturating_add(1);
         connection.rtt.back_off();
+        connection.suspect_the_way(out);
         if matches!(connection.state, State::SynSent | State::SynReceived) {
             connection.flags.set(Has::SYN_RETRANSMITTED);
             connection.flags.clear(Has::RTT_RUNNING);
@@ -165,12 +168,22 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         connection.retries = connection.retries.saturating_add(1);
         connection.rtt.back_off();
+        connection.suspect_the_way(out);
         let pause = connection.rtt.rto().min(MAX_PROBE_INTERVAL);
         connection.retransmit_at = Deadline::at(out.now + pause);
         let seq = connection.snd_una - 1;
         self.counters.window_probes += 1;
         if self.emit(out, index, Flags::ACK, seq, Text::None).is_none() {
             self.counters.replies_lost += 1;
+        }
+    }
+}
+
+impl Connection {
+    /// Nobody has answered more than once: perhaps the next hop does not take packets any more (RFC 1122 section 3.3.1.4).
+    fn suspect_the_way(&self, out: &mut Output<'_>) {
+        if self.retries >= SUSPICIOUS {
+            out.internet.suspect(out.now, &self.key.remote);
         }
     }
 }

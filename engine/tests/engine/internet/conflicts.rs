@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use crate::support::station::{
     OUR_V4, Station, THEIR_V4, THEM, US, arp, discovery, frame, icmpv6, solicited_node, v6,
 };
+use etherparse::PacketBuilder;
+use handfast::application::TcpHandle;
 use handfast::config::AddressBlock;
 use handfast::link::ethernet::{ARP, IPV4, IPV6, MacAddress};
 use handfast::time::Duration;
@@ -33,6 +35,104 @@ fn an_address_that_moves_silently_is_found_within_a_minute() {
     }
     assert_eq!(stations.first(), Some(&THEM));
     assert_eq!(stations.last(), Some(&STRANGER));
+}
+
+/// The other station as a TCP that acknowledges whatever is new; its connection is established.
+struct Talker {
+    station: Station,
+    connection: TcpHandle,
+    next: u32,
+}
+
+impl Talker {
+    fn new() -> Self {
+        let mut station = Station::new(|_| {});
+        station.introduce();
+        let listener = station
+            .engine
+            .tcp_listen(SocketAddr::from((OUR_V4, 80)), 8)
+            .unwrap();
+        station.inject_ip(&segment(0x02, 100, 0));
+        let answer = station.hear_of(IPV4).remove(0).1;
+        let next = u32::from_be_bytes(*answer[24..28].first_chunk().unwrap()).wrapping_add(1);
+        station.inject_ip(&segment(0x10, 101, next));
+        let connection = station.engine.tcp_accept(listener).expect("established");
+        Self {
+            station,
+            connection,
+            next,
+        }
+    }
+
+    /// The engine sends a byte, which is acknowledged after `delay`.
+    fn exchange(&mut self, delay: Duration) -> Vec<Vec<u8>> {
+        self.station.engine.tcp_send(self.connection, b"?").unwrap();
+        let mut sent = self.station.pass(delay);
+        self.next = self.next.wrapping_add(1);
+        self.station.inject_ip(&segment(0x10, 101, self.next));
+        sent.extend(self.station.hear());
+        sent
+    }
+}
+
+/// A segment of the other station to the engine's port.
+fn segment(flags: u8, seq: u32, ack: u32) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv4(THEIR_V4, OUR_V4, 64).tcp(4000, 80, seq, 60_000);
+    let builder = if flags & 2 != 0 {
+        builder.syn()
+    } else {
+        builder.ack(ack)
+    };
+    builder.write(&mut packet, &[]).unwrap();
+    packet
+}
+
+fn is_arp(bytes: &[u8]) -> bool {
+    bytes[12..14] == ARP.to_be_bytes()
+}
+
+/// RFC 4861 section 7.3.1: the acknowledgments of a conversation are as good as answers to probes.
+#[test]
+fn a_neighbour_that_acknowledges_is_not_asked_whether_it_is_there() {
+    let mut talker = Talker::new();
+    for _ in 0..600 {
+        let sent = talker.exchange(Duration::from_millis(10));
+        assert!(!sent.iter().any(|bytes| is_arp(bytes)), "{sent:?}");
+        let quiet = talker.station.pass(Duration::from_millis(990));
+        assert!(!quiet.iter().any(|bytes| is_arp(bytes)), "{quiet:?}");
+    }
+}
+
+/// What is never acknowledged has the next hop probed long before its time, and everybody asked when that is in vain: here after 6 s instead of
+/// up to 53.
+#[test]
+fn an_address_that_moves_silently_while_it_is_talked_to_is_found_within_seconds() {
+    let mut talker = Talker::new();
+    for _ in 0..3 {
+        talker.exchange(Duration::from_millis(10));
+        talker.station.pass(SECOND);
+    }
+    let begin = talker.station.now;
+    let Talker {
+        mut station,
+        connection,
+        ..
+    } = talker;
+    station.engine.tcp_send(connection, b"are you there?").unwrap();
+    let mut found = None;
+    while found.is_none() {
+        let sent = station.pass(Duration::from_millis(10));
+        assert!(station.now < begin + SECOND.saturating_mul(53));
+        if sent.iter().any(|bytes| is_arp(bytes) && bytes[..6] == [0xff; 6]) {
+            station.inject(&frame(US, STRANGER, ARP, &arp(STRANGER, 2, THEIR_V4, OUR_V4)));
+            let heard = station.hear_of(IPV4);
+            assert_eq!(heard[0].0, STRANGER);
+            assert!(heard[0].1.ends_with(b"are you there?"));
+            found = Some(station.now.saturating_since(begin));
+        }
+    }
+    assert!(found < Some(SECOND.saturating_mul(8)), "{found:?}");
 }
 
 /// RFC 1122 section 3.2.1.3, RFC 4443 section 2.2: nobody else sends from an address of ours. Whoever says that he does is not answered, for
