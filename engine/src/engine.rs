@@ -129,6 +129,9 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.release_soon();
         let mut progress = self.receive(budget);
         self.internet.run_timers(self.now, &mut self.transmit_queue);
+        if self.internet.has_new_hearing() {
+            self.device.hear(&self.internet.hearing());
+        }
         self.transport.run(output!(self));
         progress.sent += self.transmit();
         progress

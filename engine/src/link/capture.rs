@@ -101,6 +101,10 @@ impl<D: Device, W: Write> Device for Capture<D, W> {
         self.device.hardware_address()
     }
 
+    fn hear(&mut self, addresses: &[MacAddress]) {
+        self.device.hear(addresses);
+    }
+
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
         let waiting = batch.len();
         let received = self.device.receive(now, batch);

@@ -186,6 +186,10 @@ impl<D: Device> Device for Impair<D> {
         self.device.hardware_address()
     }
 
+    fn hear(&mut self, addresses: &[MacAddress]) {
+        self.device.hear(addresses);
+    }
+
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
         if self.config.is_transparent() {
             let received = self.device.receive(now, batch);

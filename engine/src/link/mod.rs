@@ -141,6 +141,10 @@ pub trait Device {
     /// can never carry ([`Capabilities::carries`]) is taken, dropped and counted.
     fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize;
 
+    /// Frames to these stations and groups are to arrive from now on, besides those to [`Device::hardware_address`] and to everybody; others
+    /// need not. Without effect where everything arrives as it is.
+    fn hear(&mut self, _addresses: &[MacAddress]) {}
+
     /// When [`Device::receive`] will have something without anything happening outside; `None` for most devices.
     fn next_deadline(&self) -> Option<Instant> {
         None
@@ -172,6 +176,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn transmit(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {
         (**self).transmit(now, batch)
+    }
+
+    fn hear(&mut self, addresses: &[MacAddress]) {
+        (**self).hear(addresses);
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -4,7 +4,8 @@
 //! no address of the engine's and does not forward; best is an interface without any kernel address.
 //!
 //! Packets are received through a ring that the kernel fills, and sent many for one system call, from where they lie or through another ring
-//! ([`Transmission`]). Several devices can share an interface ([`Share`]).
+//! ([`Transmission`]). Several devices can share an interface ([`Share`]). The interface is made to listen to the engine's groups, and never to
+//! all that is on the wire.
 
 mod config;
 mod send;
@@ -22,6 +23,7 @@ use super::datagrams::Datagrams;
 use super::error::OpenError;
 use super::ethernet::MacAddress;
 use super::landing::Landed;
+use super::sys::hearing::Hearing;
 use super::sys::interface::{ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
@@ -42,6 +44,8 @@ pub struct PacketDevice {
     socket: Socket,
     capabilities: Capabilities,
     address: Option<MacAddress>,
+    /// `None` where there are no stations.
+    hearing: Option<Hearing>,
     offloads: bool,
     ring: ReceiveRing,
     /// `None` when packets are sent by calls.
@@ -100,6 +104,7 @@ impl PacketDevice {
                 gathers: true,
             },
             address,
+            hearing: address.map(|own| Hearing::new(index, own)),
             offloads: config.offloads,
             ring,
             outgoing,
@@ -247,6 +252,12 @@ impl Device for PacketDevice {
 
     fn hardware_address(&self) -> Option<MacAddress> {
         self.address
+    }
+
+    fn hear(&mut self, addresses: &[MacAddress]) {
+        if let Some(hearing) = &mut self.hearing {
+            hearing.become_one_of(self.socket.as_fd(), addresses);
+        }
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {

@@ -15,15 +15,19 @@ mod tests;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use socket2::Socket;
+
 pub use self::attached::XdpProgram;
 pub use self::config::{Attachment, XdpConfig};
 pub use self::program::{MAX_ADDRESSES, Steering};
 use super::batch::{self, Arrival, Departure};
 use super::error::OpenError;
 use super::ethernet::MacAddress;
+use super::sys::hearing::Hearing;
 use super::sys::interface;
 use super::sys::interface::{Feature, Interface, InterfaceName};
 use super::sys::option::{self, SocketOption};
+use super::sys::packet;
 use super::sys::xdp::{Kick, Piece, XdpSocket};
 use super::{Capabilities, Device, DeviceCounters, Medium};
 use crate::frame::{
@@ -53,6 +57,9 @@ pub struct XdpDevice {
     carver: Carver,
     capabilities: Capabilities,
     address: MacAddress,
+    hearing: Hearing,
+    /// A packet socket that receives nothing: only such can ask an interface to listen.
+    asks_to_hear: Socket,
     zero_copy: bool,
     pieces: Vec<Piece>,
     /// The kernel did not take all that is in the ring when it was asked last.
@@ -117,6 +124,8 @@ impl XdpDevice {
                 source,
             })?;
         }
+        let asks_to_hear =
+            packet::socket().map_err(OpenError::at("opening a packet socket", "CAP_NET_RAW"))?;
         program.point(config.queue, &socket)?;
         Ok(Self {
             _program: program.clone(),
@@ -133,6 +142,8 @@ impl XdpDevice {
                 gathers: several_pieces,
             },
             address: MacAddress(address),
+            hearing: Hearing::new(index, MacAddress(address)),
+            asks_to_hear,
             zero_copy,
             pieces: Vec::with_capacity(MAX_SENT_PIECES),
             unfinished: false,
@@ -392,6 +403,10 @@ impl Device for XdpDevice {
 
     fn hardware_address(&self) -> Option<MacAddress> {
         Some(self.address)
+    }
+
+    fn hear(&mut self, addresses: &[MacAddress]) {
+        self.hearing.become_one_of(self.asks_to_hear.as_fd(), addresses);
     }
 
     fn receive(&mut self, _now: Instant, batch: &mut PacketQueue) -> usize {

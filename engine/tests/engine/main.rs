@@ -11,6 +11,7 @@ mod project {
 
 mod link {
     mod capture;
+    mod hearing;
     mod raw;
     mod several;
     mod tun;

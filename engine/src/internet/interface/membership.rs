@@ -2,7 +2,8 @@
 
 use super::Interface;
 use super::duplicate::Tentative;
-use super::neighbour::message::solicited_node;
+use super::neighbour::message::{ALL_NODES, solicited_node};
+use super::transmit::group_of;
 use crate::config::AddressBlock;
 use crate::frame::Packet;
 use crate::internet::address::Address;
@@ -76,17 +77,50 @@ impl Internet {
         true
     }
 
-    fn answer(&mut self, now: Instant, query: &Query, is_v4: bool) {
-        let Some(interface) = &mut self.interface else {
-            return;
-        };
+    /// The groups that are to be told of: of those who look for our addresses, and of the application.
+    fn memberships(&self) -> Vec<Address> {
         let ours = self.blocks.iter().map(AddressBlock::preferred);
-        let wanted = interface.tentative.iter().map(Tentative::address);
+        let tentative = self
+            .interface
+            .iter()
+            .flat_map(|interface| interface.tentative.iter());
+        let wanted = tentative.map(Tentative::address);
         let solicited = ours.chain(wanted).filter(|address| !address.is_v4());
         let mut groups: Vec<_> = solicited.map(|address| solicited_node(&address)).collect();
         groups.extend(self.groups.multicast());
         groups.sort_unstable();
         groups.dedup();
+        groups
+    }
+
+    /// Whether the device is to listen to something else from now on ([`Internet::hearing`]).
+    #[inline]
+    pub fn has_new_hearing(&self) -> bool {
+        self.interface
+            .as_ref()
+            .is_some_and(|interface| interface.has_new_hearing)
+    }
+
+    /// The stations and groups whose frames this host needs: itself, every host (RFC 1112 section 4, RFC 4861 section 7.2.1), and the groups
+    /// that it is in. It counts as told with that.
+    #[cold]
+    pub fn hearing(&mut self) -> Vec<MacAddress> {
+        let groups = self.memberships();
+        let Some(interface) = &mut self.interface else {
+            return Vec::new();
+        };
+        interface.has_new_hearing = false;
+        let everybody = [ALL_HOSTS, ALL_NODES];
+        let mut stations: Vec<_> = everybody.iter().chain(&groups).filter_map(group_of).collect();
+        stations.push(interface.us);
+        stations
+    }
+
+    fn answer(&mut self, now: Instant, query: &Query, is_v4: bool) {
+        let mut groups = self.memberships();
+        let Some(interface) = &mut self.interface else {
+            return;
+        };
         groups.retain(|group| group.is_v4() == is_v4 && query.group.is_none_or(|asked| asked == *group));
         for group in groups {
             interface.note_answer(now, &group, query.within);
@@ -107,6 +141,7 @@ impl Interface {
     }
 
     fn note_change(&mut self, now: Instant, group: &Address, record: Record) {
+        self.has_new_hearing = true;
         if !self.reports_groups {
             return;
         }

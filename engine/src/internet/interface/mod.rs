@@ -76,6 +76,8 @@ pub(super) struct Interface {
     /// Groups are told to switches and routers.
     reports_groups: bool,
     notices: Vec<Notice>,
+    /// The device has not been told yet what it is to listen to.
+    has_new_hearing: bool,
     /// What routers say; `None` where they are not heard.
     discovery: Option<Discovery>,
     /// The router in use has fallen silent, and another is to take its place.
@@ -119,6 +121,7 @@ impl Interface {
             defended_at: None,
             reports_groups: link.group_reports,
             notices: Vec::new(),
+            has_new_hearing: true,
             discovery: link.router_discovery.then(Discovery::new),
             has_silent_router: false,
             link_mtu,

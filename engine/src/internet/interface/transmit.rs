@@ -153,7 +153,7 @@ impl Interface {
 }
 
 /// The stations that a packet for many goes to.
-fn group_of(destination: &Address) -> Option<MacAddress> {
+pub(super) fn group_of(destination: &Address) -> Option<MacAddress> {
     if destination.is_limited_broadcast() {
         return Some(MacAddress::BROADCAST);
     }

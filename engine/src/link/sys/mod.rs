@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod bpf;
+pub(super) mod hearing;
 pub(super) mod interface;
 mod mapped;
 pub(super) mod mmsg;
