@@ -27,7 +27,7 @@ use super::sys::hearing::Hearing;
 use super::sys::interface::{ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
-use super::sys::packet::{self, ReceiveRing, TransmitRing, share};
+use super::sys::packet::{self, ReceiveRing, TransmitRing, fanout};
 use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
 use crate::frame::{Checksum, FramePool, Packet, PacketQueue, Payload, Purpose, Size};
 use crate::time::Instant;
@@ -231,8 +231,8 @@ fn prepare(
 /// Takes a part of the interface's packets from now on.
 fn join(socket: &Socket, with: &Share) -> Result<(), OpenError> {
     let group = with.group;
-    share::join(socket.as_fd(), group)
-        .and_then(|()| share::steer(socket.as_fd(), &with.ports))
+    fanout::join(socket.as_fd(), group)
+        .and_then(|()| fanout::steer(socket.as_fd(), &with.ports))
         .map_err(|source| match source.raw_os_error() {
             Some(libc::EINVAL | libc::EALREADY) => {
                 OpenError::Busy(format!("group {group}, by sockets of another kind or interface,"))

@@ -13,7 +13,8 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-pub use self::config::TunConfig;
+use self::config::MAX_PACKET;
+pub use self::config::{Queues, TunConfig};
 use super::batch::{self, Arrival, Departure, is_full};
 use super::datagrams::Datagrams;
 use super::error::OpenError;
@@ -24,11 +25,6 @@ use super::sys::tun::{self, Kind};
 use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
 use crate::frame::{Checksum, FramePool, MAX_PIECES, Packet, PacketQueue};
 use crate::time::Instant;
-
-/// Bytes of the largest IP packet; a run of segments may be as long whatever the MTU.
-const MAX_PACKET: u32 = 65_535;
-/// The smallest MTU of IPv4 (RFC 791).
-const MIN_MTU: u32 = 68;
 
 /// The far end of a TUN or TAP interface. Its descriptor ([`AsFd`]) is readable when packets wait.
 ///
@@ -55,17 +51,12 @@ impl TunDevice {
     /// [`OpenError`] says what is missing. Making an interface needs `CAP_NET_ADMIN`; attaching to a persistent one that is the user's, up,
     /// and has the right MTU, needs nothing but permission on `/dev/net/tun`.
     pub fn new(config: &TunConfig, pool: FramePool) -> Result<Self, OpenError> {
-        if !(MIN_MTU..=MAX_PACKET).contains(&config.mtu) {
-            return Err(OpenError::Invalid(format!(
-                "an MTU of {} is not between {MIN_MTU} and {MAX_PACKET}",
-                config.mtu
-            )));
-        }
+        config.validate()?;
         let ethernet = config.medium == Medium::Ethernet;
         let kind = Kind {
             ethernet,
             virtio_headers: config.offloads,
-            multi_queue: config.multi_queue,
+            multi_queue: config.queues != Queues::One,
         };
         let (file, name) = tun::attach(InterfaceName::new(&config.name)?, kind)?;
         if config.offloads {
@@ -76,6 +67,12 @@ impl TunDevice {
                     way_out: "set `offloads` to false",
                     source,
                 })?;
+        }
+        if let Queues::Steered(ports) = &config.queues {
+            tun::steer(&file, ports).map_err(OpenError::at(
+                "giving a tunnel the program that chooses queues",
+                "CAP_BPF and CAP_NET_ADMIN outside user namespaces",
+            ))?;
         }
         let interface = Interface::new(name)?;
         interface.set_mtu(config.mtu)?;

@@ -1,4 +1,6 @@
-//! Programs, maps and links of `bpf(2)`, as far as a redirecting XDP program needs them.
+//! Programs, maps and links of `bpf(2)`, as far as programs that redirect and steer packets need them.
+
+pub(super) mod extended;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -8,11 +10,29 @@ const MAP_UPDATE: i64 = 2;
 const PROGRAM_LOAD: i64 = 5;
 const LINK_CREATE: i64 = 28;
 
-const PROGRAM_TYPE_XDP: u32 = 6;
 const MAP_TYPE_SOCKETS: u32 = 17;
 const ATTACH_TYPE_XDP: u32 = 37;
 /// Packets may lie in several buffers (`BPF_F_XDP_HAS_FRAGS`).
 const HAS_FRAGMENTS: u32 = 1 << 5;
+
+/// What a program is called for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::link) enum Kind {
+    /// A packet that the driver of an interface has received.
+    Xdp,
+    /// A packet that a socket receives, or whose queue in a tunnel is looked for.
+    SocketFilter,
+}
+
+impl Kind {
+    /// The type of the program, and flags.
+    fn codes(self) -> (u32, u32) {
+        match self {
+            Self::Xdp => (6, HAS_FRAGMENTS),
+            Self::SocketFilter => (1, 0),
+        }
+    }
+}
 
 #[repr(C)]
 #[derive(Default)]
@@ -126,13 +146,13 @@ pub(in crate::link) fn set_socket(map: BorrowedFd<'_>, queue: u32, socket: Borro
 ///
 /// # Errors
 /// What the system says; when the verifier refuses the program, its last words.
-pub(in crate::link) fn load(instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
-    load_with_log(instructions, &mut []).or_else(|error| {
+pub(in crate::link) fn load(kind: Kind, instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
+    load_with_log(kind, instructions, &mut []).or_else(|error| {
         if error.raw_os_error() == Some(libc::EPERM) {
             return Err(error);
         }
         let mut log = vec![0; 64 << 10];
-        load_with_log(instructions, &mut log).map_err(|error| {
+        load_with_log(kind, instructions, &mut log).map_err(|error| {
             let text = String::from_utf8_lossy(&log);
             let last = text.trim_end_matches('\0').trim_end().lines().next_back();
             io::Error::new(
@@ -143,13 +163,14 @@ pub(in crate::link) fn load(instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
     })
 }
 
-fn load_with_log(instructions: &[[u8; 8]], log: &mut [u8]) -> io::Result<OwnedFd> {
+fn load_with_log(kind: Kind, instructions: &[[u8; 8]], log: &mut [u8]) -> io::Result<OwnedFd> {
+    let (program_type, flags) = kind.codes();
     let mut attributes = ProgramLoad {
-        program_type: PROGRAM_TYPE_XDP,
+        program_type,
         instruction_count: instructions.len() as u32,
         instructions: instructions.as_ptr() as u64,
         license: c"Dual MIT/GPL".as_ptr() as u64,
-        flags: HAS_FRAGMENTS,
+        flags,
         ..ProgramLoad::default()
     };
     if !log.is_empty() {

@@ -8,5 +8,6 @@ mod mapped;
 pub(super) mod mmsg;
 pub(super) mod option;
 pub(super) mod packet;
+mod share;
 pub(super) mod tun;
 pub(super) mod xdp;

@@ -1,7 +1,7 @@
 //! Packet sockets and their rings (`packet(7)`).
 
+pub(in crate::link) mod fanout;
 mod receive;
-pub(in crate::link) mod share;
 mod transmit;
 
 use core::ffi::c_int;

@@ -1,16 +1,11 @@
-//! Several packet sockets that share the packets of an interface (`PACKET_FANOUT`), by a program in the classic language of `bpf(4)`.
+//! Which of several engines a packet of an interface is for: a program in the classic language of `bpf(4)`.
 
-use core::ffi::c_int;
-use std::io;
 use std::ops::RangeInclusive;
-use std::os::fd::{AsRawFd, BorrowedFd};
 
-use libc::{sock_filter, sock_fprog};
-
-use crate::link::sys::option::{self, SocketOption};
+use libc::sock_filter;
 
 /// Offsets from here on are counted from the network header, whatever is in front.
-const NETWORK: u32 = libc::SKF_NET_OFF as u32;
+pub(super) const NETWORK: u32 = libc::SKF_NET_OFF as u32;
 const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
 const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
 const LOAD_WORD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
@@ -40,46 +35,6 @@ const PORT: u32 = 1;
 const TCP: u32 = 6;
 const UDP: u32 = 17;
 
-/// Joins a group of sockets, which exists from its first member on. Members count from 0 in the order in which they join.
-///
-/// # Errors
-/// What the system says: `EINVAL` when the group has another kind of member.
-pub(in crate::link) fn join(socket: BorrowedFd<'_>, group: u16) -> io::Result<()> {
-    let kind = libc::PACKET_FANOUT_CBPF << 16;
-    option::set(
-        socket,
-        SocketOption::PacketFanout,
-        (u32::from(group) | kind).cast_signed(),
-    )
-}
-
-/// Gives the group of the socket the program that says which member a packet is for.
-///
-/// # Errors
-/// What the system says.
-pub(in crate::link) fn steer(socket: BorrowedFd<'_>, ports: &[RangeInclusive<u16>]) -> io::Result<()> {
-    let mut code = program(ports);
-    let program = sock_fprog {
-        len: code.len() as u16,
-        filter: code.as_mut_ptr(),
-    };
-    // SAFETY: the address is that of a live description of a live program, which the call only reads.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_FANOUT_DATA as c_int,
-            (&raw const program).cast(),
-            size_of::<sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
 fn instruction(code: u32, operand: u32) -> sock_filter {
     jump(code, operand, 0, 0)
 }
@@ -96,7 +51,7 @@ fn jump(code: u32, operand: u32, yes: u8, no: u8) -> sock_filter {
 
 /// TCP and UDP to a port of a member's own range is for that member, and otherwise for one that addresses and ports choose. All other
 /// packets, and fragments, are for the first; so are those that end too soon, because the program ends there as well.
-fn program(ports: &[RangeInclusive<u16>]) -> Vec<sock_filter> {
+pub(super) fn program(ports: &[RangeInclusive<u16>]) -> Vec<sock_filter> {
     let (v4, v6) = (addresses_of_v4(v6_len()), addresses_of_v6());
     let mut code = vec![
         instruction(LOAD_BYTE, NETWORK),

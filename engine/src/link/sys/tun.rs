@@ -2,14 +2,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use libc::{c_int, c_short, c_uint};
 
+use super::bpf::{self, extended::extend};
 use super::interface::InterfaceName;
+use super::share;
 use crate::link::error::{NET_ADMIN, OpenError};
 
+/// `TUNSETSTEERINGEBPF`, which the crate for such constants lacks: `_IOR('T', 224, int)`.
+const SET_STEERING: u32 = 0x8004_54e0;
 const NODE: &str = "/dev/net/tun";
 
 /// What the interface is to be.
@@ -94,6 +99,18 @@ fn set_offloads(file: &File, offloads: c_uint) -> io::Result<()> {
 pub(in crate::link) fn set_header_len(file: &File, bytes: c_int) -> io::Result<()> {
     // SAFETY: TUNSETVNETHDRSZ reads one integer, which is alive.
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETVNETHDRSZ as _, &raw const bytes) })
+}
+
+/// Has a program choose the queue of each packet from now on, for all queues of the interface: TCP and UDP to a port of one of `ports` goes to
+/// the queue whose range that is. The interface keeps the program for as long as it exists.
+///
+/// # Errors
+/// What the system says: `EPERM` without the privilege to load programs.
+pub(in crate::link) fn steer(file: &File, ports: &[RangeInclusive<u16>]) -> io::Result<()> {
+    let program = bpf::load(bpf::Kind::SocketFilter, &extend(&share::program(ports)))?;
+    let number = program.as_raw_fd();
+    // SAFETY: TUNSETSTEERINGEBPF reads one integer, which is alive.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), SET_STEERING as _, &raw const number) })
 }
 
 fn check(result: c_int) -> io::Result<()> {

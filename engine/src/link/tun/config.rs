@@ -1,7 +1,31 @@
 //! What a tunnel device is made from.
 
+use std::ops::RangeInclusive;
+
 use crate::link::Medium;
+use crate::link::error::OpenError;
 use crate::link::ethernet::MacAddress;
+use crate::link::packet::MAX_MEMBERS;
+
+/// Bytes of the largest IP packet; a run of segments may be as long whatever the MTU.
+pub(super) const MAX_PACKET: u32 = 65_535;
+/// The smallest MTU of IPv4 (RFC 791).
+const MIN_MTU: u32 = 68;
+
+/// Whether more devices may attach to the same interface, each for an engine on a thread of its own, and who gets a packet then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Queues {
+    /// The only device gets everything.
+    One,
+    /// A flow stays with the device that answered it last, as far as the kernel remembers. One that an engine opens does not find back to it: the
+    /// kernel answers the first packet before it remembers the queue. So this is for engines that only accept. It takes no privilege of its own.
+    Remembered,
+    /// TCP and UDP to a port of one of these ranges is for the device whose range it is, in the order in which they attach: give each engine its
+    /// own as [`Config::ephemeral_ports`](crate::config::Config::ephemeral_ports), so that answers find the one that asked. What comes for other
+    /// ports is spread over the devices, each flow as a whole; everything else, ARP and Neighbor Discovery included, is the first's. All devices
+    /// name the same ranges, at most [`MAX_MEMBERS`]. A program does it, which takes `CAP_BPF` outside user namespaces.
+    Steered(Vec<RangeInclusive<u16>>),
+}
 
 /// The interface that a [`TunDevice`](super::TunDevice) is the far end of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,10 +41,8 @@ pub struct TunConfig {
     pub mtu: u32,
     /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one.
     pub offloads: bool,
-    /// Whether more devices may attach to the same interface, each for an engine on a thread of its own, which then has a share of the flows. A
-    /// flow stays with the engine that answered it last. One that an engine opens does not find back to it: the kernel answers the first packet
-    /// before it remembers the queue. So let the engines accept, and open connections from addresses of interfaces of their own.
-    pub multi_queue: bool,
+    /// Which of the interface's packets are this device's.
+    pub queues: Queues,
 }
 
 impl Default for TunConfig {
@@ -32,7 +54,27 @@ impl Default for TunConfig {
             station: None,
             mtu: 1500,
             offloads: true,
-            multi_queue: false,
+            queues: Queues::One,
+        }
+    }
+}
+
+impl TunConfig {
+    pub(super) fn validate(&self) -> Result<(), OpenError> {
+        if !(MIN_MTU..=MAX_PACKET).contains(&self.mtu) {
+            return Err(OpenError::Invalid(format!(
+                "an MTU of {} is not between {MIN_MTU} and {MAX_PACKET}",
+                self.mtu
+            )));
+        }
+        match &self.queues {
+            Queues::Steered(ports) if !(1..=MAX_MEMBERS).contains(&ports.len()) => {
+                Err(OpenError::Invalid(format!(
+                    "{} ranges of ports are not between 1 and {MAX_MEMBERS}: there is one for each of the devices",
+                    ports.len()
+                )))
+            }
+            _ => Ok(()),
         }
     }
 }

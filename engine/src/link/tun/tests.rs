@@ -217,7 +217,7 @@ fn several_devices_share_an_interface_with_queues_and_no_other() {
     isolated(|| {
         let shared = TunConfig {
             name: "shared".to_owned(),
-            multi_queue: true,
+            queues: Queues::Remembered,
             ..TunConfig::default()
         };
         let Some(_first) = open(TunDevice::new(&shared, pool())) else {
@@ -256,6 +256,13 @@ fn what_no_interface_can_be_is_refused_with_its_value() {
     for (config, word) in [
         (named("sixteen-letters!"), "sixteen-letters!"),
         (named("a/b"), "a/b"),
+        (
+            TunConfig {
+                queues: Queues::Steered(Vec::new()),
+                ..TunConfig::default()
+            },
+            "0 ranges",
+        ),
         (sized(67), "67"),
         (sized(65_536), "65536"),
     ] {

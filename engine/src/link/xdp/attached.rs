@@ -43,7 +43,8 @@ impl XdpProgram {
         let index = Interface::new(InterfaceName::new(&config.interface)?)?.index()?;
         let map = bpf::socket_map(queues.max(1)).map_err(OpenError::at("making a BPF map", PRIVILEGE))?;
         let code = program::assemble(&config.steering, map.as_raw_fd());
-        let program = bpf::load(&code).map_err(OpenError::at("loading an XDP program", PRIVILEGE))?;
+        let program =
+            bpf::load(bpf::Kind::Xdp, &code).map_err(OpenError::at("loading an XDP program", PRIVILEGE))?;
         let flags = match config.attachment {
             Attachment::Native => NATIVE,
             Attachment::Generic => GENERIC,

@@ -7,18 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::{fs, thread, time};
 
-use crate::support::namespace::{add_address, isolated, open, veth_with_queues};
+use crate::support::namespace::{add_address, isolated, open, set_hardware_address, veth_with_queues};
 use crate::support::{Family, PORT, config};
 use handfast::application::{Event, Read as Received, Readiness, TcpHandle};
 use handfast::config::{Config, StaticNeighbour};
 use handfast::engine::{Budget, Engine};
 use handfast::frame::{FramePool, PoolConfig};
-use handfast::link::Device;
 use handfast::link::error::OpenError;
+use handfast::link::ethernet::MacAddress;
 use handfast::link::packet::{PacketConfig, PacketDevice, Share};
-use handfast::link::tun::{TunConfig, TunDevice};
+use handfast::link::tun::{Queues, TunConfig, TunDevice};
 use handfast::link::wait::{Waiter, Watch};
 use handfast::link::xdp::{Attachment, XdpConfig, XdpDevice, XdpProgram, finish_checksums};
+use handfast::link::{Device, Medium};
 use handfast::time::{Duration, Instant};
 use socket2::SockRef;
 
@@ -29,6 +30,8 @@ const CLIENTS: usize = 16;
 const OPENED: usize = 4;
 const ROUNDS: usize = 40;
 const MESSAGE: usize = 1000;
+/// The kernel's station at its end of a tunnel.
+const KERNELS: [u8; 6] = [2, 0, 0, 0, 0, 8];
 const PATIENCE: time::Duration = time::Duration::from_secs(60);
 
 fn ephemeral_ports(engine: usize) -> RangeInclusive<u16> {
@@ -238,25 +241,48 @@ fn prefix(family: Family) -> u8 {
     }
 }
 
-/// Only connections that the kernel opens: it answers the first packet of a flow before it remembers the queue of that.
-#[test]
-fn each_queue_of_a_tunnel_has_an_engine() {
+fn share_a_tunnel(medium: Medium, queues: &Queues, opens: bool) {
     for family in Family::BOTH {
+        let tunnel = TunConfig {
+            name: "shared".to_owned(),
+            medium,
+            queues: queues.clone(),
+            station: (medium == Medium::Ethernet).then_some(MacAddress([2, 0, 0, 0, 0, 9])),
+            ..TunConfig::default()
+        };
         isolated(move || {
-            let tunnel = TunConfig {
-                name: "shared".to_owned(),
-                multi_queue: true,
-                ..TunConfig::default()
-            };
+            let mut settings = config(9, family.server());
+            settings.link.static_neighbours.push(StaticNeighbour {
+                address: family.client(),
+                hardware_address: KERNELS,
+            });
             let make: Make = Arc::new(move |number, pool| {
                 let device = TunDevice::new(&tunnel, pool)?;
                 if number == 0 {
+                    if medium == Medium::Ethernet {
+                        set_hardware_address("shared", KERNELS);
+                    }
                     add_address(&device.name(), family.client(), prefix(family));
                 }
                 Ok(Box::new(device))
             });
-            share_an_interface(&make, family, &config(9, family.server()), false);
+            share_an_interface(&make, family, &settings, opens);
         });
+    }
+}
+
+/// Only connections that the kernel opens: it answers the first packet of a flow before it remembers the queue of that.
+#[test]
+fn each_queue_of_a_tunnel_has_an_engine() {
+    share_a_tunnel(Medium::Ip, &Queues::Remembered, false);
+}
+
+/// Those that the engines open as well, because answers go to the queue of the engine whose port they name.
+#[test]
+fn answers_find_the_queue_of_the_engine_that_asked() {
+    let ports = Queues::Steered((0..ENGINES).map(ephemeral_ports).collect());
+    for medium in [Medium::Ip, Medium::Ethernet] {
+        share_a_tunnel(medium, &ports, true);
     }
 }
 
