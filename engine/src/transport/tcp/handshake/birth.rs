@@ -1,0 +1,171 @@
+//! How a listener's connections come to be: from a half-open entry or a cookie, with the last acknowledgment of the handshake (RFC 9293
+//! section 3.10.7.4).
+
+use super::super::Tcp;
+use super::super::arrival::Arrival;
+use super::super::connection::Flags as Has;
+use super::super::half_open::{HalfOpen, Offered};
+use super::super::input::timestamp_clock;
+use super::super::options::Timestamps;
+use super::super::state::State;
+use super::agreement::{Agreed, agree};
+use super::syn::{Syn, initial_window, syn_ack_flags, window_scale};
+use crate::frame::Packet;
+use crate::internet::Output;
+use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
+
+impl Tcp {
+    /// Answers the SYN of a half-open connection, for the first time or again.
+    pub(in crate::transport::tcp) fn send_syn_ack(
+        &mut self,
+        out: &mut Output<'_>,
+        entry: &HalfOpen<FlowKey>,
+        ts_offset: u32,
+    ) {
+        let syn = Syn {
+            flags: syn_ack_flags(entry.offered),
+            seq: entry.iss,
+            ack: entry.irs + 1,
+            window_scale: entry
+                .offered
+                .contains(Offered::WINDOW_SCALE)
+                .then(|| window_scale(&self.config)),
+            sack_permitted: entry.offered.contains(Offered::SACK),
+            timestamps: entry.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
+                tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
+                tsecr: entry.ts_recent,
+            }),
+            traffic_class: 0,
+        };
+        if self.emit_syn(out, &entry.key, syn).is_none() {
+            self.counters.replies_lost += 1;
+        }
+    }
+
+    pub(in crate::transport::tcp) fn send_syn_ack_again(
+        &mut self,
+        out: &mut Output<'_>,
+        entry: &HalfOpen<FlowKey>,
+    ) {
+        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
+        self.send_syn_ack(out, entry, ts_offset);
+    }
+
+    /// SYN-ACKs that were not answered are sent again, and given up at last.
+    pub(in crate::transport::tcp) fn run_half_open_timers(&mut self, out: &mut Output<'_>) {
+        while let Some(flow) = self.half_open.due(out.now) {
+            if self.half_open.rearm(flow, out.now) {
+                self.counters.segments_retransmitted += 1;
+                let entry = self.half_open.get(flow);
+                self.send_syn_ack_again(out, &entry);
+            } else {
+                let hash = self.half_open.get(flow).key.hash(&self.flow_hasher);
+                self.forget_half_open(flow, hash);
+            }
+        }
+    }
+
+    /// A segment for a connection that is not born yet (SYN-RECEIVED by a listener, RFC 9293 section 3.10.7.4).
+    pub(in crate::transport::tcp) fn on_handshake_segment(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Flow,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
+        let entry = self.half_open.get(flow);
+        if !self.may_complete(out, flow, &entry, arrival) {
+            return;
+        }
+        if arrival.header.ack != entry.iss + 1 {
+            return self.reset_reply(out, arrival);
+        }
+        if let Some(index) = self.give_birth(out, Some(flow), &entry, arrival)
+            && !self.take_first(out, index, arrival, packet)
+        {
+            self.on_segment(out, index, arrival, packet);
+        }
+    }
+
+    pub(in crate::transport::tcp) fn forget_half_open(&mut self, flow: Flow, hash: u64) {
+        self.flows.remove(hash, flow);
+        self.half_open.remove(flow);
+    }
+
+    /// The last acknowledgment of the handshake: a connection exists from now on, in the place of `flow`, if there was one.
+    pub(in crate::transport::tcp) fn give_birth(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Option<Flow>,
+        entry: &HalfOpen<FlowKey>,
+        arrival: &Arrival<'_>,
+    ) -> Option<u32> {
+        let listener = u32::from(entry.listener);
+        if !self.listeners.accepts_for(listener, arrival.key) {
+            if let Some(flow) = flow {
+                self.forget_half_open(flow, arrival.hash);
+            }
+            self.reset_reply(out, arrival);
+            return None;
+        }
+        if !self.listeners.get_mut(listener).has_room() {
+            self.counters.dropped_accept_queue_full += 1;
+            return None;
+        }
+        if !self.connections.has_room() {
+            self.counters.dropped_no_connection += 1;
+            return None;
+        }
+        let ts_offset = self.isn.origin(arrival.key).timestamp_offset();
+        let mut connection = self.embryo(*arrival.key, arrival.hash, entry.iss, ts_offset, out.now);
+        let agreed = Agreed {
+            peer_mss: entry.mss,
+            peer_scale: entry
+                .offered
+                .contains(Offered::WINDOW_SCALE)
+                .then_some(entry.window_shift),
+            timestamps: entry.offered.contains(Offered::TIMESTAMPS),
+            sack: entry.offered.contains(Offered::SACK),
+            ecn: entry.offered.contains(Offered::ECN),
+            ts_recent: entry.ts_recent,
+        };
+        agree(&self.config, out, &mut connection, agreed);
+        if let Some(flow) = flow
+            && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
+        {
+            connection.rtt.sample(round_trip);
+        }
+        let (snd_nxt, rcv_nxt) = (entry.iss + 1, entry.irs + 1);
+        connection.state = State::Established;
+        connection.flags.set(Has::PASSIVE);
+        connection.listener = entry.listener;
+        connection.snd_una = snd_nxt;
+        connection.snd_nxt = snd_nxt;
+        connection.snd_max = snd_nxt;
+        connection.rcv_nxt = rcv_nxt;
+        connection.rcv_acked = rcv_nxt;
+        connection.rcv_edge = rcv_nxt + u32::from(initial_window(&self.config));
+        connection.snd_wnd = u32::from(arrival.header.window) << connection.snd_scale;
+        connection.max_snd_wnd = connection.snd_wnd.max(u32::from(entry.window));
+        connection.snd_wl1 = arrival.header.seq;
+        connection.snd_wl2 = arrival.header.ack;
+        let index = self.connections.insert(connection)?;
+        match flow {
+            Some(flow) => {
+                self.flows.replace(arrival.hash, flow, Flow::Connection(index));
+                self.half_open.remove(flow);
+            }
+            None if self.insert_flow(arrival.key, arrival.hash, Flow::Connection(index)) => {}
+            None => {
+                self.connections.remove(index);
+                self.counters.dropped_no_connection += 1;
+                return None;
+            }
+        }
+        self.counters.passive_opens += 1;
+        self.passive += 1;
+        self.listeners.announce(listener, index);
+        Some(index)
+    }
+}
