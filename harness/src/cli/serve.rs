@@ -67,8 +67,10 @@ pub(super) const AFTER_HELP: &str = "Examples:\n  \
     handfast serve echo --stack kernel --address 127.0.0.1\n\n\
     An interface for packet or xdp should have no address of its own, or the kernel answers as well. Its peer, if it is a veth of this\n\
     machine, leaves checksums unfinished: `ethtool -K PEER tx off`, or --trusted for xdp.\n\n\
-    Ctrl-C ends the server and prints what it did.\n\n\
-    Exit status: 0 told to stop, 2 usage, 5 the environment lacks something";
+    http answers conditions and ranges, several as multipart/byteranges, and gives up a client after 30 s without a whole request or 60 s in which\n\
+    nothing moves.\n\n\
+    Ctrl-C or SIGTERM ends the server, which has done its job then, and prints what it did; a second one does not wait for connections to end.\n\n\
+    Exit status: 0 told to stop, 2 usage, 5 the environment lacks something, 130 told twice";
 
 /// Serves until it is told to stop.
 pub(super) fn main(arguments: ServeArguments) -> ExitCode {

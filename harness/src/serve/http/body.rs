@@ -1,5 +1,6 @@
-//! What is sent: a few bytes, or a part of a file, read while it is sent.
+//! What is sent: a few bytes, or parts of a file, read while they are sent.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -20,6 +21,8 @@ const STRETCH: u64 = 256 << 10;
 pub(super) enum Body {
     Whole(Option<Bytes>),
     File(Part),
+    /// One behind the other.
+    Several(VecDeque<Body>),
 }
 
 /// What is left to be sent of a file.
@@ -36,9 +39,9 @@ impl Body {
         Self::Whole(None)
     }
 
-    pub(super) fn file(file: OpenFile, part: Range<u64>) -> Self {
+    pub(super) fn part(file: Arc<OpenFile>, part: Range<u64>) -> Self {
         Self::File(Part {
-            file: Arc::new(file),
+            file,
             rest: part,
             reading: None,
         })
@@ -88,6 +91,15 @@ impl hyper::body::Body for Body {
             Self::File(part) => part
                 .poll_stretch(context)
                 .map(|stretch| stretch.map(|bytes| bytes.map(Frame::data))),
+            Self::Several(bodies) => {
+                while let Some(first) = bodies.front_mut() {
+                    match ready!(Pin::new(first).poll_frame(context)) {
+                        Some(frame) => return Poll::Ready(Some(frame)),
+                        None => bodies.pop_front(),
+                    };
+                }
+                Poll::Ready(None)
+            }
         }
     }
 
@@ -95,6 +107,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::File(part) => part.rest.is_empty() && part.reading.is_none(),
+            Self::Several(bodies) => bodies.iter().all(Self::is_end_stream),
         }
     }
 
@@ -106,6 +119,12 @@ impl hyper::body::Body for Body {
             }
             // A stretch that is being read is no longer in the rest.
             Self::File(_) => SizeHint::default(),
+            Self::Several(bodies) => {
+                let lengths = bodies.iter().map(|body| body.size_hint().exact());
+                lengths
+                    .sum::<Option<u64>>()
+                    .map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }

@@ -3,20 +3,47 @@
 use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE};
+use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 
-/// Whether the client has the file as it is. A tag is asked for before a date.
-pub(super) fn is_known(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
-    if headers.contains_key(IF_NONE_MATCH) {
-        return headers
-            .get_all(IF_NONE_MATCH)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag);
+/// What the conditions of a request come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// The request is to be answered as if there were none.
+    Holds,
+    /// The client has the file as it is.
+    Known,
+    /// The file is not what the client demands.
+    Fails,
+}
+
+/// Judges in the order of section 13.2.2: demands before what is known, and a tag before a date.
+pub(super) fn judge(headers: &HeaderMap, tag: &str, modified: SystemTime) -> Verdict {
+    let is_as_demanded = if headers.contains_key(IF_MATCH) {
+        tags(headers, IF_MATCH).any(|known| known == "*" || known == tag)
+    } else {
+        date(headers, IF_UNMODIFIED_SINCE).is_none_or(|since| seconds(modified) <= seconds(since))
+    };
+    if !is_as_demanded {
+        return Verdict::Fails;
     }
-    date(headers, IF_MODIFIED_SINCE).is_some_and(|since| seconds(modified) <= seconds(since))
+    let is_known = if headers.contains_key(IF_NONE_MATCH) {
+        // Only here is a weak tag as good as a strong one (section 8.8.3.2).
+        tags(headers, IF_NONE_MATCH)
+            .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    } else {
+        date(headers, IF_MODIFIED_SINCE).is_some_and(|since| seconds(modified) <= seconds(since))
+    };
+    if is_known { Verdict::Known } else { Verdict::Holds }
+}
+
+/// The tags that a header lists.
+fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 /// Whether a range may be sent: the client has the rest of this very file, or does not say (section 13.1.5).

@@ -4,7 +4,9 @@ mod body;
 mod conditions;
 mod file;
 mod media;
+mod parts;
 mod path;
+mod patience;
 mod range;
 mod site;
 #[cfg(test)]
@@ -21,10 +23,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(super) use self::site::Site;
 
+use self::patience::Patient;
 use super::tally::Tally;
 
 /// How long a client may take for the head of a request, and how long it may be quiet between two.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long a client may neither take anything of an answer nor give anything of what it uploads.
+const STANDSTILL: Duration = Duration::from_secs(60);
 
 /// Answers the requests of one connection.
 pub(super) async fn serve(
@@ -42,7 +47,7 @@ pub(super) async fn serve(
         .header_read_timeout(HEAD)
         // A client that has asked all may close its direction and wait for the answers.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), answer)
+        .serve_connection(TokioIo::new(Patient::new(stream, STANDSTILL)), answer)
         .await
         .map_err(io::Error::other)
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,9 +17,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use rustix::io::Errno;
 
 use super::body::Body;
-use super::conditions;
+use super::conditions::{self, Verdict};
 use super::file::{Found, OpenFile, Root};
+use super::parts::Contents;
 use super::path::Wanted;
+use super::range::Asked;
 use super::{media, range};
 
 const NAME: &str = concat!("handfast/", env!("CARGO_PKG_VERSION"));
@@ -109,35 +110,52 @@ fn send<B>(request: &Request<B>, wanted: &Wanted, file: OpenFile) -> Response<Bo
             .header(LAST_MODIFIED, httpdate::fmt_http_date(file.modified()))
             .header(ACCEPT_RANGES, "bytes")
     };
-    if conditions::is_known(headers, &file.tag(), file.modified()) {
-        return built(described(StatusCode::NOT_MODIFIED), Body::empty());
-    }
-    let length = file.length();
-    let asked = conditions::applies_to_range(headers, &file.tag(), file.modified())
-        .then(|| range::of(headers, length))
-        .flatten();
-    let (response, part): (Builder, Range<u64>) = match asked {
-        None => (described(StatusCode::OK), 0..length),
-        Some(Ok(part)) => {
-            let place = format!("bytes {}-{}/{length}", part.start, part.end - 1);
-            (
-                described(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, place),
-                part,
-            )
+    match conditions::judge(headers, &file.tag(), file.modified()) {
+        Verdict::Holds => {}
+        Verdict::Known => return built(described(StatusCode::NOT_MODIFIED), Body::empty()),
+        Verdict::Fails => {
+            let response = described(StatusCode::PRECONDITION_FAILED);
+            return text(response, "the file is not as the request demands\n".to_owned());
         }
-        Some(Err(range::Unsatisfiable)) => {
+    }
+    let (length, media_type) = (file.length(), media::type_of(wanted.file_name()));
+    let (response, contents) = match asked(request, &file) {
+        Asked::All => (
+            described(StatusCode::OK),
+            Contents::one(file, 0..length, media_type),
+        ),
+        Asked::Part(part) => {
+            let place = format!("bytes {}-{}/{length}", part.start, part.end - 1);
+            let response = described(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, place);
+            (response, Contents::one(file, part, media_type))
+        }
+        Asked::Parts(parts) => (
+            described(StatusCode::PARTIAL_CONTENT),
+            Contents::several(file, parts, media_type),
+        ),
+        Asked::Beyond => {
             let response = described(StatusCode::RANGE_NOT_SATISFIABLE)
                 .header(CONTENT_RANGE, format!("bytes */{length}"));
             return text(response, format!("the file has {length} bytes\n"));
         }
     };
     let response = response
-        .header(CONTENT_TYPE, media::type_of(wanted.file_name()))
-        .header(CONTENT_LENGTH, part.end - part.start);
-    if request.method() == Method::HEAD {
-        return built(response, Body::empty());
+        .header(CONTENT_TYPE, contents.media_type)
+        .header(CONTENT_LENGTH, contents.length);
+    let is_head = request.method() == Method::HEAD;
+    built(response, if is_head { Body::empty() } else { contents.body })
+}
+
+/// Parts are for GET alone (RFC 9110 section 14.2), and for who has the rest of this very file.
+fn asked<B>(request: &Request<B>, file: &OpenFile) -> Asked {
+    let headers = request.headers();
+    let may_be_part = request.method() == Method::GET
+        && conditions::applies_to_range(headers, &file.tag(), file.modified());
+    if may_be_part {
+        range::of(headers, file.length())
+    } else {
+        Asked::All
     }
-    built(response, Body::file(file, part))
 }
 
 /// A folder's address ends with a slash, or the links of its page would lead astray.

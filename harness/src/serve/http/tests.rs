@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::super::tally::Tally;
 use super::{Site, serve};
@@ -146,14 +147,41 @@ fn parts_and_heads_say_how_long_the_file_is() {
         changed.starts_with("HTTP/1.1 200") && changed.ends_with("0123456789"),
         "{changed}"
     );
-    let head = answers(
-        folder.site(),
-        "HEAD /digits.txt HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-    );
-    assert!(
-        head.contains("content-length: 10\r\n") && head.ends_with("\r\n\r\n"),
-        "{head}"
-    );
+    // Only GET has parts.
+    for range in ["", "Range: bytes=2-4\r\n"] {
+        let head = answers(
+            folder.site(),
+            &format!("HEAD /digits.txt HTTP/1.1\r\nHost: h\r\n{range}Connection: close\r\n\r\n"),
+        );
+        assert!(
+            head.contains("content-length: 10\r\n") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn several_parts_are_one_answer_of_the_length_that_it_says() {
+    let folder = Folder::new("several");
+    let answer = get(folder.site(), "/digits.txt", "Range: bytes=7-8, 0-1, -1\r\n");
+    assert!(answer.starts_with("HTTP/1.1 206"), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let value = |name: &str| {
+        let line = head.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": ")).expect("the header").1
+    };
+    let boundary = value("content-type")
+        .strip_prefix("multipart/byteranges; boundary=")
+        .expect("several parts");
+    assert_eq!(value("content-length"), body.len().to_string());
+    let part = |range: &str, bytes: &str| {
+        format!(
+            "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes {range}/10\r\n\r\n{bytes}\r\n"
+        )
+    };
+    let parts = [part("7-8", "78"), part("0-1", "01"), part("9-9", "9")];
+    assert_eq!(body, format!("{}--{boundary}--\r\n", parts.concat()));
+    assert!(!head.contains("content-range"), "each part says where it is from");
 }
 
 #[test]
@@ -183,6 +211,31 @@ fn what_the_client_has_is_not_sent_again() {
     assert_eq!(code(&format!("Range: bytes=0-0\r\nIf-Range: {date}\r\n")), "206");
 }
 
+/// RFC 9110 sections 13.1.1 and 13.1.4: who has a part of the file wants the rest of that one, or nothing.
+#[test]
+fn a_file_that_is_not_the_demanded_one_is_not_sent() {
+    let folder = Folder::new("demands");
+    let page = get(folder.site(), "/digits.txt", "");
+    let line = page.lines().find(|line| line.starts_with("etag"));
+    let tag = line.expect("the header").split_once(": ").expect("a value").1;
+    let code = |headers: &str| get(folder.site(), "/digits.txt", headers)[9..12].to_owned();
+    assert_eq!(code(&format!("If-Match: \"x\", {tag}\r\n")), "200");
+    assert_eq!(code("If-Match: *\r\n"), "200");
+    assert_eq!(code("If-Match: \"x\"\r\n"), "412");
+    assert_eq!(
+        code(&format!("If-Match: W/{tag}\r\n")),
+        "412",
+        "a weak tag promises less"
+    );
+    let long_ago = "Thu, 01 Jan 1970 00:00:00 GMT";
+    assert_eq!(code(&format!("If-Unmodified-Since: {long_ago}\r\n")), "412");
+    assert_eq!(
+        code(&format!("If-Match: {tag}\r\nIf-Unmodified-Since: {long_ago}\r\n")),
+        "200",
+        "a tag outweighs a date"
+    );
+}
+
 #[test]
 fn uploads_are_counted_and_other_methods_refused() {
     let site = || Site::new(None).expect("no folder");
@@ -204,5 +257,43 @@ fn a_root_that_is_none_says_so() {
     assert!(
         error.contains("--root /nonexistent") && error.contains("name a folder"),
         "{error}"
+    );
+}
+
+/// What becomes of a client that says this and then neither speaks nor listens: how many seconds it is borne with.
+fn patience_with(site: Site, said: &str) -> u64 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (mut near, far) = tokio::io::duplex(64 << 10);
+        let begin = Instant::now();
+        near.write_all(said.as_bytes()).await.expect("open");
+        // Whether that counts as an error depends on what was under way.
+        let _ = serve(far, Arc::new(site), &Tally::default()).await;
+        begin.elapsed().as_secs()
+    })
+}
+
+#[test]
+fn nobody_is_borne_with_for_ever() {
+    let folder = Folder::new("patience");
+    fs::write(folder.0.join("www/large"), vec![0; 4 << 20]).expect("a file");
+    let head = "GET /digits.txt HTTP/1.1\r\nHost: h\r\n";
+    assert_eq!(patience_with(folder.site(), head), 30, "the rest of a head");
+    assert_eq!(
+        patience_with(folder.site(), &format!("{head}\r\n")),
+        30,
+        "the next request"
+    );
+    let upload = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n1";
+    assert_eq!(patience_with(folder.site(), upload), 60, "the rest of an upload");
+    let download = "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(
+        patience_with(folder.site(), download),
+        60,
+        "an answer that is not taken"
     );
 }
