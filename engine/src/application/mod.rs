@@ -12,7 +12,7 @@
 //! |---|---|
 //! | the interface is down for a while | what was sent meanwhile is sent again; [`Readiness::TROUBLE`] tells when three times were in vain |
 //! | the peer vanishes | `TROUBLE`, and when the user timeout is over, or [`TcpConfig::retries`](crate::config::TcpConfig::retries) are, `FAILED` with [`ConnectionError::TimedOut`] |
-//! | the interface is removed under load | as if the peer had vanished; the device counts what it drops, and [`Engine::wait`](crate::engine::Engine::wait) sleeps on |
+//! | the interface is removed under load | as if the peer had vanished; the device counts what it drops, and [`Engine::wait`](crate::engine::Engine::wait) sleeps on; [`Device::is_gone`](crate::link::Device::is_gone) tells who asks |
 //! | a neighbour does not answer | an attempt to connect fails with [`ConnectionError::Unreachable`] after three solicitations; an open connection hears `TROUBLE`, [`SoftError::HostUnreachable`]; a UDP socket has an error (`internet/neighbours.rs`) |
 //! | an address moves to another station that announces it | followed at once, but not twice in a second |
 //! | an address moves silently | found out when the neighbour is probed: after the second timeout of a connection in a row, else after at most 53 s with the default times; a connection outlives that (`internet/conflicts.rs`, `internet/neighbours.rs`) |

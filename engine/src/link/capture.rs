@@ -147,6 +147,10 @@ impl<D: Device, W: Write> Device for Capture<D, W> {
         self.device.descriptor()
     }
 
+    fn is_gone(&self) -> bool {
+        self.device.is_gone()
+    }
+
     fn counters(&self) -> DeviceCounters {
         self.device.counters()
     }

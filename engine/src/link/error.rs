@@ -51,6 +51,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether it is the system or its rights that lack something, so that the same request would do elsewhere.
+    pub fn is_environments(&self) -> bool {
+        matches!(
+            self,
+            Self::NoDeviceNode(_) | Self::NotPermitted { .. } | Self::NotSupported { .. }
+        )
+    }
+
     /// For `map_err`: the error of a `step`, which lacks `privilege` if it was refused.
     pub(super) fn at(step: &'static str, privilege: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.raw_os_error() {

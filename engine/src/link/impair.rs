@@ -222,6 +222,10 @@ impl<D: Device> Device for Impair<D> {
 
     /// The wrapped device's, but `received` are the packets that came out of the impaired wire, and `dropped` includes
     /// those that found it full. Losses on purpose are in [`Impair::impaired`] alone.
+    fn is_gone(&self) -> bool {
+        self.device.is_gone()
+    }
+
     fn counters(&self) -> DeviceCounters {
         let device = self.device.counters();
         DeviceCounters {

@@ -37,7 +37,6 @@ pub mod impair;
 mod landing;
 pub mod memory;
 #[cfg(all(test, target_os = "linux"))]
-#[path = "../../tests/engine/support/namespace.rs"]
 mod namespace;
 mod offload;
 #[cfg(target_os = "linux")]
@@ -157,6 +156,12 @@ pub trait Device {
         None
     }
 
+    /// Whether the interface is no longer there, so that nothing will ever arrive again. Such a device drops and counts what is sent. A system
+    /// call, for who wants to know now and then.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// What has happened so far.
     fn counters(&self) -> DeviceCounters;
 }
@@ -189,6 +194,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
     #[cfg(unix)]
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         (**self).descriptor()
+    }
+
+    fn is_gone(&self) -> bool {
+        (**self).is_gone()
     }
 
     fn counters(&self) -> DeviceCounters {

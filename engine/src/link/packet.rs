@@ -24,7 +24,7 @@ use super::error::OpenError;
 use super::ethernet::MacAddress;
 use super::landing::Landed;
 use super::sys::hearing::Hearing;
-use super::sys::interface::{ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
+use super::sys::interface::{self, ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
 use super::sys::packet::{self, ReceiveRing, TransmitRing, fanout};
@@ -42,6 +42,8 @@ const PATIENCE: u32 = 64;
 #[derive(Debug)]
 pub struct PacketDevice {
     socket: Socket,
+    /// The interface's number.
+    index: u32,
     capabilities: Capabilities,
     address: Option<MacAddress>,
     /// `None` where there are no stations.
@@ -94,6 +96,7 @@ impl PacketDevice {
         }
         Ok(Self {
             socket,
+            index,
             capabilities: Capabilities {
                 medium,
                 mtu,
@@ -286,6 +289,10 @@ impl Device for PacketDevice {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
+    }
+
+    fn is_gone(&self) -> bool {
+        !interface::exists(self.socket.as_fd(), self.index)
     }
 
     fn counters(&self) -> DeviceCounters {

@@ -232,6 +232,10 @@ impl Device for TunDevice {
         Some(self.as_fd())
     }
 
+    fn is_gone(&self) -> bool {
+        !tun::is_attached(&self.file)
+    }
+
     fn counters(&self) -> DeviceCounters {
         self.counters
     }

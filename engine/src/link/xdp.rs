@@ -56,6 +56,8 @@ pub struct XdpDevice {
     pool: FramePool,
     carver: Carver,
     capabilities: Capabilities,
+    /// The interface's number.
+    index: u32,
     address: MacAddress,
     hearing: Hearing,
     /// A packet socket that receives nothing: only such can ask an interface to listen.
@@ -141,6 +143,7 @@ impl XdpDevice {
                 max_segment: 0,
                 gathers: several_pieces,
             },
+            index,
             address: MacAddress(address),
             hearing: Hearing::new(index, MacAddress(address)),
             asks_to_hear,
@@ -433,6 +436,10 @@ impl Device for XdpDevice {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
+    }
+
+    fn is_gone(&self) -> bool {
+        !interface::exists(self.asks_to_hear.as_fd(), self.index)
     }
 
     fn counters(&self) -> DeviceCounters {

@@ -18,7 +18,7 @@ pub(super) struct ServeArguments {
     /// Whose TCP and UDP answer
     #[arg(long, value_enum, default_value_t = StackName::Engine)]
     stack: StackName,
-    /// Where the engine's packets come from: tun:NAME, tap:NAME, packet:INTERFACE, xdp:INTERFACE, or raw
+    /// Where the engine's packets come from: tun:NAME, tap:NAME, packet:INTERFACE, packet-ring:INTERFACE, xdp:INTERFACE, or raw
     #[arg(long, value_name = "KIND:NAME")]
     device: Option<DeviceName>,
     /// An address of the server, with the length of its link's prefix, as in 10.1.0.2/24 or fd01::2/64; more of them with more options, or commas
@@ -65,7 +65,7 @@ pub(super) const AFTER_HELP: &str = "Examples:\n  \
     handfast serve http --device tun:handfast0 --address 10.9.0.2/24     # then: ip address add 10.9.0.1/24 dev handfast0\n  \
     handfast serve http --root /srv/www --device packet:eth1 --address 192.0.2.7/24 --gateway 192.0.2.1\n  \
     handfast serve echo --stack kernel --address 127.0.0.1\n\n\
-    An interface for packet or xdp should have no address of its own, or the kernel answers as well. Its peer, if it is a veth of this\n\
+    An interface for packet, packet-ring or xdp should have no address of its own, or the kernel answers as well. Its peer, if it is a veth of this\n\
     machine, leaves checksums unfinished: `ethtool -K PEER tx off`, or --trusted for xdp.\n\n\
     http answers conditions and ranges, several as multipart/byteranges, and gives up a client after 30 s without a whole request or 60 s in which\n\
     nothing moves.\n\n\

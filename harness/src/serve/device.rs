@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use handfast::frame::FramePool;
 use handfast::link::error::OpenError;
-use handfast::link::packet::{PacketConfig, PacketDevice};
+use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
 use handfast::link::raw::{RawConfig, RawDevice};
 use handfast::link::tun::{TunConfig, TunDevice};
 use handfast::link::xdp::{XdpConfig, XdpDevice};
@@ -23,13 +23,16 @@ pub(crate) enum DeviceName {
     Tap(String),
     /// An interface, beside the kernel.
     Packet(String),
+    /// The same, with what is sent going through a ring.
+    PacketRing(String),
     /// The first queue of an interface, instead of the kernel.
     Xdp(String),
     /// The kernel's IPv4 address that the server has, beside the kernel.
     Raw,
 }
 
-const FORMS: &str = "write tun:NAME, tap:NAME, packet:INTERFACE, xdp:INTERFACE, or raw";
+const FORMS: &str =
+    "write tun:NAME, tap:NAME, packet:INTERFACE, packet-ring:INTERFACE, xdp:INTERFACE, or raw";
 
 impl FromStr for DeviceName {
     type Err = String;
@@ -47,6 +50,7 @@ impl FromStr for DeviceName {
             "tun" => Ok(Self::Tun(name)),
             "tap" => Ok(Self::Tap(name)),
             "packet" => Ok(Self::Packet(name)),
+            "packet-ring" => Ok(Self::PacketRing(name)),
             "xdp" => Ok(Self::Xdp(name)),
             _ => Err(format!("`{kind}` is no kind of device; {FORMS}")),
         }
@@ -59,6 +63,7 @@ impl fmt::Display for DeviceName {
             Self::Tun(name) => write!(f, "tun:{name}"),
             Self::Tap(name) => write!(f, "tap:{name}"),
             Self::Packet(name) => write!(f, "packet:{name}"),
+            Self::PacketRing(name) => write!(f, "packet-ring:{name}"),
             Self::Xdp(name) => write!(f, "xdp:{name}"),
             Self::Raw => f.write_str("raw"),
         }
@@ -72,6 +77,13 @@ pub(super) fn open(host: &Host, pool: &FramePool) -> Result<Box<dyn Device>, Ope
         DeviceName::Tun(name) => tunnel(host, name, Medium::Ip, pool)?,
         DeviceName::Tap(name) => tunnel(host, name, Medium::Ethernet, pool)?,
         DeviceName::Packet(name) => Box::new(PacketDevice::new(&PacketConfig::new(name), pool)?),
+        DeviceName::PacketRing(name) => {
+            let config = PacketConfig {
+                transmission: Transmission::Ring,
+                ..PacketConfig::new(name)
+            };
+            Box::new(PacketDevice::new(&config, pool)?)
+        }
         DeviceName::Xdp(name) => {
             let config = XdpConfig {
                 trusted: host.trusted,
@@ -112,7 +124,14 @@ mod tests {
 
     #[test]
     fn devices_are_kinds_and_names() {
-        for text in ["tun:handfast0", "tap:t0", "packet:veth1", "xdp:veth1", "raw"] {
+        for text in [
+            "tun:handfast0",
+            "tap:t0",
+            "packet:veth1",
+            "packet-ring:veth1",
+            "xdp:veth1",
+            "raw",
+        ] {
             let device: DeviceName = text.parse().expect("a device");
             assert_eq!(device.to_string(), text);
         }

@@ -27,6 +27,8 @@ use super::{Subnet, Trouble};
 const SPIN: Duration = Duration::from_micros(50);
 /// How long connections may take to say their last when the server ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How often it is looked whether the interface is still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// Memory for packets: 32 MiB in small slots, 32 in large ones. What is not used is never touched.
 const POOL: PoolConfig = PoolConfig {
     small_slots: 16_384,
@@ -63,7 +65,7 @@ impl Host {
                  nft add rule ip engine out ip saddr {} meta mark != {MARK} tcp flags rst drop",
                 own.address
             )),
-            DeviceName::Packet(_) | DeviceName::Xdp(_) => None,
+            DeviceName::Packet(_) | DeviceName::PacketRing(_) | DeviceName::Xdp(_) => None,
         }
     }
 
@@ -162,16 +164,23 @@ impl Station {
 fn run(mut driver: Driver<Box<dyn Device>>, ending: &AtomicBool) -> io::Result<Counters> {
     let mut waiter = Waiter::new(SPIN)?;
     let start = time::Instant::now();
-    let mut latest = None;
+    let (mut latest, mut look_at) = (None, Instant::ZERO + LOOK);
     while !driver.is_finished() {
         let now = Instant::ZERO + start.elapsed().into();
         if latest.is_some_and(|latest| latest <= now) {
             break;
         }
+        if now >= look_at {
+            look_at = now + LOOK;
+            if driver.engine().device().is_gone() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the interface is gone"));
+            }
+        }
         if latest.is_none() && ending.load(Ordering::Acquire) {
             latest = Some(now + FAREWELL);
         }
-        driver.run_once(&mut waiter, now, latest)?;
+        let until = latest.map_or(look_at, |latest| latest.min(look_at));
+        driver.run_once(&mut waiter, now, Some(until))?;
     }
     Ok(driver.engine().counters())
 }

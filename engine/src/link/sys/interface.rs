@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_ulong, ifreq};
 use socket2::{Domain, Socket, Type};
@@ -32,6 +32,22 @@ pub(in crate::link) enum Feature {
     TcpSegmentation = 0x1f,
     /// Takes runs of segments from the stack, whoever cuts them.
     Segmentation = 0x24,
+}
+
+/// Whether there is an interface of this number in the namespace of a socket.
+pub(in crate::link) fn exists(socket: BorrowedFd<'_>, index: u32) -> bool {
+    // SAFETY: an `ifreq` is plain data, for which all zeros is a valid value.
+    let mut request: ifreq = unsafe { mem::zeroed() };
+    request.ifr_ifru.ifru_ifindex = index.cast_signed();
+    // SAFETY: SIOCGIFNAME reads and writes one `ifreq`, which is alive.
+    let result = unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCGIFNAME as c_ulong as _,
+            &raw mut request,
+        )
+    };
+    result >= 0
 }
 
 /// A name as the kernel takes it: at most 15 bytes and a zero.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem;
 use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -111,6 +112,14 @@ pub(in crate::link) fn steer(file: &File, ports: &[RangeInclusive<u16>]) -> io::
     let number = program.as_raw_fd();
     // SAFETY: TUNSETSTEERINGEBPF reads one integer, which is alive.
     check(unsafe { libc::ioctl(file.as_raw_fd(), SET_STEERING as _, &raw const number) })
+}
+
+/// Whether the descriptor still has an interface.
+pub(in crate::link) fn is_attached(file: &File) -> bool {
+    // SAFETY: an `ifreq` is plain data, for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    // SAFETY: TUNGETIFF writes one `ifreq`, which is alive.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETIFF as _, &raw mut request) }).is_ok()
 }
 
 fn check(result: c_int) -> io::Result<()> {

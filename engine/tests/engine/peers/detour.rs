@@ -25,7 +25,7 @@ impl Detour {
             mtu: 1500,
             offloads: false,
         };
-        let routers = [Elsewhere::new(), Elsewhere::new()];
+        let routers = [Elsewhere::make(), Elsewhere::make()];
         let [near, far] = &routers;
         set_up("lo", true);
         veth_across(INTERFACE, "lan0", 1500, near);

@@ -125,6 +125,7 @@ fn an_interface_that_was_down_for_a_while_has_cost_time_and_no_byte() {
         let mut transfer = Transfer::begin(&mut host, Family::V4.server());
         set_up(INTERFACE, false);
         transfer.until_a_timeout(&mut host);
+        assert!(!host.engine.device().is_gone(), "it may come back");
         set_up(INTERFACE, true);
         transfer.end(&mut host);
     });
@@ -156,6 +157,7 @@ fn an_interface_that_is_removed_under_load_is_a_peer_that_vanishes() {
         let transfer = Transfer::begin(&mut host, Family::V4.server());
         give_up_after_a_second(&mut host, &transfer);
         remove(INTERFACE);
+        assert!(host.engine.device().is_gone());
         let turns = transfer.fail(&mut host);
         assert!(turns < FEW_TURNS, "{kind:?}: {turns} turns");
     });

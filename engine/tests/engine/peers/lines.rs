@@ -85,7 +85,7 @@ impl Setting {
     }
 
     fn cable(self) -> Elsewhere {
-        let cable = Elsewhere::new();
+        let cable = Elsewhere::make();
         cable.visit(without_ipv6);
         veth_across(INTERFACE, ENGINE_INTERFACE, self.mtu, &cable);
         if self.kind == Kind::Xdp || !self.offloads {

@@ -22,7 +22,7 @@ pub(super) enum Body {
     Whole(Option<Bytes>),
     File(Part),
     /// One behind the other.
-    Several(VecDeque<Body>),
+    Several(VecDeque<Self>),
 }
 
 /// What is left to be sent of a file.
