@@ -51,6 +51,7 @@ mod application {
     mod bounds;
     mod connections;
     mod datagrams;
+    mod driving;
     mod random;
     mod streams;
     mod threads;

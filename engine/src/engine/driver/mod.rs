@@ -4,6 +4,7 @@ mod datagrams;
 mod line;
 mod listeners;
 mod ports;
+mod task;
 
 #[cfg(target_os = "linux")]
 use std::io;
@@ -31,7 +32,8 @@ use crate::time::Instant;
 /// A turn costs what there is to do: it looks at the sockets that called and at those that the engine has news of. It holds the lock of one
 /// socket at a time, and wakes nobody while it does.
 ///
-/// A thread of its own calls [`Driver::run`]. Whoever wants to do it otherwise, as tests do in virtual time, calls [`Driver::turn`], and sleeps
+/// A thread of its own calls [`Driver::run`]; [`Driver::drive`] is a task of the caller's executor. Whoever wants to do it otherwise, as tests do
+/// in virtual time, calls [`Driver::turn`], and sleeps
 /// until [`Driver::next_deadline`], a packet, or the waker that [`Driver::may_sleep`] was given.
 #[derive(Debug)]
 pub struct Driver<D: Device> {

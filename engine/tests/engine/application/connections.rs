@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::pin::pin;
 
-use handfast::application::asynchronous::{TcpListener, TcpStream};
+use handfast::application::asynchronous::{TcpListener, TcpStream, UdpSocket};
 use handfast::config::Route;
 use handfast::link::memory::{WireConfig, pair};
 use handfast::time::Duration;
@@ -166,6 +166,30 @@ fn abandoned_accepts_and_reads_take_nothing_with_them() {
     );
     let mut bytes = [0; 16];
     assert_eq!(far.try_read(&mut bytes).expect("the bytes wait"), 9);
+}
+
+/// Whether the driver has come by then or not, an abandoned bind holds no port.
+#[test]
+fn an_abandoned_bind_frees_its_port() {
+    let mut world = World::new();
+    let at = world.server_address();
+    for has_settled in [false, true] {
+        let servers = world.server.network.clone();
+        let mut listening = Box::pin(TcpListener::bind(&servers, at));
+        let mut waiting = Box::pin(UdpSocket::bind(&servers, at));
+        assert!(poll_once(listening.as_mut()).is_pending());
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        if has_settled {
+            world.settle();
+        }
+        drop((listening, waiting));
+        world.settle();
+        let again = servers.clone();
+        world.finish(async move {
+            TcpListener::bind(&again, at).await.expect("the port is free");
+            UdpSocket::bind(&again, at).await.expect("the port is free");
+        });
+    }
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 
 use handfast::application::asynchronous::UdpSocket;
 use handfast::time::Duration;
 
-use super::world::{World, kind, pattern};
+use super::world::{World, kind, pattern, poll_once};
 use crate::support::Family;
 
 fn any(family: Family) -> SocketAddr {
@@ -114,6 +116,31 @@ fn a_connected_socket_hears_of_a_closed_port_and_of_nobody_else() {
         stranger.send_to(b"buy!", to).await.expect("room");
     });
     assert_eq!(kind(connected.try_recv_from(&mut [0; 8])), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn abandoned_receptions_take_no_datagram_with_them() {
+    let mut world = World::new();
+    let (clients, servers) = (world.client.network.clone(), world.server.network.clone());
+    let at = world.server_address();
+    let (near, far) = world.finish(async move {
+        let near = UdpSocket::bind(&clients, any(Family::V4)).await.expect("a port");
+        (near, UdpSocket::bind(&servers, at).await.expect("a port"))
+    });
+    let mut buffer = [0; 16];
+    for _ in 0..3 {
+        assert!(poll_once(pin!(far.recv_from(&mut buffer))).is_pending());
+        assert!(poll_once(pin!(far.readable())).is_pending());
+        world.settle();
+    }
+    let sent = poll_once(pin!(near.send_to(b"whole", at)));
+    assert!(matches!(sent, Poll::Ready(Ok(5))), "{sent:?}");
+    world.settle();
+    let Poll::Ready(Ok((5, _))) = poll_once(pin!(far.recv_from(&mut buffer))) else {
+        panic!("the datagram waits")
+    };
+    assert_eq!(&buffer[..5], b"whole");
+    assert!(poll_once(pin!(far.recv_from(&mut buffer))).is_pending(), "once");
 }
 
 #[test]

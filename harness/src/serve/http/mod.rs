@@ -2,6 +2,8 @@
 
 mod body;
 mod conditions;
+#[cfg(test)]
+mod engine_tests;
 mod file;
 mod media;
 mod parts;
