@@ -34,6 +34,8 @@ pub mod error;
 pub mod ethernet;
 pub mod impair;
 #[cfg(target_os = "linux")]
+mod instruction;
+#[cfg(target_os = "linux")]
 mod landing;
 pub mod memory;
 #[cfg(all(test, target_os = "linux"))]

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use crate::link::instruction::{Instruction, instruction};
+
 /// Addresses that one program can look for.
 pub const MAX_ADDRESSES: usize = 16;
 
@@ -49,9 +51,6 @@ const END: u8 = 3;
 const BOUND: u8 = 4;
 const VALUE: u8 = 5;
 const TRANSPORT: u8 = 7;
-
-/// One instruction in the kernel's layout.
-pub(super) type Instruction = [u8; 8];
 
 /// A place that is jumped to, forward only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -294,14 +293,8 @@ impl Assembler {
     }
 
     fn emit(&mut self, operation: u8, target: u8, source: u8, offset: i16, value: i32) {
-        let [low, high] = offset.to_ne_bytes();
-        let [a, b, c, d] = value.to_ne_bytes();
-        let registers = if cfg!(target_endian = "little") {
-            source << 4 | target
-        } else {
-            target << 4 | source
-        };
-        self.code.push([operation, registers, low, high, a, b, c, d]);
+        let instruction = instruction(operation, target, source, offset, value);
+        self.code.push(instruction);
     }
 
     /// A label that nobody else has.

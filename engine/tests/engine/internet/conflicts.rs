@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use crate::support::station::{
     OUR_V4, Station, THEIR_V4, THEM, US, arp, discovery, frame, icmpv6, solicited_node, v6,
 };
-use etherparse::PacketBuilder;
-use handfast::application::TcpHandle;
+use crate::support::talker::Talker;
 use handfast::config::AddressBlock;
 use handfast::link::ethernet::{ARP, IPV4, IPV6, MacAddress};
 use handfast::time::Duration;
@@ -35,57 +34,6 @@ fn an_address_that_moves_silently_is_found_within_a_minute() {
     }
     assert_eq!(stations.first(), Some(&THEM));
     assert_eq!(stations.last(), Some(&STRANGER));
-}
-
-/// The other station as a TCP that acknowledges whatever is new; its connection is established.
-struct Talker {
-    station: Station,
-    connection: TcpHandle,
-    next: u32,
-}
-
-impl Talker {
-    fn new() -> Self {
-        let mut station = Station::new(|_| {});
-        station.introduce();
-        let listener = station
-            .engine
-            .tcp_listen(SocketAddr::from((OUR_V4, 80)), 8)
-            .unwrap();
-        station.inject_ip(&segment(0x02, 100, 0));
-        let answer = station.hear_of(IPV4).remove(0).1;
-        let next = u32::from_be_bytes(*answer[24..28].first_chunk().unwrap()).wrapping_add(1);
-        station.inject_ip(&segment(0x10, 101, next));
-        let connection = station.engine.tcp_accept(listener).expect("established");
-        Self {
-            station,
-            connection,
-            next,
-        }
-    }
-
-    /// The engine sends a byte, which is acknowledged after `delay`.
-    fn exchange(&mut self, delay: Duration) -> Vec<Vec<u8>> {
-        self.station.engine.tcp_send(self.connection, b"?").unwrap();
-        let mut sent = self.station.pass(delay);
-        self.next = self.next.wrapping_add(1);
-        self.station.inject_ip(&segment(0x10, 101, self.next));
-        sent.extend(self.station.hear());
-        sent
-    }
-}
-
-/// A segment of the other station to the engine's port.
-fn segment(flags: u8, seq: u32, ack: u32) -> Vec<u8> {
-    let mut packet = Vec::new();
-    let builder = PacketBuilder::ipv4(THEIR_V4, OUR_V4, 64).tcp(4000, 80, seq, 60_000);
-    let builder = if flags & 2 != 0 {
-        builder.syn()
-    } else {
-        builder.ack(ack)
-    };
-    builder.write(&mut packet, &[]).unwrap();
-    packet
 }
 
 fn is_arp(bytes: &[u8]) -> bool {

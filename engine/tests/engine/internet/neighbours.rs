@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::support::station::{
     OUR_V4, Station, THEIR_V4, THEM, US, arp, discovery, frame, icmpv6, solicited_node, v6,
 };
+use crate::support::talker::Talker;
 use etherparse::{Icmpv6Slice, Ipv6Slice, PacketBuilder};
 use handfast::application::{ConnectError, ConnectionError, Readiness};
 use handfast::config::{Route, StaticNeighbour};
@@ -159,28 +160,11 @@ fn a_neighbour_that_does_not_answer_is_reported_to_the_socket() {
 /// What the neighbour cache believes of an established connection's peer does not end it: the peer may come back.
 #[test]
 fn a_connection_outlives_a_neighbour_that_was_away() {
-    let mut station = plain();
-    station.introduce();
-    let listener = station
-        .engine
-        .tcp_listen(SocketAddr::from((OUR_V4, 80)), 8)
-        .unwrap();
-    let segment = |flags: u8, seq: u32, ack: u32| {
-        let mut packet = Vec::new();
-        let builder = PacketBuilder::ipv4(THEIR_V4, OUR_V4, 64).tcp(4000, 80, seq, 60_000);
-        let builder = if flags & 2 != 0 {
-            builder.syn()
-        } else {
-            builder.ack(ack)
-        };
-        builder.write(&mut packet, &[]).unwrap();
-        packet
-    };
-    station.inject_ip(&segment(2, 100, 0));
-    let answer = station.hear_of(IPV4).remove(0).1;
-    let iss = u32::from_be_bytes(*answer[24..28].first_chunk().unwrap());
-    station.inject_ip(&segment(16, 101, iss.wrapping_add(1)));
-    let connection = station.engine.tcp_accept(listener).expect("established");
+    let Talker {
+        mut station,
+        connection,
+        ..
+    } = Talker::new();
     station.engine.tcp_send(connection, b"are you there?").unwrap();
     station.pass(SECOND.saturating_mul(30));
     assert!(station.engine.counters().ethernet.neighbours.unreachable > 1);

@@ -4,6 +4,7 @@ pub(crate) mod kernel;
 pub(crate) mod namespace;
 pub(crate) mod peer;
 pub(crate) mod station;
+pub(crate) mod talker;
 pub(crate) mod tshark;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

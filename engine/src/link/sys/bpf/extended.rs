@@ -5,8 +5,7 @@
 
 use libc::sock_filter;
 
-/// One instruction in the kernel's layout.
-pub(in crate::link::sys) type Instruction = [u8; 8];
+use crate::link::instruction::{Instruction, instruction as emit};
 
 /// Registers by their use.
 const ACCUMULATOR: u8 = 0;
@@ -114,17 +113,6 @@ fn header_len(offset: i32) -> Vec<Instruction> {
 /// A jump whose next instruction is at `behind`.
 fn jump(behind: i16, to: i16) -> Instruction {
     emit(JUMP, 0, 0, to - behind, 0)
-}
-
-fn emit(operation: u8, target: u8, source: u8, offset: i16, value: i32) -> Instruction {
-    let [low, high] = offset.to_ne_bytes();
-    let [a, b, c, d] = value.to_ne_bytes();
-    let registers = if cfg!(target_endian = "little") {
-        source << 4 | target
-    } else {
-        target << 4 | source
-    };
-    [operation, registers, low, high, a, b, c, d]
 }
 
 #[cfg(test)]
