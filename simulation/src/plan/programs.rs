@@ -5,6 +5,9 @@ use handfast::time::{Duration, Instant};
 use super::{CLOSED_PORT, CROSSED_PORT, FIRST_PORT, Faults, HostPlan};
 use crate::random::Random;
 
+/// How long a server repeats its SYN-ACK at least before it forgets who called: 1 + 2 + 4 + 8 + 16 s.
+const SYN_ACKS_LAST: Duration = Duration::from_secs(31);
+
 /// One TCP connection: who opens it, and what both ends do.
 #[derive(Clone, Debug)]
 pub struct Dialogue {
@@ -137,11 +140,15 @@ impl Dialogue {
     }
 
     /// A server whose table of handshakes is full answers with a cookie and remembers nothing. When the acknowledgment that brings it back is
-    /// lost, only a client who says something more is heard of. And a listener that goes away resets once whom it had not accepted.
+    /// lost, only a client who says something more is heard of. And a listener that goes away resets once whom it had not accepted. Nothing
+    /// need be lost where calls queue up before a server that takes its time: it forgets those whose turn has not come while it repeats its
+    /// SYN-ACK.
     fn ask_who_may_have_forgotten(&mut self, dialogues: usize, hosts: &[HostPlan], faults: &Faults) {
         let is_crowded = hosts[self.hosts[1]].half_open as usize <= dialogues;
         let may_go_unheard = is_crowded || self.listener_closes_after.is_some();
-        self.ends[0].keep_alive |= may_go_unheard && !faults.lose_nothing();
+        let waits_too_long =
+            self.accepts_after.saturating_mul(dialogues as u64) > SYN_ACKS_LAST && self.backlog < dialogues;
+        self.ends[0].keep_alive |= may_go_unheard && !faults.lose_nothing() || waits_too_long;
     }
 
     /// A paced reader takes at most 200 bites.

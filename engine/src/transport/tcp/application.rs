@@ -238,7 +238,7 @@ impl Tcp {
 
     /// Tells connections that found the pool empty when it has slots again.
     pub(crate) fn feed_starved(&mut self) {
-        while !self.starved.is_empty() && self.memory.pool.can_allocate(Purpose::Application, Size::Small) {
+        while self.can_feed_starved() {
             let Some(id) = self.starved.pop_front() else {
                 return;
             };
@@ -248,6 +248,12 @@ impl Tcp {
                 self.notices.add(id.index, connection, Ready::WRITABLE);
             }
         }
+    }
+
+    /// Whether a connection that found the pool empty waits although it has slots again: the application may have given them back since.
+    #[inline]
+    pub(super) fn can_feed_starved(&self) -> bool {
+        !self.starved.is_empty() && self.memory.pool.can_allocate(Purpose::Application, Size::Small)
     }
 
     /// Queues a payload without copying it; gives it back when there is no room.

@@ -65,7 +65,7 @@ impl Tcp {
 
     /// Whether something waits for the next poll.
     pub(crate) fn has_pending_output(&self) -> bool {
-        self.has_unsent() || !self.soon.is_empty()
+        self.has_unsent() || !self.soon.is_empty() || self.can_feed_starved()
     }
 
     #[inline(always)]

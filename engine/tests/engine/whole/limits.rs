@@ -5,6 +5,7 @@ use crate::support::Family;
 use crate::support::peer::{ACK, FIN, PSH, RST, SYN, Script, Segment, THEIR_PORT, say};
 use handfast::application::{ConnectionError, Event, Readiness, SoftError, StreamError, TcpHandle};
 use handfast::config::{Config, KeepAlive, UserTimeout};
+use handfast::frame::Size;
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
@@ -341,6 +342,27 @@ fn the_receive_buffer_is_the_connections_own() {
             }
             let window = script.engine.tcp_info(connection).unwrap().rcv_wnd;
             assert!(window <= 5_000, "{window}");
+        },
+    );
+}
+
+/// A write that found the pool empty is asked for again when the application gives slots back, even if no packet comes and no timer is due.
+#[test]
+fn memory_that_comes_back_between_polls_makes_room() {
+    both(
+        |_| {},
+        |mut script| {
+            let (connection, _) = established(&mut script);
+            let hoard: Vec<_> = std::iter::from_fn(|| script.engine.allocate(Size::Small)).collect();
+            assert_eq!(script.engine.tcp_send(connection, b"wants a slot"), Ok(0));
+            script.poll();
+            let is_due = |script: &Script| script.engine.next_deadline() == Some(script.now);
+            assert!(!is_due(&script), "nothing can be done without memory");
+            drop(hoard);
+            assert!(is_due(&script), "a poll would tell the writer");
+            script.poll();
+            assert!(news(&mut script).contains(Readiness::WRITABLE));
+            assert!(!is_due(&script));
         },
     );
 }
