@@ -80,8 +80,9 @@ impl PacketDevice {
             return;
         }
         self.counters.system_calls += 1;
+        // Down, or gone for ever: asking again at once would not help.
         let is_down = match self.socket.send_with_flags(&[], libc::MSG_DONTWAIT) {
-            Err(error) => error.raw_os_error() == Some(libc::ENETDOWN),
+            Err(error) => matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENXIO)),
             Ok(_) => false,
         };
         self.unfinished = !is_down && waits(self);

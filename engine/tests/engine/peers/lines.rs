@@ -4,7 +4,7 @@ use std::env;
 
 use handfast::config::{AddressBlock, Config};
 use handfast::frame::{FramePool, PoolConfig};
-use handfast::link::packet::{PacketConfig, PacketDevice};
+use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
 use handfast::link::tun::{TunConfig, TunDevice};
 use handfast::link::xdp::{XdpConfig, XdpDevice, finish_checksums};
 use handfast::link::{Device, Medium};
@@ -22,13 +22,15 @@ const ENGINE_INTERFACE: &str = "engine0";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Packet,
+    /// The same, with a transmit ring.
+    PacketRing,
     Xdp,
     Tap,
     Tun,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Packet, Self::Xdp, Self::Tap, Self::Tun];
+    pub(super) const ALL: [Self; 5] = [Self::Packet, Self::PacketRing, Self::Xdp, Self::Tap, Self::Tun];
 
     /// Each, over each family; a sample in passing.
     pub(super) fn with_families() -> Vec<(Self, Family)> {
@@ -104,6 +106,11 @@ impl Setting {
         } else {
             let config = PacketConfig {
                 offloads: self.offloads,
+                transmission: if self.kind == Kind::PacketRing {
+                    Transmission::Ring
+                } else {
+                    Transmission::Calls
+                },
                 ..PacketConfig::new(ENGINE_INTERFACE)
             };
             Box::new(open(PacketDevice::new(&config, pool))?)

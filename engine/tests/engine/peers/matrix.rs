@@ -82,6 +82,11 @@ fn over_packet_sockets_the_engine_and_the_kernel_understand_each_other() {
 }
 
 #[test]
+fn over_packet_sockets_with_a_transmit_ring_the_engine_and_the_kernel_understand_each_other() {
+    every_row_of(Kind::PacketRing);
+}
+
+#[test]
 fn over_af_xdp_the_engine_and_the_kernel_understand_each_other() {
     every_row_of(Kind::Xdp);
 }
