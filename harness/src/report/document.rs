@@ -164,12 +164,17 @@ pub(crate) struct Ratio {
     pub(crate) of_path: PathKind,
     pub(crate) to: Pairing,
     pub(crate) to_path: PathKind,
-    /// Median of the ratios of runs with the same index.
+    /// Median, by logarithms, of the ratios of runs with the same index, which took turns.
     pub(crate) value: f64,
     /// Lower end of a 95 % interval; null below six pairs.
     pub(crate) low: Option<f64>,
     /// Upper end of the interval.
     pub(crate) high: Option<f64>,
+    /// Chance of a difference this large between two that are the same: Wilcoxon's signed-rank test, two-sided, exact. Null below
+    /// six pairs.
+    pub(crate) p: Option<f64>,
+    /// The same as one of all ratios of this document, by Holm.
+    pub(crate) p_adjusted: Option<f64>,
     /// Pairs of runs.
     pub(crate) n: usize,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::{
     DEFAULT_STACKS, Options, Pairing, PathKind, RunConfig, ScenarioKind, StackKind, connections_shown,
 };
+use crate::measure::statistics::SplitMix64;
 
 /// One column of a comparison: a stack on a path with its parameters.
 #[derive(Clone, Debug)]
@@ -78,14 +79,29 @@ impl Plan {
         }
     }
 
-    /// Run index and subject index of every replicate: forwards in one run, backwards in the next, so that a machine
-    /// that slowly changes treats all alike.
+    /// Run index and subject index of every replicate. In each two runs the subjects come in one order and then backwards (ABBA), so
+    /// that a machine that slowly changes treats all alike; which order that is changes with the runs, by the seed.
     pub(crate) fn order(&self) -> Vec<(usize, usize)> {
-        let last = self.subjects.len().saturating_sub(1);
-        let place = |run: usize, at: usize| if run.is_multiple_of(2) { at } else { last - at };
-        let runs = 0..self.runs as usize;
-        runs.flat_map(|run| (0..self.subjects.len()).map(move |at| (run, place(run, at))))
-            .collect()
+        let seed = self.subjects.first().map_or(0, |subject| subject.config.seed);
+        let mut random = SplitMix64::new(seed);
+        let mut order: Vec<usize> = (0..self.subjects.len()).collect();
+        let mut replicates = Vec::new();
+        for run in 0..self.runs as usize {
+            if run.is_multiple_of(2) {
+                shuffle(&mut order, &mut random);
+            } else {
+                order.reverse();
+            }
+            replicates.extend(order.iter().map(|&at| (run, at)));
+        }
+        replicates
+    }
+}
+
+/// Fisher and Yates: every order with the same chance.
+fn shuffle(order: &mut [usize], random: &mut SplitMix64) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.below(last + 1));
     }
 }
 
@@ -152,12 +168,39 @@ mod tests {
     }
 
     #[test]
-    fn stacks_take_turns_forwards_and_backwards() {
-        let plan = Plan::new(
-            ScenarioKind::Stream,
-            &asked(&[StackKind::Engine, StackKind::Kernel, StackKind::Null]),
+    fn stacks_take_turns_forwards_and_backwards_in_an_order_of_the_seed() {
+        let mut asked = asked(&[StackKind::Engine, StackKind::Kernel, StackKind::Null]);
+        asked.runs = Some(40);
+        let order = Plan::new(ScenarioKind::Stream, &asked).order();
+        let mut firsts = Vec::new();
+        for (block, runs) in order.chunks(6).enumerate() {
+            let subjects: Vec<usize> = runs.iter().map(|&(_, at)| at).collect();
+            let mut back = subjects[3..].to_vec();
+            back.reverse();
+            assert_eq!(
+                subjects[..3],
+                back,
+                "run {} forwards, the next backwards",
+                2 * block
+            );
+            assert!(
+                runs.iter()
+                    .enumerate()
+                    .all(|(at, &(run, _))| run == 2 * block + at / 3)
+            );
+            firsts.push(subjects[0]);
+        }
+        assert!(
+            (0..3).all(|at| firsts.contains(&at)),
+            "nobody is always in the middle"
         );
-        assert_eq!(plan.order(), [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (1, 0)]);
+        assert_eq!(
+            Plan::new(ScenarioKind::Stream, &asked).order(),
+            order,
+            "the seed decides"
+        );
+        asked.seed = Some(2);
+        assert_ne!(Plan::new(ScenarioKind::Stream, &asked).order(), order);
     }
 
     #[test]

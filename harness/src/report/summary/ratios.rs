@@ -1,7 +1,7 @@
 //! The engine beside other stacks, run by run.
 
 use crate::config::{Pairing, ScenarioKind, StackKind};
-use crate::measure::statistics::{interval, median, paired_ratios};
+use crate::measure::statistics::{holm, paired};
 use crate::report::document::{Ratio, Run, StackResult};
 use crate::report::metrics::headline;
 
@@ -13,28 +13,44 @@ pub(super) fn of_engine(scenario: ScenarioKind, results: &[StackResult]) -> Vec<
     let pairs = engine
         .iter()
         .flat_map(|of| others.iter().map(move |to| (*of, *to)));
-    pairs
+    let mut ratios: Vec<Ratio> = pairs
         .flat_map(|(of, to)| {
             headline(scenario)
                 .iter()
                 .filter_map(move |metric| ratio(metric, of, to))
         })
-        .collect()
+        .collect();
+    adjust(&mut ratios);
+    ratios
+}
+
+/// Fills in what each p-value is worth as one of so many.
+fn adjust(ratios: &mut [Ratio]) {
+    let p_values: Vec<f64> = ratios.iter().filter_map(|ratio| ratio.p).collect();
+    let tested = ratios.iter_mut().filter(|ratio| ratio.p.is_some());
+    for (ratio, adjusted) in tested.zip(holm(&p_values)) {
+        ratio.p_adjusted = Some(adjusted);
+    }
 }
 
 fn ratio(metric: &str, of: &StackResult, to: &StackResult) -> Option<Ratio> {
-    let ratios = paired_ratios(&by_index(metric, &of.runs), &by_index(metric, &to.runs));
-    let (low, high) = interval(&ratios, median).unzip();
+    let pairs = by_index(metric, &of.runs)
+        .into_iter()
+        .zip(by_index(metric, &to.runs));
+    let (of_values, to_values): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(of, to)| of.zip(to)).unzip();
+    let effect = paired(&of_values, &to_values, of.config.seed)?;
     Some(Ratio {
         metric: metric.to_owned(),
         of: of.stack,
         of_path: of.path,
         to: to.stack,
         to_path: to.path,
-        value: median(&ratios)?,
-        low,
-        high,
-        n: ratios.len(),
+        value: effect.log_ratio.exp(),
+        low: effect.certainty.map(|certainty| certainty.low.exp()),
+        high: effect.certainty.map(|certainty| certainty.high.exp()),
+        p: effect.certainty.map(|certainty| certainty.p),
+        p_adjusted: None,
+        n: effect.n,
     })
 }
 

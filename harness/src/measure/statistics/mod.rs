@@ -1,4 +1,18 @@
 //! Statistics over runs. The unit is the run: what happens inside of one is in its histogram.
+//!
+//! An effect is a ratio, so it is estimated on logarithms: twice as fast and half as fast are equally far from the same. Tests
+//! are by ranks and exact, because six runs say nothing of the shape of a distribution.
+
+mod effect;
+mod holm;
+mod random;
+mod ranks;
+#[cfg(test)]
+mod simulations;
+
+pub(crate) use self::effect::{Effect, fewest_for, paired, unpaired};
+pub(crate) use self::holm::holm;
+pub(crate) use self::random::SplitMix64;
 
 /// Runs, or pairs of runs, below which no interval is given: fewer can not reach 95 %.
 pub(crate) const FEWEST_FOR_INTERVAL: usize = 6;
@@ -26,7 +40,7 @@ pub(crate) fn interval<T: Copy>(sample: &[T], statistic: impl Fn(&[T]) -> Option
     if sample.len() < FEWEST_FOR_INTERVAL {
         return None;
     }
-    let mut random = SplitMix64(sample.len() as u64);
+    let mut random = SplitMix64::new(sample.len() as u64);
     let mut resample = Vec::with_capacity(sample.len());
     let mut found = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
@@ -35,30 +49,6 @@ pub(crate) fn interval<T: Copy>(sample: &[T], statistic: impl Fn(&[T]) -> Option
         found.extend(statistic(&resample));
     }
     Some((quantile(&found, 0.025)?, quantile(&found, 0.975)?))
-}
-
-/// `of` divided by `to`, run by run; runs that either lacks, or where `to` is zero, are left out.
-pub(crate) fn paired_ratios(of: &[Option<f64>], to: &[Option<f64>]) -> Vec<f64> {
-    let pairs = of.iter().zip(to).filter_map(|(of, to)| Some((*of)? / (*to)?));
-    pairs.filter(|ratio| ratio.is_finite()).collect()
-}
-
-/// Steele, Lea and Flood's generator: tiny, seeded, and good enough to choose runs with.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, by the high part of a product.
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +85,7 @@ mod tests {
     #[test]
     fn the_interval_covers_the_truth_about_as_often_as_it_says() {
         // Means of 20 even draws from 0 to 1, whose true mean is one half.
-        let mut random = SplitMix64(2026);
+        let mut random = SplitMix64::new(2026);
         let mean = |draws: &[f64]| Some(draws.iter().sum::<f64>() / draws.len() as f64);
         let covered = (0..200).filter(|_| {
             let draws: Vec<f64> = (0..20).map(|_| random.below(1_000_000) as f64 / 1e6).collect();
@@ -104,19 +94,5 @@ mod tests {
         });
         let covered = covered.count();
         assert!((176..=198).contains(&covered), "{covered} of 200");
-    }
-
-    #[test]
-    fn ratios_pair_runs_by_index() {
-        let of = [Some(10.0), None, Some(9.0), Some(4.0)];
-        let to = [Some(5.0), Some(1.0), Some(3.0), Some(0.0)];
-        assert_eq!(paired_ratios(&of, &to), [2.0, 3.0]);
-    }
-
-    #[test]
-    fn the_generator_gives_its_published_sequence() {
-        let mut random = SplitMix64(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 }
