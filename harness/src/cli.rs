@@ -1,5 +1,7 @@
 //! Verbs and options.
 
+mod calibrate;
+mod compare;
 mod list;
 mod script;
 mod serve;
@@ -58,6 +60,12 @@ enum Verb {
     /// Serves other people's clients, by the engine or by the kernel
     #[command(after_help = serve::AFTER_HELP)]
     Serve(serve::ServeArguments),
+    /// Measures what the same differs by from the same on this machine, for `compare`
+    #[command(after_help = calibrate::AFTER_HELP)]
+    Calibrate(calibrate::CalibrateArguments),
+    /// Says whether B is faster or slower than A, or the same, or that these runs cannot tell
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(compare::CompareArguments),
     /// Tells what this machine allows, and what would help where it does not
     Doctor {
         /// Print JSON
@@ -100,6 +108,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Simulate(arguments)) => simulate::main(arguments),
         Some(Verb::Serve(arguments)) => serve::main(arguments),
+        Some(Verb::Calibrate(arguments)) => calibrate::main(arguments),
+        Some(Verb::Compare(arguments)) => compare::main(&arguments),
         Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
             Ok(()) => Exit::Ok.into(),
             Err(_) => Exit::Environment.into(),

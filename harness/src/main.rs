@@ -1,5 +1,6 @@
 //! `handfast`: measures TCP and UDP stacks side by side.
 
+mod calibration;
 mod cli;
 mod config;
 mod doctor;

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Failed,
     /// The command line or the configuration is wrong.
     Usage,
+    /// The runs cannot tell.
+    Inconclusive,
     /// A run failed or does not count.
     Invalid,
     /// The system lacks what the program itself needs.
@@ -31,6 +33,7 @@ impl From<Exit> for ExitCode {
             Exit::Ok => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Inconclusive => 3,
             Exit::Invalid => 4,
             Exit::Environment => 5,
             Exit::Interrupted => 130,

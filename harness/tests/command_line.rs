@@ -316,3 +316,44 @@ fn a_server_that_cannot_be_says_why_and_what_helps() {
     );
     assert!(text(&output.stderr).contains("nowhere0") || text(&output.stderr).contains("CAP_NET_RAW"));
 }
+
+#[test]
+fn a_comparison_of_what_is_no_document_is_a_usage_error() {
+    assert_refused(&["compare", "/nowhere", "/nowhere"], &["/nowhere"]);
+    assert_refused(
+        &["compare", "/proc/self/fdinfo", "/nowhere"],
+        &["no run.json", "--out"],
+    );
+    assert_refused(
+        &["compare", "/nowhere", "/nowhere", "--gate", "5"],
+        &["`5`", "5%"],
+    );
+    assert_refused(
+        &["calibrate", "rr", "--runs", "5", "--out", "/nowhere"],
+        &["--runs", "at least 6"],
+    );
+}
+
+#[test]
+fn three_runs_compared_with_themselves_cannot_tell() {
+    let out = Scratch::new("compare");
+    let run = handfast(&[
+        "run",
+        "rr",
+        "--stack",
+        "null",
+        "--duration",
+        "100ms",
+        "--out",
+        out.path(),
+    ]);
+    assert!(out.0.join("run.json").exists(), "{}", text(&run.stderr));
+    let output = handfast(&["compare", out.path(), out.path(), "--json"]);
+    let comparison: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(comparison["schema"], "handfast.compare/1");
+    assert_eq!(comparison["rows"][0]["metric"], "transactions_per_second");
+    assert_eq!(comparison["verdict"], "inconclusive");
+    // A machine so busy that the runs do not count is told first.
+    let expected = if comparison["valid"] == true { 3 } else { 4 };
+    assert_eq!(output.status.code(), Some(expected), "{comparison}");
+}

@@ -73,6 +73,15 @@ pub(crate) fn mtu(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A part of a hundred above zero and below a hundred, as a part of one: `5%`, `0.5%`.
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
+    let way_out = "write a percentage above zero and below a hundred, as in 5% or 0.5%";
+    match scaled(text, &[("%", 0.01)]) {
+        Some(part) if part > 0.0 && part < 1.0 => Ok(part),
+        _ => Err(format!("`{text}` is no usable percentage: {way_out}")),
+    }
+}
+
 fn whole(text: &str, units: &[(&str, f64)]) -> Option<u64> {
     let value = scaled(text, units)?;
     // Beyond 2^53 not every whole number exists as f64; nothing here is that large.
@@ -105,6 +114,7 @@ mod tests {
         assert_eq!(bytes("9kB"), Ok(9000));
         assert_eq!(mtu("576"), Ok(576));
         assert_eq!(positive("64"), Ok(64));
+        assert_eq!(percent("5%"), Ok(0.05));
     }
 
     #[test]
@@ -145,6 +155,9 @@ mod tests {
         }
         assert!(bytes("0").expect_err("zero").contains("at least 1"));
         assert!(bytes("5000MiB").expect_err("too large").contains("4096MiB"));
+        for text in ["5", "%", "0%", "100%", "-1%", "five%"] {
+            assert!(percent(text).expect_err(text).contains("5% or 0.5%"), "{text}");
+        }
         assert!(positive("0").expect_err("zero").contains("at least 1"));
         assert!(positive("5G").expect_err("too many").contains("at most"));
         assert!(mtu("575").expect_err("too small").contains("IPv6 1280"));

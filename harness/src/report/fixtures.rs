@@ -9,7 +9,7 @@ use crate::measure::recorder::{Recorder, to_buckets};
 use crate::run::{Measured, Plan, PlanRuns, Replicate, SubjectRuns};
 
 /// A run with some latencies around `latency_ns`.
-pub(super) fn measured(rate: f64, samples: u64, latency_ns: u64) -> Measured {
+pub(crate) fn measured(rate: f64, samples: u64, latency_ns: u64) -> Measured {
     let mut setup = Recorder::new();
     (0..samples).for_each(|n| setup.record(latency_ns + n % 100));
     Measured {
@@ -26,7 +26,7 @@ pub(super) fn measured(rate: f64, samples: u64, latency_ns: u64) -> Measured {
 }
 
 /// A plan of `crr` on these stacks that is still to be filled with runs.
-pub(super) fn plan(stacks: &[StackKind], runs: u32) -> PlanRuns {
+pub(crate) fn plan(stacks: &[StackKind], runs: u32) -> PlanRuns {
     let asked = Options {
         stacks: stacks.to_vec(),
         runs: Some(runs),
@@ -47,7 +47,7 @@ pub(super) fn plan(stacks: &[StackKind], runs: u32) -> PlanRuns {
 }
 
 /// A run that took place.
-pub(super) fn ran(found: Result<Measured, String>) -> Option<Replicate> {
+pub(crate) fn ran(found: Result<Measured, String>) -> Option<Replicate> {
     Some(Replicate {
         found,
         notes: Vec::new(),
@@ -55,12 +55,12 @@ pub(super) fn ran(found: Result<Measured, String>) -> Option<Replicate> {
 }
 
 /// The document of a plan.
-pub(super) fn document_of(done: &PlanRuns) -> Document {
+pub(crate) fn document_of(done: &PlanRuns) -> Document {
     summarise(done, environment(), "2026-11-22T19:30:00Z".to_owned())
 }
 
 /// Engine, kernel-tuned and smoltcp (with 1 and with 64 connections) in three runs; the kernel is unsupported.
-pub(super) fn document() -> Document {
+pub(crate) fn document() -> Document {
     let stacks = [
         StackKind::Engine,
         StackKind::KernelTuned,

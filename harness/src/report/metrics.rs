@@ -100,7 +100,7 @@ pub(super) const SHOWN_BESIDE: [&str; 5] = [
 ];
 
 /// Metrics that stacks are compared by, the first before all others.
-pub(super) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
+pub(crate) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
     match scenario {
         ScenarioKind::Connect | ScenarioKind::Crr => &[
             "connections_per_second",
@@ -139,6 +139,11 @@ pub(super) fn deciding(scenario: ScenarioKind) -> (&'static str, bool) {
         headline(scenario)[0],
         matches!(scenario, ScenarioKind::Idle | ScenarioKind::Reorder),
     )
+}
+
+/// Whether a greater figure is the better one: rates and what was reached; times, costs and counts of mishaps are not.
+pub(super) fn more_is_better(metric: &str) -> bool {
+    metric.ends_with("_per_second") || metric == "reached"
 }
 
 /// What people call a metric.

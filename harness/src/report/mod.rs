@@ -1,5 +1,6 @@
 //! Documents: what runs found, summed up, as JSON and as a table.
 
+pub(crate) mod compare;
 pub(crate) mod document;
 mod metrics;
 mod summary;
@@ -8,11 +9,12 @@ mod units;
 mod writer;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod schema_tests;
 
 pub(crate) use self::document::{Document, Suite};
-pub(crate) use self::summary::summarise;
+pub(crate) use self::metrics::headline as metrics_compared;
+pub(crate) use self::summary::{is_counted, metrics as metrics_of, summarise};
 pub(crate) use self::table::{comparison, headlines};
-pub(crate) use self::writer::{Shelf, one_line};
+pub(crate) use self::writer::{Shelf, now_utc, one_line};

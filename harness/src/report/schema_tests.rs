@@ -3,26 +3,32 @@
 use schemars::schema_for;
 use serde_json::Value;
 
+use super::compare::Comparison;
 use super::document::SuiteFormat;
 use super::fixtures::{document, document_of, plan, ran};
 use super::{Document, Suite, one_line};
 use crate::config::StackKind;
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
+const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.compare.1.json");
 
-/// Writes the schema anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
+/// Writes the schemas anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
 #[test]
-fn the_checked_in_schema_is_up_to_date() {
-    let schema = schema_for!(Document);
-    let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
-    if std::env::var_os("HANDFAST_WRITE_SCHEMA").is_some() {
-        std::fs::write(CHECKED_IN, &generated).expect("the schema can be written");
+fn the_checked_in_schemas_are_up_to_date() {
+    for (schema, file) in [
+        (schema_for!(Document), CHECKED_IN),
+        (schema_for!(Comparison), COMPARISON),
+    ] {
+        let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
+        if std::env::var_os("HANDFAST_WRITE_SCHEMA").is_some() {
+            std::fs::write(file, &generated).expect("the schema can be written");
+        }
+        let checked_in = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(
+            checked_in == generated,
+            "the types of the documents have changed: `HANDFAST_WRITE_SCHEMA=1 cargo test schema` writes {file} anew"
+        );
     }
-    let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap_or_default();
-    assert!(
-        checked_in == generated,
-        "the types of the documents have changed: `HANDFAST_WRITE_SCHEMA=1 cargo test schema` writes the schema anew"
-    );
 }
 
 fn checked_in() -> jsonschema::Validator {

@@ -15,6 +15,11 @@ use crate::measure::recorder::{empty_histogram, from_buckets};
 use crate::measure::statistics::{interval, median};
 use crate::run::{Measured, Plan, PlanRuns, Replicate, SubjectRuns};
 
+/// Whether the figures of a run count.
+pub(crate) fn is_counted(measured: &Measured) -> bool {
+    validity::of_run(measured).is_empty()
+}
+
 /// The document of a plan that was carried out.
 pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: String) -> Document {
     let PlanRuns {
@@ -163,7 +168,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
 }
 
 /// What the scenario reported, what its histograms say, and null for what is missing of what it must report.
-fn metrics(scenario: ScenarioKind, measured: &Measured) -> BTreeMap<String, Option<f64>> {
+pub(crate) fn metrics(scenario: ScenarioKind, measured: &Measured) -> BTreeMap<String, Option<f64>> {
     let mut metrics: BTreeMap<String, Option<f64>> = required(scenario)
         .iter()
         .map(|name| ((*name).to_owned(), None))

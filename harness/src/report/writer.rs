@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// A shelf for a call that begins now. `out` is what `--out` says.
     pub(crate) fn new(out: Option<PathBuf>, several: bool) -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = since_1970();
         // Tells calls of the same second apart.
         let id = (since_1970.subsec_nanos() ^ std::process::id()) as u16;
         Self {
@@ -92,6 +92,15 @@ fn write_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&partial);
     }
     renamed
+}
+
+/// The time now, as documents say it: `2026-11-22T19:30:00Z`.
+pub(crate) fn now_utc() -> String {
+    utc(since_1970().as_secs())
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Seconds since 1970 as RFC 3339 in UTC.
