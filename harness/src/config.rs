@@ -3,6 +3,7 @@
 mod defaults;
 mod options;
 mod pairing;
+mod pressure;
 pub(crate) mod quantity;
 
 use std::fmt;
@@ -13,8 +14,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
-pub(crate) use self::options::Options;
+pub(crate) use self::options::{Misfit, Options};
 pub(crate) use self::pairing::Pairing;
+#[cfg(test)]
+pub(crate) use self::pressure::PortRange;
+pub(crate) use self::pressure::Pressure;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -187,6 +191,7 @@ pub(crate) struct RunConfig {
     /// Of an engine on the path `veth`.
     pub(crate) device: DeviceKind,
     pub(crate) ip: IpVersion,
+    pub(crate) pressure: Pressure,
     /// The measured part of a run.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]

@@ -45,6 +45,7 @@ impl RunConfig {
             checksums: asked.checksums.unwrap_or(Checksums::Device),
             device: asked.device.unwrap_or(DeviceKind::Packet),
             ip: asked.ip.unwrap_or_default(),
+            pressure: asked.pressure.clone(),
             duration: asked.duration.unwrap_or(Duration::from_secs(3)),
             seed: asked.seed.unwrap_or(1),
         }

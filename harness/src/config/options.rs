@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pressure::Pressure;
 use super::quantity::{bytes, count, duration, mtu, positive};
 use super::{Checksums, Close, Closer, DeviceKind, IpVersion, PathKind, Placement, ScenarioKind, StackKind};
 
@@ -69,6 +70,8 @@ pub(crate) struct Options {
     /// The version of IP; 6 on the paths veth, tap and tun [default: 4]
     #[arg(long, value_enum)]
     pub(crate) ip: Option<IpVersion>,
+    #[command(flatten)]
+    pub(crate) pressure: Pressure,
     /// The measured part of a run [default: 3s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
@@ -83,9 +86,14 @@ pub(crate) struct Options {
 /// Options that do not fit together, with the way out.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misfit(String);
+pub(crate) struct Misfit(pub(super) String);
 
 impl Options {
+    fn has_kernel(&self) -> bool {
+        let named = || self.stacks.iter().chain(&self.clients).chain(&self.servers);
+        named().next().is_none() || named().any(|stack| stack.is_kernel())
+    }
+
     /// Refuses what each option allows by itself but the scenario does not.
     ///
     /// # Errors
@@ -101,6 +109,10 @@ impl Options {
                 return misfit("--ip 6 is for --path veth, tap or tun: ask for one of them".to_owned());
             }
             _ => {}
+        }
+        self.pressure.check(scenario, self.path)?;
+        if !self.pressure.sysctls.is_empty() && !self.has_kernel() {
+            return misfit("--sysctl sets the kernel's stack: name it with --stack kernel".to_owned());
         }
         let Some(message) = self.message else {
             return Ok(());
@@ -126,6 +138,38 @@ const SMALLEST_NUMBERED: u32 = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn options_are_parsed_and_settings_are_for_the_kernel() {
+        <Line as clap::CommandFactory>::command().debug_assert();
+        let parsed = |stacks| {
+            let words = [
+                "line",
+                "--stack",
+                stacks,
+                "--sysctl",
+                "tcp_tw_reuse=0",
+                "--port-range",
+                "5-9",
+            ];
+            <Line as clap::Parser>::try_parse_from(words)
+                .expect("fits")
+                .options
+        };
+        let mixed = parsed("engine,kernel");
+        assert_eq!(
+            mixed.pressure.port_range.map(|range| (range.low, range.high)),
+            Some((5, 9))
+        );
+        assert!(mixed.check(ScenarioKind::TimeWait).is_ok());
+        assert!(parsed("engine").check(ScenarioKind::TimeWait).is_err());
+    }
 
     #[test]
     fn what_only_some_paths_have_is_asked_for_with_the_path() {

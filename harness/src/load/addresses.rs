@@ -37,6 +37,11 @@ impl AddressPlan {
         Self { pairs, next: 0 }
     }
 
+    /// Which of the pairs [`AddressPlan::next`] returns next, from 0.
+    pub(crate) fn turn(&self) -> u32 {
+        self.next as u32
+    }
+
     pub(crate) fn next(&mut self) -> (IpAddr, SocketAddr) {
         let pair = self.pairs[self.next];
         self.next += 1;

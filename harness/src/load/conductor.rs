@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Phase;
 use super::phase::SharedPhase;
-use crate::config::RunConfig;
+use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::measure::cpu;
 
 /// The longest that filling tables may take, and again the longest that the load's own connections may take.
@@ -91,14 +91,15 @@ impl Conductor<'_> {
             self.wait_until_settled(fill, FILL_AT_MOST / fills.len() as u32);
         }
         self.wait_until_settled(Phase::Prepare, FILL_AT_MOST);
-        let window = self.load(config.duration);
+        let window = self.load(config);
         self.control.phase.set(Phase::Drain);
         self.wait_for_all(Phase::Drain, DRAIN_AT_MOST, &|| false);
         window
     }
 
-    fn load(&self, duration: Duration) -> Window {
-        let warm_up = (duration / 10).max(SHORTEST_WARM_UP);
+    fn load(&self, config: &RunConfig) -> Window {
+        let duration = config.duration;
+        let warm_up = warm_up(config);
         let whole = (warm_up + duration).as_secs_f64();
         if self.is_stopped() {
             return Window {
@@ -153,6 +154,15 @@ impl Conductor<'_> {
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.control.given_up.load(Ordering::Acquire)
     }
+}
+
+/// What passes before the window. Nothing where a bounded set of four-tuples fills, because the filling is what is measured.
+fn warm_up(config: &RunConfig) -> Duration {
+    let fills_tuples = config.path != PathKind::Memory || config.pressure.bounds_tuples();
+    if config.scenario == ScenarioKind::TimeWait && fills_tuples {
+        return Duration::ZERO;
+    }
+    (config.duration / 10).max(SHORTEST_WARM_UP)
 }
 
 /// Tells the threads that they are done, whatever happens.

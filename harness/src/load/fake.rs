@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Actor, Ends, Phase};
 use crate::config::{
-    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
-    StackKind,
+    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, Pressure, RunConfig,
+    ScenarioKind, StackKind,
 };
 use crate::stack::{
     self, Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters,
@@ -32,6 +32,7 @@ pub(crate) fn config(scenario: ScenarioKind) -> RunConfig {
         checksums: Checksums::Device,
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
+        pressure: Pressure::default(),
         duration: Duration::from_millis(50),
         seed: 1,
     }
@@ -144,6 +145,10 @@ impl Stack for Faulty {
                 self.broken.push(event.conn);
             }
         }
+    }
+
+    fn local_port(&mut self, conn: Conn) -> Option<u16> {
+        self.inner.local_port(conn)
     }
 
     fn counters(&self) -> StackCounters {

@@ -83,6 +83,20 @@ pub(crate) fn route_everything(host: &Host) -> Result<(), NotPossible> {
     .map_err(|error| refused(error.to_string()))
 }
 
+/// Gives the loopback device of `host` an address beside those of 127/8.
+///
+/// # Errors
+/// [`NotPossible`] when the kernel refuses it.
+#[cfg(test)]
+pub(crate) fn address_loopback(host: &Host, address: Ipv4Addr) -> Result<(), NotPossible> {
+    /// The loopback device is the first of every namespace.
+    const LOOPBACK: u32 = 1;
+    netlink(host, async |handle| {
+        handle.address().add(LOOPBACK, address.into(), 32).execute().await
+    })
+    .map_err(|error| NotPossible(format!("no address {address} for the loopback device ({error})")))
+}
+
 fn index_on(host: &Host) -> io::Result<u32> {
     let _visit = host.visit()?;
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;

@@ -68,14 +68,14 @@ fn become_root_inside(uid: u32, gid: u32) -> io::Result<()> {
 /// One setting of the network namespace: `net.ipv4.tcp_tw_reuse` and what it shall be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Sysctl {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) value: String,
 }
 
 impl Sysctl {
-    pub(crate) fn new(name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn new(name: impl Into<String>, value: impl ToString) -> Self {
         Self {
-            name,
+            name: name.into(),
             value: value.to_string(),
         }
     }
@@ -85,7 +85,7 @@ impl Sysctl {
     /// # Errors
     /// [`NotPossible`] names the setting and the reason.
     pub(crate) fn apply(&self) -> Result<(), NotPossible> {
-        set(self.name, &self.value)
+        set(&self.name, &self.value)
             .map_err(|error| NotPossible(format!("{} = {} was refused ({error})", self.name, self.value)))
     }
 }

@@ -8,6 +8,7 @@ use crate::load::addresses::AddressPlan;
 use crate::load::cycle::{Client, Cycle, CycleTally, Occupancy, Scale, Server};
 use crate::load::outcome::Outcome;
 use crate::load::{Ends, Script};
+use crate::measure::cpu;
 
 /// A client that keeps a number of connections in flight, and the server that it needs.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Cycles {
     pub(super) single_pair: bool,
     /// Record set-up times against the number of TIME_WAIT entries.
     pub(super) occupancy: Option<Scale>,
+    /// Follow what becomes of so many four-tuples.
+    pub(super) tuples: Option<u64>,
 }
 
 impl Cycles {
@@ -26,6 +29,7 @@ impl Cycles {
             cycle,
             single_pair: false,
             occupancy: None,
+            tuples: None,
         }
     }
 }
@@ -40,11 +44,11 @@ impl Script for Cycles {
         } else {
             AddressPlan::all(ends)
         };
-        Ok(Client::with_occupancy(
-            self.cycle,
-            plan,
-            self.occupancy.map(Occupancy::new),
-        ))
+        let client = Client::with_occupancy(self.cycle, plan, self.occupancy.map(Occupancy::new));
+        Ok(match self.tuples {
+            Some(space) => client.watching_tuples(space, cpu::now),
+            None => client,
+        })
     }
 
     fn server(&self, _ends: &Ends) -> Server {
@@ -63,6 +67,10 @@ pub(super) fn total(outcome: &Outcome<CycleTally, ()>) -> CycleTally {
         total.failures.add(&tally.failures);
         total.setup.merge(&tally.setup);
         match (&mut total.occupancy, &tally.occupancy) {
+            (Some(sum), Some(more)) => sum.merge(more),
+            (sum, more) => *sum = sum.take().or_else(|| more.clone()),
+        }
+        match (&mut total.tuples, &tally.tuples) {
             (Some(sum), Some(more)) => sum.merge(more),
             (sum, more) => *sum = sum.take().or_else(|| more.clone()),
         }

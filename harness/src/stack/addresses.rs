@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::Unsupported;
-use crate::config::IpVersion;
+use crate::config::{IpVersion, Pressure};
 use crate::path::{lab, namespace};
 
 /// Where a pair listens, connects to and connects from.
@@ -27,15 +27,19 @@ const NAMESPACE_SERVERS: u8 = 64;
 const PORT: u16 = 7007;
 
 /// For stacks over a wire in memory, whose generators never meet: `10.x.y.z` to `10.0.0.1`.
-pub(super) fn in_memory(generator: u32) -> Addresses {
+pub(super) fn in_memory(generator: u32, pressure: &Pressure) -> Addresses {
     let block = Ipv4Addr::new(10, 1, 0, 0).to_bits() + generator * u32::from(MEMORY_CLIENTS) * 2;
     // The first address of the block would be its network's name.
-    let client = (1..=u32::from(MEMORY_CLIENTS)).map(|host| Ipv4Addr::from_bits(block + host).into());
-    let server = SocketAddr::from(([10, 0, 0, 1], PORT));
+    let hosts = pressure.addresses_or(MEMORY_CLIENTS.into());
+    let client = (1..=hosts).map(|host| Ipv4Addr::from_bits(block + host).into());
+    let ports = PORT..PORT + ports_listened_on(pressure);
+    let server: Vec<_> = ports
+        .map(|port| SocketAddr::from(([10, 0, 0, 1], port)))
+        .collect();
     Addresses {
         client: client.collect(),
-        listen: vec![server],
-        server: vec![server],
+        listen: server.clone(),
+        server,
     }
 }
 
@@ -43,9 +47,23 @@ pub(super) fn in_memory(generator: u32) -> Addresses {
 ///
 /// # Errors
 /// On the host, when the generators together could fill more than half of its TIME_WAIT table.
-pub(super) fn on_loopback(generator: u32, generators: u32) -> Result<Addresses, Unsupported> {
+pub(super) fn on_loopback(
+    generator: u32,
+    generators: u32,
+    pressure: &Pressure,
+) -> Result<Addresses, Unsupported> {
     if namespace::entered() {
-        return Ok(in_namespace(generator));
+        return Ok(if pressure.addresses.or(pressure.ports).is_some() {
+            in_namespace_as_asked(generator, pressure)
+        } else {
+            in_namespace(generator)
+        });
+    }
+    if pressure.bounds_tuples() || !pressure.sysctls.is_empty() {
+        return Err(Unsupported(
+            "addresses, ports and settings of the kernel are changed in a network namespace of the run's own only, and there is none here"
+                .into(),
+        ));
     }
     on_host(generator, destinations_on_host(generators)?)
 }
@@ -78,6 +96,31 @@ fn in_namespace(generator: u32) -> Addresses {
             .map(|host| SocketAddr::from(([127, 2, 0, host], port)))
             .collect(),
     }
+}
+
+/// One host that listens, and as many that connect as were asked for. A client with several addresses binds one for each
+/// connection, which costs it two system calls.
+fn in_namespace_as_asked(generator: u32, pressure: &Pressure) -> Addresses {
+    let ports = ports_listened_on(pressure);
+    let first = PORT + u16::try_from(generator).expect("a generator for each core") * ports;
+    let listening =
+        |address: Ipv4Addr| (first..first + ports).map(move |port| SocketAddr::from((address, port)));
+    let block = Ipv4Addr::new(127, 3, 0, 0).to_bits();
+    let client = match pressure.addresses {
+        None | Some(1) => vec![Ipv4Addr::UNSPECIFIED.into()],
+        Some(hosts) => (1..=hosts)
+            .map(|host| Ipv4Addr::from_bits(block + host).into())
+            .collect(),
+    };
+    Addresses {
+        client,
+        listen: listening(Ipv4Addr::UNSPECIFIED).collect(),
+        server: listening(Ipv4Addr::new(127, 2, 0, 1)).collect(),
+    }
+}
+
+fn ports_listened_on(pressure: &Pressure) -> u16 {
+    u16::try_from(pressure.ports.unwrap_or(1)).expect("the command line takes no more than there are")
 }
 
 /// As many destinations as this generator's share of half the table has room for, if every port towards each of
@@ -137,7 +180,9 @@ mod tests {
 
     #[test]
     fn generators_share_no_client_address() {
-        let all: Vec<_> = (0..4).flat_map(|generator| in_memory(generator).client).collect();
+        let all: Vec<_> = (0..4)
+            .flat_map(|generator| in_memory(generator, &Pressure::default()).client)
+            .collect();
         assert_eq!(all.len(), 4 * usize::from(MEMORY_CLIENTS));
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     }

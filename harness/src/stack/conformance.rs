@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::kernel::nstat::Nstat;
 use super::*;
 use crate::config::{
-    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
-    StackKind,
+    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, Pressure, RunConfig,
+    ScenarioKind, StackKind,
 };
 
 /// More than any exchange here needs; in virtual time 2 s.
@@ -210,6 +210,7 @@ fn config(placement: Placement) -> RunConfig {
         checksums: Checksums::Device,
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
+        pressure: Pressure::default(),
         duration: Duration::from_secs(1),
         seed: 1,
     }

@@ -9,6 +9,8 @@ mod cabled;
 mod engine;
 mod kernel;
 mod null;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod pair;
 mod slots;
 mod smoltcp;
@@ -122,6 +124,8 @@ pub(crate) struct StackCounters {
     pub(crate) packets: Option<u64>,
     /// TIME_WAIT entries held now.
     pub(crate) time_wait: Option<u64>,
+    /// Connections that entered TIME_WAIT.
+    pub(crate) time_wait_entered: Option<u64>,
     /// TIME_WAIT entries that ended early although no rule allows it.
     pub(crate) time_wait_violations: Option<u64>,
     /// TIME_WAIT entries that made way for a new connection by the rules.
@@ -204,6 +208,11 @@ pub(crate) trait Stack {
     /// Moves packets, runs timers and appends what became ready to `events`. `wait` is how long the stack may sleep when there is
     /// nothing to do (zero: not at all); a stack without a descriptor to sleep on returns at once.
     fn poll(&mut self, now: Nanos, wait: Duration, events: &mut Vec<Event>);
+
+    /// The local port of a connection; `None` when the connection is gone, or where the stack cannot tell.
+    fn local_port(&mut self, _conn: Conn) -> Option<u16> {
+        None
+    }
 
     /// Counters since the stack was made.
     fn counters(&self) -> StackCounters;

@@ -68,21 +68,21 @@ impl fmt::Debug for SplitPair {
 /// [`Unsupported`] when there is no such path here.
 pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
     if config.path.leads_through_devices() {
-        return prepare_hosts(stacks, config).map_err(|NotPossible(reason)| {
-            Unsupported(format!("no path through {} here: {reason}", config.path))
-        });
+        return prepare_hosts(stacks, config);
     }
     if !stacks.has_kernel() {
         return Ok(Vec::new());
     }
     Ok(match namespace::enter() {
-        Ok(()) => tuning::apply_sysctls(stacks.client),
+        Ok(()) => tuning::apply_sysctls(stacks.client, &config.pressure)?,
         Err(reason) => vec![reason],
     })
 }
 
-fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, NotPossible> {
-    let lab = cabled::prepare(stacks, config)?;
+fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
+    let no_path =
+        |NotPossible(reason)| Unsupported(format!("no path through {} here: {reason}", config.path));
+    let lab = cabled::prepare(stacks, config).map_err(no_path)?;
     let mut refused = Vec::new();
     for (stack, host) in [
         (stacks.client, &lab.client),
@@ -90,8 +90,9 @@ fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>
     ] {
         if stack.is_kernel() {
             let visit = host.visit();
-            let _visit = visit.map_err(|error| NotPossible(format!("a host cannot be entered ({error})")))?;
-            refused.extend(tuning::apply_sysctls(stack));
+            let _visit =
+                visit.map_err(|error| no_path(NotPossible(format!("a host cannot be entered ({error})"))))?;
+            refused.extend(tuning::apply_sysctls(stack, &config.pressure)?);
         }
     }
     Ok(refused)
@@ -141,7 +142,7 @@ fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds
         }
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
-            let addresses = addresses::in_memory(generator);
+            let addresses = addresses::in_memory(generator, &config.pressure);
             let (near, far) = LocalWire::pair(config.mtu as usize);
             let client = smoltcp_end(near, addresses.client[0], config);
             let server = smoltcp_end(far, addresses.server[0].ip(), config);
@@ -152,11 +153,11 @@ fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds
             (
                 Box::new(client),
                 Box::new(server),
-                addresses::in_memory(generator),
+                addresses::in_memory(generator, &config.pressure),
             )
         }
         StackKind::Engine => {
-            let addresses = addresses::in_memory(generator);
+            let addresses = addresses::in_memory(generator, &config.pressure);
             let between = Between {
                 clients: &addresses.client,
                 servers: &addresses.server,
@@ -207,7 +208,7 @@ fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cab
         }
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
-            let addresses = addresses::in_memory(generator);
+            let addresses = addresses::in_memory(generator, &config.pressure);
             let (near, far) = ThreadWire::pair(config.mtu as usize);
             let client = make_smoltcp_end(near, addresses.client[0], config);
             let server = make_smoltcp_end(far, addresses.server[0].ip(), config);
@@ -219,7 +220,7 @@ fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cab
             ));
         }
         StackKind::Engine => {
-            let addresses = addresses::in_memory(generator);
+            let addresses = addresses::in_memory(generator, &config.pressure);
             let between = Between {
                 clients: &addresses.client,
                 servers: &addresses.server,
@@ -249,7 +250,7 @@ fn kernel_ends(
         Kernel::new(options)
             .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
     };
-    let addresses = addresses::on_loopback(generator, config.generators)?;
+    let addresses = addresses::on_loopback(generator, config.generators, &config.pressure)?;
     Ok((end(client)?, end(server)?, addresses))
 }
 
@@ -261,6 +262,12 @@ fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {
              them (the limit here is {})",
             smoltcp::MOST_CONNECTIONS
         )));
+    }
+    if config.pressure.bounds_tuples() {
+        return Err(Unsupported(
+            "smoltcp leaves addresses and ports to its user, so --addresses, --ports and --port-range say nothing of it"
+                .into(),
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The end that connects.
 
+use super::tuples::{Clock, Tuple, TupleTally, Tuples};
 use super::{Cycle, Occupancy};
 use crate::config::{Close, Closer};
 use crate::load::addresses::AddressPlan;
@@ -9,7 +10,7 @@ use crate::load::in_flight::InFlight;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Next, Phase};
 use crate::measure::recorder::Recorder;
-use crate::stack::{Conn, Event, Gone, Nanos, Ready, Stack};
+use crate::stack::{Conn, ConnectError, Event, Gone, Nanos, Ready, Stack};
 
 /// Nanoseconds between two looks at the TIME_WAIT table.
 const LOOK_EVERY: Nanos = 10_000_000;
@@ -22,6 +23,7 @@ pub(crate) struct Client {
     flows: Flows<Flow>,
     in_flight: InFlight,
     tally: Windowed<CycleTally>,
+    tuples: Option<Box<Tuples>>,
     look_at: Nanos,
     time_wait: u64,
 }
@@ -32,6 +34,8 @@ struct Flow {
     started: Nanos,
     exchange: Exchange,
     stage: Stage,
+    /// The pair of addresses, and the local port where tuples are watched.
+    tuple: Tuple,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +68,8 @@ pub(crate) struct CycleTally {
     pub(crate) operation_ns: u64,
     /// Set-up times by the number of TIME_WAIT entries held, where asked for.
     pub(crate) occupancy: Option<Occupancy>,
+    /// What became of the four-tuples, where asked for.
+    pub(crate) tuples: Option<TupleTally>,
 }
 
 impl Client {
@@ -82,9 +88,20 @@ impl Client {
                 occupancy,
                 ..CycleTally::default()
             }),
+            tuples: None,
             look_at: 0,
             time_wait: 0,
         }
+    }
+
+    /// A client that also follows what becomes of its `space` four-tuples. It reads `clock` around every connect.
+    pub(crate) fn watching_tuples(mut self, space: u64, clock: Clock) -> Self {
+        self.tuples = Some(Box::new(Tuples::new(space, clock)));
+        self.tally = Windowed::new(CycleTally {
+            tuples: Some(TupleTally::new(space)),
+            ..self.tally.current
+        });
+        self
     }
 
     /// What is being counted now.
@@ -104,13 +121,24 @@ impl Client {
                 occupancy.record(self.time_wait, took);
             }
             flow.stage = Stage::Exchanging;
+            if let (Some(tuples), Some(counted)) = (&mut self.tuples, &mut tally.tuples)
+                && let Some(port) = stack.local_port(event.conn)
+            {
+                flow.tuple.port = port;
+                tuples.established(counted, flow.tuple, now);
+            }
         }
         let fate = flow
             .advance(stack, event.conn, event.ready, &self.cycle)
             .unwrap_or(Fate::Broken);
         match fate {
             Fate::Open => return,
-            Fate::Ended => tally.completed += 1,
+            Fate::Ended => {
+                tally.completed += 1;
+                if let Some(tuples) = &mut self.tuples {
+                    tuples.ended(flow.tuple, now);
+                }
+            }
             Fate::Broken => tally.failures.broken += 1,
         }
         self.flows.remove(event.conn);
@@ -118,10 +146,10 @@ impl Client {
 
     fn top_up(&mut self, stack: &mut dyn Stack, now: Nanos) -> Next {
         while self.flows.len() < self.cycle.in_flight as usize {
-            let (from, to) = self.addresses.next();
+            let pair = self.addresses.turn();
             self.tally.current.attempts += 1;
-            match stack.connect(from, to) {
-                Ok(conn) => self.flows.insert(conn, Flow::new(now, self.cycle.message)),
+            match self.connect(stack) {
+                Ok(conn) => self.flows.insert(conn, Flow::new(now, self.cycle.message, pair)),
                 Err(refused) => {
                     // Trying again at once would only fail again; the next step may find a port.
                     self.tally.current.failures.refused(refused);
@@ -130,6 +158,20 @@ impl Client {
             }
         }
         Next::OnEvent
+    }
+
+    fn connect(&mut self, stack: &mut dyn Stack) -> Result<Conn, ConnectError> {
+        let (from, to) = self.addresses.next();
+        let (Some(tuples), Some(counted)) = (&mut self.tuples, &mut self.tally.current.tuples) else {
+            return stack.connect(from, to);
+        };
+        let before = (tuples.clock)();
+        let result = stack.connect(from, to);
+        let after = (tuples.clock)();
+        if result.is_ok() || result == Err(ConnectError::PortsExhausted) {
+            tuples.called(counted, before, after, self.time_wait, result.is_ok());
+        }
+        result
     }
 
     fn look_at_time_wait(&mut self, stack: &dyn Stack, now: Nanos) {
@@ -142,11 +184,12 @@ impl Client {
 }
 
 impl Flow {
-    fn new(started: Nanos, message: u32) -> Self {
+    fn new(started: Nanos, message: u32, pair: u32) -> Self {
         Self {
             started,
             exchange: Exchange::request(message),
             stage: Stage::Connecting,
+            tuple: Tuple { pair, port: 0 },
         }
     }
 
@@ -249,6 +292,9 @@ impl Actor for Client {
         let mut tally = self.tally.into_measured();
         tally.operation_ns = self.in_flight.into_operation_ns();
         tally.failures.unended = self.flows.len() as u64;
+        if let (Some(tuples), Some(counted)) = (&self.tuples, &mut tally.tuples) {
+            counted.exhausted_after = tuples.exhausted_after();
+        }
         tally
     }
 }

@@ -5,10 +5,12 @@ mod occupancy;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tuples;
 
 pub(crate) use client::{Client, CycleTally};
 pub(crate) use occupancy::{Occupancy, Scale};
 pub(crate) use server::Server;
+pub(crate) use tuples::TupleTally;
 
 use crate::config::{Close, Closer, RunConfig};
 

@@ -50,7 +50,10 @@ impl Options {
         config.tcp.no_delay = run.scenario != ScenarioKind::Stream;
         config.tcp.time_wait_entries = TIME_WAIT_ENTRIES;
         config.tcp.time_wait_presize = presize(run, side);
-        config.destinations = addresses.len().max(64) as u32 + 1024;
+        if let Some(range) = run.pressure.port_range {
+            config.ephemeral_ports = range.low..=range.high;
+        }
+        config.destinations = addresses.len().max(64) as u32 * run.pressure.ports.unwrap_or(1) + 1024;
         let pool = PoolConfig {
             small_slots: 8192,
             large_slots: 64,
@@ -296,6 +299,11 @@ impl<D: Device> Stack for Engine<D> {
         }
     }
 
+    fn local_port(&mut self, conn: Conn) -> Option<u16> {
+        let (local, _) = self.engine.tcp_addresses(handle(conn))?;
+        Some(local.port())
+    }
+
     fn counters(&self) -> StackCounters {
         let counters = self.engine.counters();
         let time_wait = self.engine.time_wait();
@@ -311,6 +319,7 @@ impl<D: Device> Stack for Engine<D> {
             system_calls: Some(counters.device.system_calls),
             packets: Some(counters.device.sent),
             time_wait: Some(time_wait.len),
+            time_wait_entered: Some(time_wait.entered),
             time_wait_violations: Some(time_wait.violations),
             time_wait_reused: Some(time_wait.reused),
             time_wait_bytes: Some(time_wait.mapped_bytes),

@@ -22,7 +22,7 @@ use socket2::{Domain, Socket, Type};
 use self::connection::{Connection, Phase};
 use self::datagram::DatagramSocket;
 use self::nstat::Nstat;
-pub(super) use self::tuning::Options;
+pub(crate) use self::tuning::Options;
 use super::slots::Slots;
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
 use crate::path::host::{Host, Visit};
@@ -364,6 +364,12 @@ impl Stack for Kernel {
         self.fetched = fetched;
     }
 
+    fn local_port(&mut self, conn: Conn) -> Option<u16> {
+        self.tally.system_calls += 1;
+        let local = self.connections.get_mut(conn)?.stream.local_addr().ok()?;
+        Some(local.port())
+    }
+
     fn counters(&self) -> StackCounters {
         let own = StackCounters {
             payload_bytes: Some(self.tally.payload_bytes),
@@ -395,6 +401,7 @@ impl Baseline {
         StackCounters {
             retransmitted_segments: Some(counted.retransmitted_segments),
             time_wait,
+            time_wait_entered: Some(counted.time_wait_entered),
             time_wait_violations: Some(counted.time_wait_overflow + counted.time_wait_killed),
             time_wait_reused: Some(counted.time_wait_recycled),
             time_wait_bytes,

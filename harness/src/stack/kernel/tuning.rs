@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::super::{Unsupported, addresses};
-use crate::config::{RunConfig, ScenarioKind, StackKind};
+use crate::config::{Pressure, RunConfig, ScenarioKind, StackKind};
 use crate::path::namespace::{self, NotPossible, Sysctl};
 
 const CONGESTION_CONTROL: &str = "net.ipv4.tcp_congestion_control";
@@ -12,6 +12,7 @@ const CUBIC: &str = "cubic";
 /// Permitted in every namespace, and the same as CUBIC to connections that never fill a window, which are spared a
 /// call each by a default that suits them.
 const RENO: &str = "reno";
+const PORT_RANGE: &str = "net.ipv4.ip_local_port_range";
 /// Descriptors left for everything but connections.
 const SPARE_DESCRIPTORS: u64 = 128;
 
@@ -86,7 +87,10 @@ fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupport
 }
 
 /// Sets up the namespace of a run, before its sockets are made. Returns what was refused.
-pub(crate) fn apply_sysctls(kind: StackKind) -> Vec<NotPossible> {
+///
+/// # Errors
+/// When it was a setting that the run was asked for: without it the run would be another one.
+pub(crate) fn apply_sysctls(kind: StackKind, pressure: &Pressure) -> Result<Vec<NotPossible>, Unsupported> {
     let congestion_control = |name| Sysctl::new(CONGESTION_CONTROL, name).apply();
     let chosen = congestion_control(CUBIC).or_else(|_| congestion_control(RENO));
     let tuned = if kind == StackKind::KernelTuned {
@@ -94,17 +98,34 @@ pub(crate) fn apply_sysctls(kind: StackKind) -> Vec<NotPossible> {
     } else {
         Vec::new()
     };
-    chosen
+    let refused = chosen
         .err()
         .into_iter()
         .chain(tuned.iter().filter_map(|setting| setting.apply().err()))
+        .collect();
+    for setting in asked_sysctls(pressure) {
+        setting
+            .apply()
+            .map_err(|NotPossible(reason)| Unsupported(reason))?;
+    }
+    Ok(refused)
+}
+
+fn asked_sysctls(pressure: &Pressure) -> Vec<Sysctl> {
+    let range = pressure
+        .port_range
+        .map(|range| Sysctl::new(PORT_RANGE, format!("{} {}", range.low, range.high)));
+    let settings = pressure.sysctls.iter();
+    settings
+        .map(|setting| Sysctl::new(&setting.name, &setting.value))
+        .chain(range)
         .collect()
 }
 
 /// Room for what the defaults of a desktop are too small for.
 fn tuned_sysctls() -> Vec<Sysctl> {
     vec![
-        Sysctl::new("net.ipv4.ip_local_port_range", "1024 65535"),
+        Sysctl::new(PORT_RANGE, "1024 65535"),
         Sysctl::new("net.ipv4.tcp_max_tw_buckets", 1 << 20),
         Sysctl::new("net.core.somaxconn", u16::MAX),
         Sysctl::new("net.ipv4.tcp_max_syn_backlog", u16::MAX),

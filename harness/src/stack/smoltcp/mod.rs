@@ -414,6 +414,7 @@ impl<W: Wire> Stack for Smoltcp<W> {
             system_calls: Some(0),
             packets: Some(device.sent + device.received),
             time_wait: Some(0),
+            time_wait_entered: None,
             time_wait_violations: Some(self.tally.time_wait_cut),
             time_wait_reused: Some(0),
             time_wait_bytes: Some(0),
