@@ -116,6 +116,9 @@ fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
 }
 
 fn table(floors: &[Floor]) -> String {
+    if floors.is_empty() {
+        return String::from("Nothing is known of the noise of this machine\n");
+    }
     let mut text = String::from("The same differs from the same on this machine by (95 %):\n");
     for floor in floors {
         let _ = writeln!(

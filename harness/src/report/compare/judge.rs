@@ -38,9 +38,9 @@ pub(crate) fn compare(a: &[Read], b: &[Read], gate: f64, noise: &Noise) -> Resul
         ));
     }
     judge(&mut rows, gate, noise);
-    let invalid_reasons = invalid_reasons(a, "A")
-        .chain(invalid_reasons(b, "B"))
-        .collect::<Vec<_>>();
+    let mut invalid_reasons: Vec<String> = invalid_reasons(a, "A").chain(invalid_reasons(b, "B")).collect();
+    // They come side by side; runs of the same kind tend to have the same reason.
+    invalid_reasons.dedup();
     Ok(Comparison {
         schema: ComparisonFormat::Compare1,
         gate,
