@@ -53,7 +53,7 @@ pub(super) fn on_loopback(
     pressure: &Pressure,
 ) -> Result<Addresses, Unsupported> {
     if namespace::entered() {
-        return Ok(if pressure.addresses.or(pressure.ports).is_some() {
+        return Ok(if pressure.bounds_tuples() {
             in_namespace_as_asked(generator, pressure)
         } else {
             in_namespace(generator)
