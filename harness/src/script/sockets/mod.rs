@@ -1,6 +1,7 @@
 //! The calls of an application: descriptors, what they stand for in the engine, and when a call returns.
 
 pub(super) mod arguments;
+mod close;
 mod control;
 mod control_message;
 mod datagram;
@@ -176,7 +177,7 @@ pub(super) fn attempt(world: &mut World, call: &Call, progress: &mut Progress) -
         "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => read(world, call, progress),
         "write" | "send" | "sendto" | "writev" | "sendmsg" => write(world, call, progress),
         "shutdown" => stream::shutdown(world, call),
-        "close" => close(world, call),
+        "close" => close::close(world, call, progress),
         "setsockopt" => option::set(world, call),
         "getsockopt" => option::get(world, call),
         "fcntl" => control::fcntl(world, call),
@@ -273,30 +274,4 @@ fn write(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Atte
         return datagram::send(world, call, fd);
     }
     stream::send(world, call, fd, progress)
-}
-
-fn close(world: &mut World, call: &Call) -> Result<Attempt> {
-    let fd = arguments::fd(call)?;
-    let Some(descriptor) = world.sockets.table.remove(&fd) else {
-        return Ok(failed("EBADF"));
-    };
-    match descriptor.kind {
-        Kind::Fresh | Kind::Epoll(_) => {}
-        Kind::Listener { handle, waiting } => {
-            for connection in waiting {
-                world.engine().tcp_abort(connection);
-            }
-            world.engine().tcp_close_listener(handle);
-        }
-        Kind::Stream(handle) if descriptor.resets || descriptor.peeked.len() > 0 => {
-            world.engine().tcp_abort(handle);
-        }
-        Kind::Stream(handle) => world.engine().tcp_close(handle),
-        Kind::Datagram { handle, .. } => {
-            if let Some(handle) = handle {
-                world.engine().udp_close(handle);
-            }
-        }
-    }
-    Ok(returned(0))
 }

@@ -118,7 +118,7 @@ fn set_linger(world: &mut World, fd: i64, given: &Expression) -> Result<Attempt>
     if let Some(descriptor) = world.sockets.get(fd) {
         descriptor.resets = on != 0 && seconds == 0;
     }
-    // `close` never waits here, as on a descriptor that does not block; the time bounds how long the connection delivers.
+    // `close` waits for so long at most.
     keep(
         world,
         fd,

@@ -261,6 +261,26 @@ fn the_largest_segment_of_a_socket_is_announced() {
 }
 
 #[test]
+fn close_waits_for_as_long_as_linger_says() {
+    let linger = "+0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=2}, 8) = 0\n";
+    for rest in [
+        // There is nothing to wait for when text is unread: the peer is told by a reset at once.
+        "+0 < P. 1:11(10) ack 1 win 9\n+0 > . 1:1(0) ack 11\n+0 close(4) = 0\n+0 > R. 1:1(0) ack 11",
+        // Nor when the FIN was acknowledged before.
+        "+0 shutdown(4, SHUT_WR) = 0\n+0 > F. 1:1(0) ack 1\n+.1 < . 1:1(0) ack 2 win 9\n+0 close(4) = 0",
+        // Text that nobody will read ends the waiting.
+        "+0...0.2 close(4) = 0\n+0 > F. 1:1(0) ack 1\n+.2 < P. 1:11(10) ack 1 win 9\n\
+         +0 > . 2:2(0) ack 11\n+0 > R. 2:2(0) ack 11",
+        "+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n\
+         +0...0.2 close(4) = 0\n+0 > F. 1:1(0) ack 1\n+.2 < . 1:1(0) ack 2 win 9",
+    ] {
+        assert_passes_after_handshake(&format!("{linger}{rest}"));
+    }
+    let said = verdict_after_handshake(&format!("{linger}+0 close(4) = 0\n+0 > F. 1:1(0) ack 1"));
+    assert!(said.contains("close still blocks"), "{said}");
+}
+
+#[test]
 fn addresses_in_full() {
     assert_passes(
         "0 socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 3\n\
