@@ -73,6 +73,7 @@ impl Control {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Window {
     pub(super) cpu_ns: u64,
+    pub(super) machine_ns: Option<u64>,
     pub(super) interrupted: bool,
 }
 
@@ -103,19 +104,22 @@ impl Conductor<'_> {
         let whole = (warm_up + duration).as_secs_f64();
         if self.is_stopped() {
             return Window {
-                cpu_ns: 0,
                 interrupted: true,
+                ..Window::default()
             };
         }
         self.pass(Phase::WarmUp, warm_up, &|elapsed| {
             (self.progress)(elapsed.as_secs_f64() / whole);
         });
-        let before = cpu::process_ns();
+        let (before, machine_before) = (cpu::process_ns(), cpu::machine_ns());
         self.pass(Phase::Measure, duration, &|elapsed| {
             (self.progress)((warm_up + elapsed).as_secs_f64() / whole);
         });
         Window {
             cpu_ns: cpu::process_ns() - before,
+            machine_ns: cpu::machine_ns()
+                .zip(machine_before)
+                .map(|(after, before)| after.saturating_sub(before)),
             interrupted: self.is_stopped(),
         }
     }

@@ -11,7 +11,7 @@ use super::conductor::{Conductor, Control};
 use super::end::{End, EndOutcome};
 use super::fill::{Acceptor, Fill, Filled, Opener};
 use super::meter::{Meter, Metered};
-use super::outcome::{GeneratorOutcome, Outcome};
+use super::outcome::{GeneratorOutcome, Outcome, Sides};
 use super::placement::Cores;
 use super::{Actor, Ends, Next, Phase, Script};
 use crate::config::{Pairing, Placement, RunConfig, ScenarioKind, StackKind};
@@ -72,6 +72,7 @@ pub(crate) fn run<S: Script>(
         Ok(Outcome {
             generators,
             cpu_ns: window.cpu_ns,
+            machine_ns: window.machine_ns,
             interrupted: window.interrupted,
         })
     })
@@ -182,6 +183,10 @@ impl<S: Script> Worker<'_, S> {
                 client: client.end,
                 server: server.end,
                 metered: client.metered.and(server.metered),
+                sides: Some(Sides {
+                    client_ns: client.metered.cpu_ns,
+                    server_ns: server.metered.cpu_ns,
+                }),
             })
         })
     }
@@ -294,6 +299,7 @@ where
         client: client.into_outcome(),
         server: server.into_outcome(),
         metered: meter.metered,
+        sides: None,
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) struct Metered {
     pub(crate) allocations: u64,
     /// Nanoseconds for which the thread could have run and had no core; `None` where the kernel does not tell.
     pub(crate) waited_ns: Option<u64>,
+    /// Processor time.
+    pub(crate) cpu_ns: u64,
 }
 
 impl Metered {
@@ -17,6 +19,7 @@ impl Metered {
         Self {
             allocations: allocations::on_this_thread(),
             waited_ns: cpu::waited_on_this_thread_ns(),
+            cpu_ns: cpu::thread_ns(),
         }
     }
 
@@ -25,6 +28,7 @@ impl Metered {
         Self {
             allocations: self.allocations - earlier.allocations,
             waited_ns: waited.map(|(now, then)| now.saturating_sub(then)),
+            cpu_ns: self.cpu_ns - earlier.cpu_ns,
         }
     }
 
@@ -34,6 +38,7 @@ impl Metered {
         Self {
             allocations: self.allocations + other.allocations,
             waited_ns: waited.map(|(one, other)| one + other),
+            cpu_ns: self.cpu_ns + other.cpu_ns,
         }
     }
 }

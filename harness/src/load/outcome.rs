@@ -11,6 +11,15 @@ pub(crate) struct GeneratorOutcome<C, S> {
     pub(crate) server: EndOutcome<S>,
     /// Of its threads in the window.
     pub(crate) metered: Metered,
+    /// Processor time of each end's thread in the window; `None` when they share one.
+    pub(crate) sides: Option<Sides>,
+}
+
+/// Processor time of the threads of the two sides, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sides {
+    pub(crate) client_ns: u64,
+    pub(crate) server_ns: u64,
 }
 
 /// What all generators have done in the window.
@@ -19,6 +28,8 @@ pub(crate) struct Outcome<C, S> {
     pub(crate) generators: Vec<GeneratorOutcome<C, S>>,
     /// Processor time of the process in the window, user and system.
     pub(crate) cpu_ns: u64,
+    /// Time for which cores of the machine were busy in the window, with whatever; `None` where the kernel does not tell.
+    pub(crate) machine_ns: Option<u64>,
     /// Whether the run was stopped before its time.
     pub(crate) interrupted: bool,
 }
@@ -63,6 +74,11 @@ impl<C, S> Outcome<C, S> {
     /// The most TIME_WAIT entries held, over all ends that have any.
     pub(crate) fn time_wait_peak(&self) -> Option<u64> {
         sum(self.ends().map(|end| end.time_wait_peak))
+    }
+
+    /// Processor time of one side's threads, over all generators; `None` when the sides share threads.
+    pub(crate) fn side_ns(&self, side: impl Fn(Sides) -> u64) -> Option<u64> {
+        self.generators.iter().map(|one| one.sides.map(&side)).sum()
     }
 
     pub(crate) fn allocations(&self) -> u64 {
@@ -122,7 +138,21 @@ mod tests {
         Metered {
             allocations,
             waited_ns: Some(waited_ns),
+            cpu_ns: 0,
         }
+    }
+
+    fn sides(client_ns: u64, server_ns: u64) -> Option<Sides> {
+        Some(Sides { client_ns, server_ns })
+    }
+
+    #[test]
+    fn a_side_is_billed_for_its_own_threads_and_for_none_that_both_share() {
+        let mut outcome = outcome();
+        assert_eq!(outcome.side_ns(|sides| sides.client_ns), Some(33));
+        assert_eq!(outcome.side_ns(|sides| sides.server_ns), Some(44));
+        outcome.generators[1].sides = None;
+        assert_eq!(outcome.side_ns(|sides| sides.client_ns), None);
     }
 
     fn outcome() -> Outcome<u64, u64> {
@@ -131,16 +161,19 @@ mod tests {
                 client: end(1000, 1_000_000_000, Some((5, 8))),
                 server: end(0, 1_000_000_000, None),
                 metered: metered(2, 100_000_000),
+                sides: sides(3, 4),
             },
             GeneratorOutcome {
                 client: end(500, 250_000_000, Some((1, 2))),
                 server: end(0, 260_000_000, None),
                 metered: metered(3, 25_000_000),
+                sides: sides(30, 40),
             },
         ];
         Outcome {
             generators,
             cpu_ns: 0,
+            machine_ns: None,
             interrupted: false,
         }
     }

@@ -22,6 +22,35 @@ pub(crate) fn process_ns() -> u64 {
     read(ClockId::ProcessCPUTime)
 }
 
+/// Processor time of the calling thread, user and system, in nanoseconds.
+///
+/// What a softirq does while it borrows the thread is in it, whomever it is done for.
+pub(crate) fn thread_ns() -> u64 {
+    read(ClockId::ThreadCPUTime)
+}
+
+/// Nanoseconds that all cores of the machine have been busy since it started, for whomever: user, system, interrupts and softirqs, in steps
+/// of 10 ms. `None` where the kernel does not tell.
+pub(crate) fn machine_ns() -> Option<u64> {
+    busy_ns(&std::fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// A hundredth of a second, in which Linux counts for programs whatever its own clock is.
+const TICK_NS: u64 = 10_000_000;
+
+/// The line for all cores: user, nice, system, idle, iowait, irq, softirq; what follows is stolen or counted already.
+fn busy_ns(statistics: &str) -> Option<u64> {
+    let fields = statistics.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = fields
+        .split_ascii_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, ..] = ticks[..] else {
+        return None;
+    };
+    Some((user + nice + system + irq + softirq) * TICK_NS)
+}
+
 /// Nanoseconds for which the calling thread could have run since it started and had to wait for a core; `None` where the kernel does
 /// not tell.
 pub(crate) fn waited_on_this_thread_ns() -> Option<u64> {
@@ -41,7 +70,7 @@ mod tests {
 
     #[test]
     fn clocks_never_run_backwards() {
-        for clock in [now, process_ns] {
+        for clock in [now, process_ns, thread_ns] {
             let before = clock();
             let sum = (0..10_000_u64).fold(0, |sum, n| std::hint::black_box(sum + n));
             assert!(clock() >= before, "after summing to {sum}");
@@ -55,6 +84,27 @@ mod tests {
             return;
         };
         assert!(waited_on_this_thread_ns().is_some_and(|after| after >= before));
+    }
+
+    #[test]
+    fn a_machine_is_busy_with_all_but_waiting() {
+        let busy = busy_ns("cpu  1 20 300 99999 99999 4000 50000 99999 0 0\ncpu0 1 2 3 4 5 6 7\n");
+        assert_eq!(busy, Some(54_321 * TICK_NS));
+        for unknown in ["", "cpu  1 20 300", "intr 1 2 3 4 5 6 7"] {
+            assert_eq!(busy_ns(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_thread_is_not_billed_for_another() {
+        let before = thread_ns();
+        let others = std::thread::spawn(|| {
+            let start = thread_ns();
+            while thread_ns() < start + TICK_NS {}
+            thread_ns() - start
+        });
+        let worked = others.join().expect("no panic");
+        assert!(thread_ns() - before < worked);
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::summary::cpu_each;
-use super::{Measurement, Run};
+use super::{Measurement, Run, bill};
 use crate::load::addresses::AddressPlan;
 use crate::load::cycle::{Client, Cycle, CycleTally, Occupancy, Scale, Server};
 use crate::load::outcome::Outcome;
@@ -83,7 +82,7 @@ pub(super) fn report(run: &Run<'_>, outcome: &Outcome<CycleTally, ()>, total: &C
     let mut found = Measurement::default();
     let completed = outcome.rate(|one| (one.client.tally.completed as f64, one.client.span));
     found.set("connections_per_second", completed);
-    found.set("cpu_ns_per_connection", cpu_each(outcome, total.completed));
+    found.set_bill(&bill::CONNECTION, outcome, total.completed as f64);
     found.set_histogram("setup_ns", total.setup.clone().into_histogram());
     found.set_tcp(run, outcome, total.completed, &total.failures);
     found.set_time_wait(outcome);

@@ -1,8 +1,10 @@
 //! Scenarios: what is done to a stack, and what is measured. One file each.
 //!
 //! A scenario is a pair of actors (see [`crate::load`]) and the figures that follow from what they counted. Every rate is a
-//! count over the measured window; every `cpu_ns_per_…` is the processor time of the whole process in that window.
+//! count over the measured window; every `cpu_ns_per_…` is the processor time of the whole process in that window;
+//! [`bill`] divides it by sides.
 
+mod bill;
 mod connect;
 mod crr;
 mod cycles;

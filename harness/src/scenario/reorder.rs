@@ -8,8 +8,7 @@ use std::io;
 
 use self::receiver::Receiver;
 use self::sender::Sender;
-use super::summary::cpu_each;
-use super::{Measurement, Run, Unsupported};
+use super::{Measurement, Run, Unsupported, bill};
 use crate::config::{Pairing, StackKind};
 use crate::load::{Ends, Script};
 use crate::measure::reordering::Reordering;
@@ -96,7 +95,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let mut found = Measurement::default();
     let seconds = outcome.shortest_span() as f64 / 1e9;
     found.set("datagrams_per_second", total.arrivals as f64 / seconds);
-    found.set("cpu_ns_per_datagram", cpu_each(&outcome, total.arrivals));
+    found.set_bill(&bill::DATAGRAM, &outcome, total.arrivals as f64);
     found.set("reordered_ratio", total.reordered_ratio());
     found.set_count("lost", Some(total.lost));
     found.set_count("duplicated", Some(total.duplicates));

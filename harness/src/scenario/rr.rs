@@ -12,8 +12,7 @@ use std::io;
 
 use self::client::{Client, RrTally};
 use self::server::Server;
-use super::summary::cpu_each;
-use super::{Measurement, Run, Unsupported};
+use super::{Measurement, Run, Unsupported, bill};
 use crate::config::RunConfig;
 use crate::load::addresses::AddressPlan;
 use crate::load::{Ends, Script};
@@ -52,7 +51,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let mut found = Measurement::default();
     let completed = outcome.rate(|one| (one.client.tally.completed as f64, one.client.span));
     found.set("transactions_per_second", completed);
-    found.set("cpu_ns_per_transaction", cpu_each(&outcome, total.completed));
+    found.set_bill(&bill::TRANSACTION, &outcome, total.completed as f64);
     found.set_count("connections_open", Some(total.opened));
     found.set_tcp(run, &outcome, total.completed, &total.failures);
     found.check_rate(&outcome, total.completed, total.failures.total());

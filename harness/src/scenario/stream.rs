@@ -8,13 +8,12 @@ use std::io;
 
 use self::receiver::Receiver;
 use self::sender::Sender;
-use super::summary::ratio;
-use super::{Measurement, Run, Unsupported};
+use super::{Measurement, Run, Unsupported, bill};
 use crate::load::addresses::AddressPlan;
 use crate::load::tally::Failures;
 use crate::load::{Ends, Script};
 
-const KIBIBYTE: u64 = 1024;
+const KIBIBYTE: f64 = 1024.0;
 
 struct Stream {
     write: u32,
@@ -54,10 +53,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let mut found = Measurement::default();
     let bits = outcome.rate(|one| (8.0 * one.server.tally.bytes as f64, one.server.span));
     found.set("gigabits_per_second", bits / 1e9);
-    found.set(
-        "cpu_ns_per_kibibyte",
-        ratio(Some(outcome.cpu_ns * KIBIBYTE), Some(bytes)),
-    );
+    found.set_bill(&bill::KIBIBYTE, &outcome, bytes as f64 / KIBIBYTE);
     let writes = bytes / u64::from(run.config.message);
     found.set_tcp(run, &outcome, writes, &failures);
     found.check_rate(&outcome, writes, failures.total());

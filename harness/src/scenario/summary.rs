@@ -168,8 +168,3 @@ pub(super) fn ratio(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
         _ => None,
     }
 }
-
-/// Processor time for each of `operations`, in nanoseconds.
-pub(super) fn cpu_each<C, S>(outcome: &Outcome<C, S>, operations: u64) -> Option<f64> {
-    ratio(Some(outcome.cpu_ns), Some(operations))
-}

@@ -4,8 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::summary::cpu_each;
-use super::{Measurement, Run, Unsupported};
+use super::{Measurement, Run, Unsupported, bill};
 use crate::load::tally::Windowed;
 use crate::load::{Actor, Ends, Next, Phase, Script};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
@@ -183,7 +182,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let mut found = Measurement::default();
     let rate = outcome.rate(|one| (one.server.tally.received as f64, one.server.span));
     found.set("datagrams_per_second", rate);
-    found.set("cpu_ns_per_datagram", cpu_each(&outcome, received));
+    found.set_bill(&bill::DATAGRAM, &outcome, received as f64);
     found.set_count("sent", Some(sent));
     found.set_count("lost", Some(sent.saturating_sub(counted)));
     found.set_stack(run, &outcome, received);
