@@ -91,7 +91,18 @@ pub(super) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
 }
 
 /// Metrics beyond the contract that people want to see where a stack can tell them.
-pub(super) const SHOWN_BESIDE: [&str; 5] = [
+pub(super) const SHOWN_BESIDE: [&str; 16] = [
+    "client_cpu_ns_per_connection",
+    "server_cpu_ns_per_connection",
+    "client_cpu_ns_per_transaction",
+    "server_cpu_ns_per_transaction",
+    "client_cpu_ns_per_kibibyte",
+    "server_cpu_ns_per_kibibyte",
+    "client_cpu_ns_per_datagram",
+    "server_cpu_ns_per_datagram",
+    "tuples",
+    "time_wait_pressure",
+    "exhausted_after_ns",
     "system_calls_per_operation",
     "system_calls_per_packet",
     "dropped",
@@ -169,6 +180,9 @@ pub(super) fn label(metric: &str) -> String {
         "time_wait_reused" => "TIME_WAIT reused",
         "bytes_per_idle_connection" => "bytes/idle connection",
         "exhausted_ratio" => "ports exhausted",
+        "exhausted_after_ns" => "ports exhausted after",
+        "tuples" => "four-tuples",
+        "time_wait_pressure" => "TIME_WAIT pressure",
         other => {
             return format!(
                 "{}{suffix}",
@@ -224,6 +238,7 @@ mod tests {
     fn labels_are_words() {
         assert_eq!(label("setup_ns_p999"), "set-up time, p99.9");
         assert_eq!(label("cpu_ns_per_connection"), "CPU per connection");
+        assert_eq!(label("server_cpu_ns_per_connection"), "server CPU per connection");
         assert_eq!(label("reordering_free_run_mean"), "reordering free run mean");
     }
 }

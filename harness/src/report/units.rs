@@ -4,7 +4,7 @@
 pub(super) fn figure(metric: &str, value: f64) -> String {
     if metric == "gigabits_per_second" {
         format!("{} Gbit/s", digits(value))
-    } else if metric.contains("_ns_") {
+    } else if metric.contains("_ns_") || metric.ends_with("_ns") {
         nanoseconds(value)
     } else if metric.ends_with("_ratio") {
         format!("{} %", digits(value * 100.0))
