@@ -343,7 +343,7 @@ impl PoolInner {
         self.references[slot as usize].get() == 1
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&self, slot: u32) {
         let references = &self.references[slot as usize];
         let left = references
@@ -356,7 +356,8 @@ impl PoolInner {
         }
     }
 
-    #[inline]
+    /// Apart, so that to end one handle of many is but a subtraction.
+    #[inline(never)]
     fn free(&self, slot: u32) {
         if self.is_borrowed(slot) {
             return self.end_borrowing(slot);

@@ -83,16 +83,15 @@ pub(super) struct Plain {
 pub(super) fn parse_plain(bytes: &[u8], available: usize, trust_checksum: bool) -> Option<Plain> {
     let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
     let total_len = usize::from(u16_at(header, 2));
-    // One load of the whole address, which octets looked at singly would break up.
-    let src = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
+    let (src, dst) = (word_at(header, 12), word_at(header, 16));
     let is_plain = header[0] == 0x45
         && u16_at(header, 6) & (MORE_FRAGMENTS | FRAGMENT_OFFSET) == 0
         && (HEADER_LEN..=available).contains(&total_len)
-        && (FIRST_HOST..FIRST_GROUP).contains(&src)
+        && (FIRST_HOST..FIRST_GROUP).contains(&u32::from_be_bytes(src))
         && (trust_checksum || is_intact(header, &[]));
     is_plain.then(|| Plain {
-        src: src.to_be_bytes(),
-        dst: [header[16], header[17], header[18], header[19]],
+        src,
+        dst,
         protocol: header[9],
         ecn: Ecn::from_traffic_class(header[1]),
         total_len,
@@ -171,12 +170,18 @@ pub(super) fn fragment_offset(header: &[u8; HEADER_LEN]) -> u16 {
 
 #[inline]
 pub(super) fn src(header: &[u8; HEADER_LEN]) -> Address {
-    Address::v4([header[12], header[13], header[14], header[15]])
+    Address::v4(word_at(header, 12))
 }
 
 #[inline]
 pub(super) fn dst(header: &[u8; HEADER_LEN]) -> Address {
-    Address::v4([header[16], header[17], header[18], header[19]])
+    Address::v4(word_at(header, 16))
+}
+
+/// Four octets in one piece: put together from single ones, they would be loaded singly.
+#[inline]
+fn word_at(header: &[u8; HEADER_LEN], offset: usize) -> [u8; 4] {
+    *header[offset..].first_chunk().expect("inside the header")
 }
 
 #[inline]

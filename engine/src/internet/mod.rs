@@ -51,13 +51,13 @@ pub struct Inbound {
     /// Which of our addresses it is for.
     pub destination: Address,
     /// The first octets of its payload; zeros when there are fewer.
-    pub lead: [u8; 4],
+    pub lead: [u8; 8],
 }
 
 /// The layer above, as this one sees it.
 pub trait Upper {
-    /// A packet is for a transport protocol; its turn comes when the whole batch was looked at.
-    fn name(&mut self, inbound: &Inbound);
+    /// A packet is for a transport protocol, which takes it at once or gives it a turn when the whole batch was looked at.
+    fn take(&mut self, inbound: &Inbound, packet: &mut Packet);
 }
 
 /// What the internet layer counts.
@@ -261,7 +261,7 @@ impl Internet {
             packet.checksum = Checksum::Offloaded;
         }
         if let Some(item) = self.recognise(index, packet) {
-            upper.name(&item);
+            upper.take(&item, packet);
         } else {
             self.examine_for(now, index, packet, queue, upper);
         }
@@ -278,7 +278,7 @@ impl Internet {
         upper: &mut impl Upper,
     ) {
         if let Some(item) = self.examine(now, index, packet, queue) {
-            upper.name(&item);
+            upper.take(&item, packet);
         }
     }
 
@@ -502,9 +502,12 @@ impl Internet {
     }
 }
 
-fn lead_of(packet: &Packet, offset: usize) -> [u8; 4] {
+fn lead_of(packet: &Packet, offset: usize) -> [u8; 8] {
     let payload = packet.contiguous().get(offset..).unwrap_or_default();
-    payload.first_chunk().copied().unwrap_or_default()
+    let mut lead = [0; 8];
+    let known = payload.len().min(lead.len());
+    lead[..known].copy_from_slice(&payload[..known]);
+    lead
 }
 
 fn compute_checksum(

@@ -13,7 +13,7 @@ pub mod udp;
 
 use self::flow::FlowKey;
 use self::tcp::{Prospect, Tcp};
-use self::udp::Udp;
+use self::udp::{Claimed, Udp};
 use crate::config::Config;
 use crate::frame::{FramePool, Packet, PacketQueue};
 use crate::internet::{Inbound, Output, Upper, icmp, protocol};
@@ -24,8 +24,10 @@ use crate::time::Instant;
 pub(crate) struct Transport {
     pub(crate) tcp: Tcp,
     pub(crate) udp: Udp,
-    /// The packets of the batch that is being processed.
+    /// The segments of the batch that is being processed.
     flows: Vec<Prospect>,
+    /// The datagrams of the batch for ports that nobody has, by their places in it.
+    unclaimed: Vec<u16>,
 }
 
 impl Transport {
@@ -34,29 +36,31 @@ impl Transport {
             tcp: Tcp::new(config, pool.clone()),
             udp: Udp::new(config, pool),
             flows: Vec::with_capacity(config.batch),
+            unclaimed: Vec::with_capacity(config.batch),
         }
     }
 
-    /// A batch comes: each of its packets is named, then all are run.
+    /// A batch comes: its datagrams are taken as they come, each of its segments is named, then all are run.
     ///
     /// These are three passes, so that the memory of all flows is on its way while the first are processed.
     #[inline]
     pub(crate) fn begin_batch(&mut self) {
         self.flows.clear();
+        self.unclaimed.clear();
     }
 
-    /// Passes 2 and 3 over the packets that were named.
+    /// Passes 2 and 3 over the segments that were named, and word to the senders of datagrams that nobody wants.
     pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue) {
         for flow in &mut self.flows {
             self.tcp.prefetch_connection(flow);
         }
         for flow in &self.flows {
-            let packet = packet_of(batch, flow.packet);
-            if flow.is_tcp {
-                self.tcp.input(out, packet, flow);
-            } else {
-                self.udp.input(out, packet, &flow.key);
-            }
+            self.tcp.input(out, packet_of(batch, flow.packet), flow);
+        }
+        for &packet in &self.unclaimed {
+            let packet = packet_of(batch, packet);
+            out.internet
+                .refuse(out.now, icmp::Refusal::PortUnreachable, packet, out.queue);
         }
         self.take_errors(out);
     }
@@ -99,10 +103,15 @@ impl Transport {
 }
 
 impl Upper for Transport {
-    /// Pass 1: names the flow of a packet, and asks for the memory that leads to it.
+    /// Pass 1: names the flow of a segment, and asks for the memory that leads to it. A datagram needs no more than its socket, which is at
+    /// hand, so that it is done with.
     #[inline(always)]
-    fn name(&mut self, inbound: &Inbound) {
-        self.flows.push(self.tcp.classify(inbound));
+    fn take(&mut self, inbound: &Inbound, packet: &mut Packet) {
+        if inbound.protocol == protocol::TCP {
+            self.flows.push(self.tcp.classify(inbound));
+        } else if self.udp.input(inbound, packet) == Claimed::ByNobody {
+            self.unclaimed.push(inbound.packet);
+        }
     }
 }
 

@@ -239,6 +239,9 @@ fn is_about_loss(connection: &Connection, arrival: &Arrival<'_>) -> bool {
 #[inline]
 pub(super) fn grow(connection: &mut Connection, timestamps: Option<Timestamps>, acked: u32, now: Instant) {
     let (flags, ts_offset) = (connection.flags, connection.ts_offset);
+    if !flags.has(Has::WINDOW_LIMITED) {
+        return connection.congestion.on_unused();
+    }
     let ack = Ack {
         octets: acked,
         snd_una: connection.snd_una,
@@ -247,9 +250,7 @@ pub(super) fn grow(connection: &mut Connection, timestamps: Option<Timestamps>, 
         rtt: &connection.rtt,
     };
     let rtt = || echoed_rtt(flags, ts_offset, timestamps, now);
-    connection
-        .congestion
-        .on_ack(&ack, flags.has(Has::WINDOW_LIMITED), rtt);
+    connection.congestion.on_ack(&ack, rtt);
 }
 
 /// The round-trip time of the segment whose timestamp came back, in milliseconds; `None` without timestamps, and above a minute.

@@ -343,6 +343,7 @@ impl Tcp {
         {
             consume(&payload);
             total += payload.len();
+            payload.end();
         }
         if queue.is_empty() {
             self.queues.receive.detach(&mut connection.receive);

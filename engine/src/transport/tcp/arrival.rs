@@ -23,7 +23,7 @@ pub(super) struct Arrival<'a> {
     pub(super) congested: bool,
 }
 
-/// What is known of a packet before its turn comes.
+/// What is known of a segment before its turn comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
     pub(crate) key: FlowKey,
@@ -36,8 +36,6 @@ pub(crate) struct Prospect {
     rebuilds: u32,
     /// The packet's place in the batch.
     pub(crate) packet: u16,
-    /// A segment of TCP, not a datagram of UDP.
-    pub(crate) is_tcp: bool,
     /// A router met congestion (RFC 3168).
     pub(super) congested: bool,
 }
@@ -57,22 +55,18 @@ impl Arrival<'_> {
 }
 
 impl Tcp {
-    /// Pass 1 of a batch: names the flow of a packet, and asks for its bucket if it is a segment.
+    /// Pass 1 of a batch: names the flow of a segment, and asks for its bucket.
     #[inline(always)]
     pub(crate) fn classify(&self, inbound: &Inbound) -> Prospect {
-        let [a, b, c, d] = inbound.lead;
+        let [a, b, c, d, ..] = inbound.lead;
         let key = FlowKey {
             local: inbound.destination,
             remote: inbound.source,
             local_port: u16::from_be_bytes([c, d]),
             remote_port: u16::from_be_bytes([a, b]),
         };
-        let is_tcp = inbound.protocol == protocol::TCP;
-        let mut hash = 0;
-        if is_tcp {
-            hash = key.hash(&self.flow_hasher);
-            self.flows.prefetch(hash);
-        }
+        let hash = key.hash(&self.flow_hasher);
+        self.flows.prefetch(hash);
         Prospect {
             key,
             connection: NO_CONNECTION,
@@ -80,7 +74,6 @@ impl Tcp {
             hash,
             rebuilds: self.counters.flow_table_rebuilds as u32,
             packet: inbound.packet,
-            is_tcp,
             congested: inbound.ecn == Ecn::CongestionExperienced,
         }
     }
@@ -88,9 +81,6 @@ impl Tcp {
     /// Pass 2: asks for the connection that the flow's tag points at, without looking at it.
     #[inline]
     pub(crate) fn prefetch_connection(&self, flow: &mut Prospect) {
-        if !flow.is_tcp {
-            return;
-        }
         match self.flows.find(flow.hash, |_| true) {
             Some(Flow::Connection(index)) => {
                 self.connections.prefetch(index);

@@ -298,23 +298,20 @@ impl Connection {
     #[inline]
     pub(crate) fn window_to_offer(&mut self) -> u16 {
         let (promised, receive_limit) = (self.rcv_wnd(), self.rcv_limit);
-        let free = receive_limit.saturating_sub(self.rcv_buffered);
-        let worthwhile = (receive_limit / 2).min(u32::from(self.mss));
-        let scale = u32::from(self.rcv_scale);
+        let (mss, scale) = (u32::from(self.mss), u32::from(self.rcv_scale));
         // Rounding a promise down would take it back, so it is rounded up; rounding an increase down only delays it. A peer of small segments
         // must not grow the window by that for ever: beyond a segment more than there is room for, the field says a little less than what is
         // accepted (RFC 7323 section 2.4).
         let granted = promised.saturating_add(self.rcv_buffered);
-        let kept = if granted <= receive_limit.saturating_add(u32::from(self.mss)) {
+        let mut field = if granted <= receive_limit.saturating_add(mss) {
             promised.saturating_add((1 << scale) - 1) >> scale
         } else {
             promised >> scale
         };
-        let field = if free >= promised.saturating_add(worthwhile) {
-            kept.max(free >> scale)
-        } else {
-            kept
-        };
+        let worthwhile = (receive_limit / 2).min(mss);
+        if granted.saturating_add(worthwhile) <= receive_limit {
+            field = field.max(receive_limit.saturating_sub(self.rcv_buffered) >> scale);
+        }
         let field = field.min(u32::from(u16::MAX));
         let edge = self.rcv_nxt + (field << scale);
         self.rcv_edge = self.rcv_edge.max(edge);

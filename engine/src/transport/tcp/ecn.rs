@@ -7,7 +7,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::connection::{Connection, Flags as Has};
-use super::output::Outgoing;
+use super::outgoing::Outgoing;
 use super::segment::Flags;
 use crate::config::Ecn;
 use crate::internet::datagram;
@@ -77,11 +77,11 @@ impl Tcp {
     }
 }
 
-/// Marks a segment of a connection that uses ECN.
+/// The segment as a connection that uses ECN sends it.
 #[cold]
-pub(super) fn mark(connection: &mut Connection, segment: &mut Outgoing) {
+pub(super) fn mark(connection: &mut Connection, mut segment: Outgoing) -> Outgoing {
     if segment.flags.contains(Flags::RST) {
-        return;
+        return segment;
     }
     if connection.flags.has(Has::ECN_ECHO) {
         segment.flags |= Flags::ECE;
@@ -92,4 +92,5 @@ pub(super) fn mark(connection: &mut Connection, segment: &mut Outgoing) {
             segment.flags |= Flags::CWR;
         }
     }
+    segment
 }

@@ -30,6 +30,7 @@ mod loss;
 mod milliseconds;
 pub mod options;
 mod orphan;
+mod outgoing;
 mod output;
 mod pacing;
 mod path;

@@ -2,17 +2,12 @@
 
 use super::Tcp;
 use super::connection::{Connection, Deadline, Flags as Has};
-use super::ecn;
-use super::input::timestamp_clock;
-use super::loss::report;
-use super::options::{self, Timestamps};
-use super::segment::{CHECKSUM_AT, EmitHeader, Flags, HEADER_LEN};
+use super::outgoing::Outgoing;
+use super::segment::Flags;
 use super::seq::SeqNumber;
 use super::state::State;
-use crate::frame::Packet;
-use crate::internet::{Internet, Output, protocol};
+use crate::internet::Output;
 use crate::time::Instant;
-use crate::transport::flow::FlowKey;
 
 /// What takes a connection off the common path of sending. It may be over, too, and have been marked before.
 const UNUSUAL: u32 = Has::LOSS | Has::PACED | Has::SENDS_URGENT | Has::DETACHED;
@@ -125,9 +120,11 @@ impl Tcp {
 
     /// One segment, or virtual segment of at most `max_segment` octets: of new text if the windows allow it, with our FIN when it is the
     /// last, or of an acknowledgment that is due. Tells whether there may be more.
+    ///
+    /// The connection is looked up once; only what is rare looks it up again.
     #[inline(always)]
     fn output_one(&mut self, out: &mut Output<'_>, index: u32, max_segment: u32) -> Result<bool, QueueFull> {
-        let connection = self.connections.get_mut(index);
+        let mut connection = self.connections.get_mut(index);
         let queue = self.queues.send.get(connection.send);
         let unsent = queue.as_ref().map_or(0, |queue| queue.unsent());
         let mut len = 0;
@@ -135,8 +132,7 @@ impl Tcp {
             if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
                 restart_if_idle(connection, out.now);
             }
-            let usable = usable_window(connection).min(unsent);
-            let Some(may_go) = sendable(connection, usable, unsent, max_segment) else {
+            let Some(may_go) = may_send(connection, unsent, max_segment) else {
                 return self.await_window(out, index);
             };
             len = may_go;
@@ -148,24 +144,41 @@ impl Tcp {
             Some(queue) if len > 0 => queue.send_next(len, packet),
             _ => 0,
         };
-        let connection = self.connections.get(index);
         // What a device cuts into several must not end with a FIN: that would be on all of them.
         let ends = connection.owes_fin() && sent == unsent && sent <= u32::from(connection.mss);
-        let seq = connection.snd_nxt;
         // PSH on the last segment that there is to send (RFC 9293 MUST-61).
-        let flags = match (len > 0 && len == unsent, ends) {
-            (false, false) => Flags::ACK,
-            (true, false) => Flags::ACK | Flags::PSH,
-            (false, true) => Flags::ACK | Flags::FIN,
-            (true, true) => Flags::ACK | Flags::PSH | Flags::FIN,
-        };
-        let segment = Outgoing::new(flags, seq, sent, true);
-        self.complete(out.internet, packet, out.now, index, segment);
-        self.book(out, index, sent, ends);
+        let mut flags = Flags::ACK;
+        if len > 0 && len == unsent {
+            flags |= Flags::PSH;
+        }
+        if ends {
+            flags |= Flags::FIN;
+        }
+        let (segment, header) = Outgoing {
+            flags,
+            seq: connection.snd_nxt,
+            sent,
+            is_new: true,
+            traffic_class: connection.traffic_class,
+        }
+        .leave(connection);
+        self.counters.segments_sent += 1;
+        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            self.write_unusual(out.internet, packet, out.now, index, segment, header);
+            connection = self.connections.get_mut(index);
+        } else {
+            segment.write(out.internet, packet, connection, out.now, &header);
+        }
+        self.counters.bytes_sent += u64::from(sent);
+        if let Some(deadline) = book(connection, out.now, sent, ends)
+            && !self.wheel.fires_by(&connection.link, deadline)
+        {
+            self.schedule(index, deadline);
+            connection = self.connections.get_mut(index);
+        }
         if sent < unsent {
             return Ok(true);
         }
-        let connection = self.connections.get_mut(index);
         note_limit(connection);
         note_small(connection, sent);
         Ok(!ends && connection.owes_fin())
@@ -207,36 +220,20 @@ impl Tcp {
         let seq = connection.snd_nxt;
         self.emit(out, index, Flags::FIN | Flags::ACK, seq, Text::None)
             .ok_or(QueueFull)?;
-        self.book(out, index, 0, true);
+        self.book_one(out, index, 0, true);
         Ok(())
     }
 
     /// Books `sent` octets of text as sent.
-    #[inline(never)]
     pub(super) fn note_sent(&mut self, out: &Output<'_>, index: u32, sent: u32) {
-        self.book(out, index, sent, false);
+        self.book_one(out, index, sent, false);
     }
 
     /// Books text and the FIN as sent.
-    #[inline(always)]
-    fn book(&mut self, out: &Output<'_>, index: u32, sent: u32, fin: bool) {
-        let connection = self.connections.get_mut(index);
-        let len = sent + u32::from(fin);
-        if fin {
-            connection.flags.set(Has::FIN_SENT);
-        }
-        connection.snd_nxt += len;
-        connection.snd_max = connection.snd_nxt;
+    #[inline(never)]
+    fn book_one(&mut self, out: &Output<'_>, index: u32, sent: u32, fin: bool) {
         self.counters.bytes_sent += u64::from(sent);
-        if !connection.flags.has(Has::RTT_RUNNING) {
-            connection.flags.set(Has::RTT_RUNNING);
-            connection.rtt_seq = connection.snd_nxt;
-            connection.rtt_started = out.now;
-        }
-        connection.note_sent_at(out.now);
-        if !connection.retransmit_at.is_set() {
-            let deadline = out.now + connection.first_timeout();
-            connection.retransmit_at = Deadline::at(deadline);
+        if let Some(deadline) = book(self.connections.get_mut(index), out.now, sent, fin) {
             self.arm(index, deadline);
         }
     }
@@ -267,150 +264,45 @@ impl Tcp {
                 })
             }
         };
-        let segment = Outgoing::new(flags, seq, sent, matches!(text, Text::Next(_)));
-        self.complete(out.internet, packet, out.now, index, segment);
-        Some(sent)
-    }
-
-    /// Writes the headers of a segment whose text is in `packet`. The peer learns what we have received and how much more may come.
-    #[inline(always)]
-    fn complete(
-        &mut self,
-        internet: &mut Internet,
-        packet: &mut Packet,
-        now: Instant,
-        index: u32,
-        mut segment: Outgoing,
-    ) {
         let connection = self.connections.get_mut(index);
-        if segment.sent > u32::from(connection.mss) {
-            packet.segment_size = connection.mss;
-        }
-        segment.traffic_class = connection.traffic_class;
-        if connection.flags.has(Has::ECN) {
-            ecn::mark(connection, &mut segment);
-        }
-        segment.timestamps = timestamps_of(connection, now);
-        let header = EmitHeader {
-            seq: segment.seq,
-            ack: connection.rcv_nxt,
-            source_port: connection.key.local_port,
-            destination_port: connection.key.remote_port,
-            window: connection.window_to_offer(),
-            urgent: 0,
-            flags: segment.flags,
-        };
-        connection.rcv_acked = connection.rcv_nxt;
-        connection.ack_at = Deadline::NEVER;
-        connection.flags.clear(Has::ACK_NOW | Has::ACK_SOON);
-        self.counters.segments_sent += 1;
-        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
-            return self.complete_unusual(internet, packet, index, &segment, header);
-        }
-        write_headers(
-            internet,
-            packet,
-            &connection.key,
-            segment.traffic_class,
-            &header,
-            segment.timestamps,
-        );
-    }
-
-    /// As [`Tcp::complete`] for a segment that reports SACK blocks or points at urgent data.
-    #[cold]
-    #[inline(never)]
-    fn complete_unusual(
-        &mut self,
-        internet: &mut Internet,
-        packet: &mut Packet,
-        index: u32,
-        segment: &Outgoing,
-        mut header: EmitHeader,
-    ) {
-        self.point_at_urgent(index, &mut header);
-        let connection = self.connections.get_mut(index);
-        let sack = report::due(
-            index,
-            connection,
-            &mut self.queues,
-            &mut self.duplicate,
-            segment.sent,
-        );
-        report::write_headers(
-            internet,
-            packet,
-            &connection.key,
-            segment.traffic_class,
-            &header,
-            segment.timestamps,
-            &sack,
-        );
-    }
-}
-
-/// What a segment says of itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outgoing {
-    pub(super) flags: Flags,
-    pub(super) seq: SeqNumber,
-    /// Octets of its text.
-    pub(super) sent: u32,
-    /// The text was never sent before.
-    pub(super) is_new: bool,
-    pub(super) traffic_class: u8,
-    timestamps: Option<Timestamps>,
-}
-
-impl Outgoing {
-    #[inline(always)]
-    fn new(flags: Flags, seq: SeqNumber, sent: u32, is_new: bool) -> Self {
-        Self {
+        let (segment, header) = Outgoing {
             flags,
             seq,
             sent,
-            is_new,
-            traffic_class: 0,
-            timestamps: None,
+            is_new: matches!(text, Text::Next(_)),
+            traffic_class: connection.traffic_class,
         }
+        .leave(connection);
+        self.counters.segments_sent += 1;
+        if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            self.write_unusual(out.internet, packet, out.now, index, segment, header);
+        } else {
+            segment.write(out.internet, packet, connection, out.now, &header);
+        }
+        Some(sent)
     }
 }
 
-/// The headers of a segment with the two sets of options that segments have, none and timestamps.
+/// Books text and the FIN as sent. Gives the deadline that is to be armed, if the retransmission timer did not run.
 #[inline(always)]
-fn write_headers(
-    internet: &mut Internet,
-    packet: &mut Packet,
-    key: &FlowKey,
-    traffic_class: u8,
-    header: &EmitHeader,
-    timestamps: Option<Timestamps>,
-) {
-    match timestamps {
-        Some(timestamps) => internet.begin_array::<{ HEADER_LEN + options::TIMESTAMPS_LEN }>(
-            packet,
-            &key.local,
-            &key.remote,
-            protocol::TCP,
-            traffic_class,
-            |bytes| {
-                let (fixed, rest) = bytes.split_first_chunk_mut().expect("longer than a fixed header");
-                header.emit(options::TIMESTAMPS_LEN, fixed);
-                rest.copy_from_slice(&options::aligned_timestamps(timestamps));
-            },
-        ),
-        None => internet.begin_array(
-            packet,
-            &key.local,
-            &key.remote,
-            protocol::TCP,
-            traffic_class,
-            |bytes| {
-                header.emit(0, bytes);
-            },
-        ),
+fn book(connection: &mut Connection, now: Instant, sent: u32, fin: bool) -> Option<Instant> {
+    if fin {
+        connection.flags.set(Has::FIN_SENT);
     }
-    internet.complete(packet, &key.local, &key.remote, protocol::TCP, CHECKSUM_AT);
+    connection.snd_nxt += sent + u32::from(fin);
+    connection.snd_max = connection.snd_nxt;
+    if !connection.flags.has(Has::RTT_RUNNING) {
+        connection.flags.set(Has::RTT_RUNNING);
+        connection.rtt_seq = connection.snd_nxt;
+        connection.rtt_started = now;
+    }
+    connection.note_sent_at(now);
+    if connection.retransmit_at.is_set() {
+        return None;
+    }
+    let deadline = now + connection.first_timeout();
+    connection.retransmit_at = Deadline::at(deadline);
+    Some(deadline)
 }
 
 /// Remembers whether the congestion window is what holds the connection back.
@@ -423,27 +315,24 @@ pub(super) fn note_limit(connection: &mut Connection) {
     }
 }
 
-#[inline]
-pub(super) fn timestamps_of(connection: &Connection, now: crate::time::Instant) -> Option<Timestamps> {
-    connection.flags.has(Has::TIMESTAMPS).then(|| Timestamps {
-        tsval: timestamp_clock(now).wrapping_add(connection.ts_offset),
-        tsecr: connection.ts_recent,
-    })
-}
-
 /// RFC 5681 section 4.1: after idleness no acknowledgments are left that would clock out a whole window.
 #[cold]
-fn restart_if_idle(connection: &mut Connection, now: crate::time::Instant) {
+fn restart_if_idle(connection: &mut Connection, now: Instant) {
     if now > connection.last_sent(now) + connection.rtt.rto() {
         connection.congestion.on_idle_restart();
     }
 }
 
-/// How much the windows leave.
-#[inline]
-fn usable_window(connection: &Connection) -> u32 {
+/// How many of `unsent` bytes may go in one (virtual) segment now. `None` when nothing may.
+#[inline(always)]
+fn may_send(connection: &Connection, unsent: u32, max_segment: u32) -> Option<u32> {
     let window = connection.snd_wnd.min(connection.congestion.window());
-    window.saturating_sub(connection.in_flight())
+    // All there is fits into one segment and nothing is on its way, so that no rule holds it back.
+    if connection.in_flight() == 0 && unsent <= window.min(u32::from(connection.mss)) {
+        return Some(unsent);
+    }
+    let usable = window.saturating_sub(connection.in_flight()).min(unsent);
+    sendable(connection, usable, unsent, max_segment)
 }
 
 /// How many of `unsent` bytes may go in one (virtual) segment now: the `usable` part of the windows, at most `unsent`, then Nagle (RFC 9293 section 3.7.4) and the sender's part of

@@ -84,7 +84,7 @@ impl Pieces {
     /// Drops everything; the storage is kept.
     #[inline(always)]
     pub(super) fn clear(&mut self) {
-        self.first = Payload::empty();
+        std::mem::take(&mut self.first).end();
         if !self.rest.is_empty() {
             self.rest.clear();
         }

@@ -6,11 +6,13 @@ use super::Tcp;
 use super::acknowledgment::grow;
 use super::arrival::{Arrival, NO_CONNECTION, Prospect, is_intact};
 use super::connection::{Connection, Flags as Has};
+use super::connections::Queues;
 use super::input::{is_older, remember_timestamp};
 use super::options::Timestamps;
 use super::segment::Plain;
 use crate::frame::{Checksum, Packet};
 use crate::internet::Output;
+use crate::time::Instant;
 use crate::transport::flow::FlowKey;
 
 /// What makes even a plain segment a matter of the long way. A new rule that plain segments can meet has its flag here.
@@ -71,9 +73,10 @@ impl Tcp {
         is_predicted
     }
 
+    /// The connection is looked up once; only what is rare looks it up again.
     #[inline(always)]
     fn on_predicted(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain, packet: &mut Packet) {
-        let connection = self.connections.get_mut(index);
+        let mut connection = self.connections.get_mut(index);
         if let Some(Timestamps { tsval, .. }) = plain.timestamps {
             remember_timestamp(connection, plain.seq, tsval, out.now);
         }
@@ -83,8 +86,22 @@ impl Tcp {
             if connection.snd_wnd != window_before {
                 self.on_window_change(index, out.now);
             }
-        } else if !self.on_predicted_acknowledgment(out, index, plain) {
-            return;
+        } else {
+            let fin_acked = connection.flags.has(Has::FIN_SENT) && plain.ack == connection.snd_max;
+            let deadline = take_acknowledgment(out, connection, &mut self.queues, plain, fin_acked);
+            self.dirty.mark_if_it_can_send(index, connection);
+            if connection.flags.has(Has::WANTS_ROOM) {
+                self.offer_room(index);
+                connection = self.connections.get_mut(index);
+            }
+            if let Some(deadline) = deadline
+                && !self.wheel.fires_by(&connection.link, deadline)
+            {
+                self.schedule(index, deadline);
+            }
+            if fin_acked && !self.on_fin_acknowledged(out, index, plain.fin) {
+                return;
+            }
         }
         if packet.body_len() > 0 {
             self.on_text_in_order(out, index, packet);
@@ -93,27 +110,23 @@ impl Tcp {
             self.on_fin_in_order(out, index);
         }
     }
+}
 
-    /// The peer has more than before. False when the connection is over with it.
-    #[inline(always)]
-    fn on_predicted_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain) -> bool {
-        let connection = self.connections.get_mut(index);
-        let acked = plain.ack - connection.snd_una;
-        connection.take_send_window(plain.seq, plain.ack, plain.window);
-        let fin_acked = connection.flags.has(Has::FIN_SENT) && plain.ack == connection.snd_max;
-        connection.move_una(plain.ack, out);
-        self.queues.release(connection, acked - u32::from(fin_acked));
-        grow(connection, plain.timestamps, acked, out.now);
-        let deadline = connection.restart_retransmission_timer(out.now);
-        self.dirty.mark_if_it_can_send(index, connection);
-        if connection.flags.has(Has::WANTS_ROOM) {
-            self.offer_room(index);
-        }
-        if let Some(deadline) = deadline {
-            self.arm(index, deadline);
-        }
-        !fin_acked || self.on_fin_acknowledged(out, index, plain.fin)
-    }
+/// The peer has more than before, and our FIN perhaps. Gives the deadline that is to be armed.
+#[inline(always)]
+fn take_acknowledgment(
+    out: &mut Output<'_>,
+    connection: &mut Connection,
+    queues: &mut Queues,
+    plain: &Plain,
+    fin_acked: bool,
+) -> Option<Instant> {
+    let acked = plain.ack - connection.snd_una;
+    connection.take_send_window(plain.seq, plain.ack, plain.window);
+    connection.move_una(plain.ack, out);
+    queues.release(connection, acked - u32::from(fin_acked));
+    grow(connection, plain.timestamps, acked, out.now);
+    connection.restart_retransmission_timer(out.now)
 }
 
 #[inline(always)]

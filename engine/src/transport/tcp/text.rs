@@ -63,11 +63,17 @@ impl Tcp {
         self.counters.bytes_received += u64::from(received);
         self.notices.add(index, connection, Ready::READABLE);
         let unacknowledged = connection.rcv_nxt.distance(connection.rcv_acked) as u32;
-        if unacknowledged < 2 * u32::from(connection.mss) && connection.quick_acks > 0 {
+        if unacknowledged >= 2 * u32::from(connection.mss) {
+            self.owe_acknowledgment(out, index);
+        } else if connection.quick_acks > 0 {
             connection.quick_acks -= 1;
             mark_soon(&mut self.soon, index, connection);
-        } else if unacknowledged >= 2 * u32::from(connection.mss) || !connection.ack_at.is_set() {
-            self.owe_acknowledgment(out, index);
+        } else if !connection.ack_at.is_set() {
+            let deadline = out.now + self.config.delayed_ack;
+            connection.ack_at = Deadline::at(deadline);
+            if !self.wheel.fires_by(&connection.link, deadline) {
+                self.schedule(index, deadline);
+            }
         }
     }
 

@@ -55,7 +55,7 @@ impl Tcp {
     }
 
     #[inline(never)]
-    fn schedule(&mut self, index: u32, deadline: Instant) {
+    pub(super) fn schedule(&mut self, index: u32, deadline: Instant) {
         self.wheel.schedule(&mut self.connections, index, deadline);
     }
 

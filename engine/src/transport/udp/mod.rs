@@ -17,7 +17,7 @@ use crate::frame::{Carver, Checksum, FramePool, Packet, Payload, Purpose, SMALL_
 use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::icmp::Reason;
-use crate::internet::{Output, Oversized, icmp, limit_hops, protocol};
+use crate::internet::{Inbound, Output, Oversized, icmp, limit_hops, protocol};
 
 const CHECKSUM_AT: usize = 6;
 /// Datagrams up to this size share a slot with others.
@@ -71,6 +71,15 @@ pub enum SendError {
     WrongFamily,
 }
 
+/// What became of a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claimed {
+    /// It is queued, or was dropped.
+    Already,
+    /// No socket is on its port: its sender is to be told.
+    ByNobody,
+}
+
 /// All UDP sockets of one engine.
 #[derive(Debug)]
 pub(crate) struct Udp {
@@ -106,88 +115,62 @@ impl Udp {
         self.sockets.close(id);
     }
 
-    /// A datagram for one of our addresses. Of `key` the ports mean nothing yet: it may be too short to have any.
-    #[inline]
-    pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, key: &FlowKey) {
+    /// A datagram for one of our addresses.
+    #[inline(always)]
+    pub(crate) fn input(&mut self, inbound: &Inbound, packet: &mut Packet) -> Claimed {
         let offset = usize::from(packet.transport_offset);
         let available = packet.len() - offset;
         // A field that the sender left to a device that vouches for the bytes says nothing.
         let zero_checksum = match packet.checksum {
             Checksum::Offloaded => ZeroChecksum::MeansNone,
-            Checksum::InPacket => ZeroChecksum::over(&key.remote),
+            Checksum::InPacket => ZeroChecksum::over(&inbound.source),
         };
-        let Ok(header) = Header::parse(&packet.contiguous()[offset..], available, zero_checksum) else {
+        let Ok(header) = Header::parse(&inbound.lead, available, zero_checksum) else {
             self.counters.dropped_malformed += 1;
-            return;
+            return Claimed::Already;
         };
         if usize::from(header.len) < available {
             packet.truncate(offset + usize::from(header.len));
         }
-        if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, key) {
+        if header.checksum != 0 && packet.checksum == Checksum::InPacket && !is_intact(packet, inbound) {
             self.counters.dropped_checksum += 1;
-            return;
+            return Claimed::Already;
         }
-        let Some(index) = self.sockets.find(&key.local, header.destination_port) else {
+        let Some(index) = self.sockets.find(&inbound.destination, header.destination_port) else {
             self.counters.dropped_no_socket += 1;
-            out.internet
-                .refuse(out.now, icmp::Refusal::PortUnreachable, packet, out.queue);
-            return;
+            return Claimed::ByNobody;
         };
         packet.strip_headers(offset + HEADER_LEN);
-        self.deliver(index, packet, key, header.source_port);
+        self.deliver(index, packet, inbound, header.source_port);
+        Claimed::Already
     }
 
-    #[inline]
-    fn deliver(&mut self, index: u32, packet: &mut Packet, key: &FlowKey, source_port: u16) {
+    #[inline(always)]
+    fn deliver(&mut self, index: u32, packet: &mut Packet, inbound: &Inbound, source_port: u16) {
+        let socket = self.sockets.get_mut(index);
         let len = packet.body_len() as u32;
-        let (max_datagrams, max_bytes) = (self.config.receive_datagrams as usize, self.config.receive_bytes);
-        if !self
-            .sockets
-            .get_mut(index)
-            .has_room(len, max_datagrams, max_bytes)
-        {
+        if !socket.has_room(
+            len,
+            self.config.receive_datagrams as usize,
+            self.config.receive_bytes,
+        ) {
             self.counters.dropped_queue_full += 1;
             return;
         }
-        let Some(payload) = self.gather(packet) else {
+        let Some(payload) = gather(packet, &self.pool, &mut self.counters) else {
             self.counters.dropped_queue_full += 1;
             return;
         };
         let datagram = Datagram {
             payload,
-            source: key.remote,
+            source: inbound.source,
             source_port,
-            destination: key.local,
+            destination: inbound.destination,
         };
         self.counters.received += 1;
-        if let Some(id) = self.sockets.get_mut(index).push(index, datagram) {
+        if let Some(id) = socket.push(index, datagram) {
             self.ready.push_back(id);
         }
-    }
-
-    /// The payload in one piece.
-    #[inline]
-    fn gather(&mut self, packet: &mut Packet) -> Option<Payload> {
-        if packet.body().is_empty() {
-            return Some(Payload::empty());
-        }
-        packet.take_only_piece().or_else(|| self.gather_pieces(packet))
-    }
-
-    #[inline(never)]
-    fn gather_pieces(&mut self, packet: &mut Packet) -> Option<Payload> {
-        let len = packet.body_len();
-        let size = if len <= SMALL_SLOT {
-            Size::Small
-        } else {
-            Size::Large
-        };
-        let mut frame = self.pool.allocate(Purpose::Receive, size)?;
-        for piece in packet.take_body() {
-            frame.extend(piece.len())?.copy_from_slice(&piece);
-        }
-        self.counters.copied_bytes += len as u64;
-        Some(frame.freeze())
     }
 
     pub(crate) fn receive(&mut self, id: Id) -> Option<Datagram> {
@@ -390,11 +373,37 @@ fn check_length(out: &Output<'_>, is_v4: bool, length: usize) -> Result<(), Send
     Ok(())
 }
 
-fn is_intact(packet: &Packet, key: &FlowKey) -> bool {
+/// The payload in one piece. `None` when there is no memory for that.
+#[inline(always)]
+fn gather(packet: &mut Packet, pool: &FramePool, counters: &mut UdpCounters) -> Option<Payload> {
+    match packet.take_only_piece() {
+        None if packet.body().is_empty() => Some(Payload::empty()),
+        None => gather_pieces(packet, pool, counters),
+        payload => payload,
+    }
+}
+
+#[inline(never)]
+fn gather_pieces(packet: &mut Packet, pool: &FramePool, counters: &mut UdpCounters) -> Option<Payload> {
+    let len = packet.body_len();
+    let size = if len <= SMALL_SLOT {
+        Size::Small
+    } else {
+        Size::Large
+    };
+    let mut frame = pool.allocate(Purpose::Receive, size)?;
+    for piece in packet.take_body() {
+        frame.extend(piece.len())?.copy_from_slice(&piece);
+    }
+    counters.copied_bytes += len as u64;
+    Some(frame.freeze())
+}
+
+fn is_intact(packet: &Packet, inbound: &Inbound) -> bool {
     let offset = usize::from(packet.transport_offset);
     let sum = pseudo_header_sum(
-        &key.remote,
-        &key.local,
+        &inbound.source,
+        &inbound.destination,
         protocol::UDP,
         (packet.len() - offset) as u32,
     );

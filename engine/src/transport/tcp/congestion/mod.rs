@@ -144,29 +144,39 @@ impl Congestion {
     ///
     /// Half a window is enough in slow start, for it doubles within one round trip; later there must not be room for
     /// another segment.
-    #[inline]
-    pub const fn is_limiting(&self, flight: u32) -> bool {
-        let (cwnd, ssthresh, smss) = match self {
-            Self::Cubic(cubic) => (cubic.window(), cubic.ssthresh(), cubic.smss()),
-            Self::Reno(reno) => (reno.window(), reno.ssthresh(), reno.smss()),
-            Self::Fixed { .. } => return false,
-        };
-        if cwnd < ssthresh {
-            flight > cwnd / 2
-        } else {
-            flight > cwnd.saturating_sub(smss)
+    #[inline(always)]
+    pub fn is_limiting(&self, flight: u32) -> bool {
+        match self {
+            Self::Cubic(cubic) => is_limiting(cubic.window(), cubic.ssthresh(), cubic.smss(), flight),
+            other => other.is_limiting_otherwise(flight),
         }
     }
 
-    /// New octets were acknowledged outside of recovery. Not to be called for the ACK that ends the handshake
+    /// Apart, so that the usual algorithm's numbers are read from where they are.
+    #[inline(never)]
+    fn is_limiting_otherwise(&self, flight: u32) -> bool {
+        match self {
+            Self::Reno(reno) => is_limiting(reno.window(), reno.ssthresh(), reno.smss(), flight),
+            Self::Cubic(_) | Self::Fixed { .. } => false,
+        }
+    }
+
+    /// New octets were acknowledged outside of recovery, of a window that was what held the sender back. Not to be called for the ACK that ends the handshake
     /// (RFC 5681 section 3.1). `rtt` is asked for the round-trip time of this ACK's segment, in milliseconds, when it matters.
     #[inline]
-    pub fn on_ack(&mut self, ack: &Ack<'_>, was_limiting: bool, rtt: impl FnOnce() -> Option<u16>) {
+    pub fn on_ack(&mut self, ack: &Ack<'_>, rtt: impl FnOnce() -> Option<u16>) {
         match self {
-            Self::Cubic(cubic) if was_limiting => cubic.on_ack(ack, rtt),
-            Self::Cubic(cubic) => cubic.on_unused(),
-            Self::Reno(reno) if was_limiting => reno.on_ack(ack),
-            Self::Reno(_) | Self::Fixed { .. } => {}
+            Self::Cubic(cubic) => cubic.on_ack(ack, rtt),
+            Self::Reno(reno) => reno.on_ack(ack),
+            Self::Fixed { .. } => {}
+        }
+    }
+
+    /// As [`on_ack`](Self::on_ack) while the window was not what held the sender back: it stays.
+    #[inline(always)]
+    pub fn on_unused(&mut self) {
+        if let Self::Cubic(cubic) = self {
+            cubic.on_unused();
         }
     }
 
@@ -215,6 +225,15 @@ impl Congestion {
             Self::Reno(reno) => reno.set_smss(smss),
             Self::Fixed { .. } => {}
         }
+    }
+}
+
+#[inline(always)]
+fn is_limiting(cwnd: u32, ssthresh: u32, smss: u32, flight: u32) -> bool {
+    if cwnd < ssthresh {
+        flight > cwnd / 2
+    } else {
+        flight > cwnd.saturating_sub(smss)
     }
 }
 

@@ -32,7 +32,11 @@ fn acknowledge(congestion: &mut Congestion, octets: u32, was_limiting: bool) {
         now: Instant::ZERO,
         rtt: &RttEstimator::new(),
     };
-    congestion.on_ack(&ack, was_limiting, || None);
+    if was_limiting {
+        congestion.on_ack(&ack, || None);
+    } else {
+        congestion.on_unused();
+    }
 }
 
 fn apply(congestion: &mut Congestion, event: Event) {

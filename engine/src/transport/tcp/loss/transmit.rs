@@ -4,7 +4,8 @@ use super::Phase;
 use crate::internet::Output;
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
-use crate::transport::tcp::output::{QueueFull, Text, note_small, sendable, timestamps_of};
+use crate::transport::tcp::outgoing::timestamps_of;
+use crate::transport::tcp::output::{QueueFull, Text, note_small, sendable};
 use crate::transport::tcp::segment::Flags;
 use crate::transport::tcp::seq::SeqNumber;
 
