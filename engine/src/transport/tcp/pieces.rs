@@ -33,9 +33,13 @@ impl Pieces {
     /// Appends a piece; an empty one is dropped.
     #[inline(always)]
     pub(super) fn push_back(&mut self, piece: Payload) {
+        if piece.is_empty() {
+            // Kept as the first, it would keep its slot for as long as this queue waits to be used again.
+            return;
+        }
         if self.first.is_empty() {
             self.first = piece;
-        } else if !piece.is_empty() {
+        } else {
             self.rest.push_back(piece);
         }
     }
@@ -94,7 +98,7 @@ impl Pieces {
 #[cfg(test)]
 mod tests {
     use super::Pieces;
-    use crate::frame::Payload;
+    use crate::frame::{FramePool, Payload, PoolConfig, Purpose, Size};
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
@@ -115,6 +119,16 @@ mod tests {
             1 => Just(Step::PopBack),
             1 => Just(Step::Clear),
         ]
+    }
+
+    #[test]
+    fn an_empty_piece_gives_its_slot_back() {
+        let pool = FramePool::new(PoolConfig::default());
+        let mut frame = pool.allocate(Purpose::Application, Size::Small).expect("a slot");
+        frame.extend(4).expect("room").fill(7);
+        let mut pieces = Pieces::default();
+        pieces.push_back(frame.freeze().slice(4..));
+        assert_eq!((pieces.len(), pool.usage().small), (0, 0));
     }
 
     proptest! {
