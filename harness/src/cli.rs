@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod compare;
+mod describe;
 mod list;
 mod script;
 mod serve;
@@ -48,6 +49,13 @@ const SCRIPT_HELP: &str = "Scripts are in packetdrill's language; engine/tests/s
 enum Verb {
     /// Shows scenarios, stacks and paths
     List,
+    /// Says what a metric, a scenario or a stack is; without a name, lists the metrics
+    #[command(after_help = "Exit status: 0 ok, 2 nothing has that name")]
+    Describe {
+        /// Metric, scenario or stack
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Runs scenarios
     #[command(after_help = EXIT_STATUS)]
     Run(RunArguments),
@@ -104,6 +112,7 @@ pub(crate) fn main() -> ExitCode {
     match cli.verb {
         None => session(run::quick(), Shown::Headlines, cli.output),
         Some(Verb::List) => list::print(),
+        Some(Verb::Describe { names }) => describe::print(&names),
         Some(Verb::Run(arguments)) => run(arguments),
         Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Simulate(arguments)) => simulate::main(arguments),

@@ -3,6 +3,7 @@
 mod calibration;
 mod cli;
 mod config;
+mod describe;
 mod doctor;
 mod load;
 mod measure;

@@ -75,6 +75,18 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
+fn names_are_described_and_wrong_ones_corrected() {
+    let output = handfast(&["describe", "teardown_ns_p99", "crr", "engine"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stdout);
+    for word in ["RFC 3511", "connections_per_second", "paths: memory"] {
+        assert!(said.contains(word), "`{word}` is missing in\n{said}");
+    }
+    assert!(text(&handfast(&["describe"]).stdout).contains("time_wait_peak"));
+    assert_refused(&["describe", "setup_n"], &["`setup_n`", "`setup_ns`"]);
+}
+
+#[test]
 fn list_tells_what_there_is_in_one_line_each() {
     let output = handfast(&["list"]);
     assert_eq!(output.status.code(), Some(0));

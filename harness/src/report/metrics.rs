@@ -8,7 +8,7 @@ pub(crate) const PERCENTILES: [(&str, f64, u64); 3] =
     [("_p50", 0.5, 20), ("_p99", 0.99, 1000), ("_p999", 0.999, 10_000)];
 
 /// The histogram and the percentile that a metric comes from, when it is a percentile.
-pub(super) fn percentile_of(metric: &str) -> Option<(&str, f64, u64)> {
+pub(crate) fn percentile_of(metric: &str) -> Option<(&str, f64, u64)> {
     PERCENTILES.iter().find_map(|&(suffix, quantile, fewest)| {
         metric
             .strip_suffix(suffix)
@@ -33,7 +33,7 @@ const SETUP: [&str; 5] = [
 ];
 
 /// Metrics that a document of the scenario has, null when the stack cannot tell; in the order in which they are shown.
-pub(super) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
+pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
     let own: &[&[&str]] = match scenario {
         ScenarioKind::Connect => &[&SETUP, &TCP],
         ScenarioKind::Crr => &[

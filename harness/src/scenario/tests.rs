@@ -214,6 +214,28 @@ fn two_ends_on_two_threads() {
 }
 
 #[test]
+fn whatever_is_reported_is_described_and_nothing_else_is() {
+    let mut reported = std::collections::BTreeSet::new();
+    for scenario in ALL {
+        let mut config = config_of(scenario);
+        if scenario == ScenarioKind::Rr {
+            (config.idle, config.time_wait) = (3, 3);
+        }
+        let found = measure(StackKind::Null, &config);
+        reported.extend(found.metrics.keys().copied());
+        reported.extend(found.histograms.keys().copied());
+    }
+    let mut config = config_of(ScenarioKind::TimeWait);
+    config.pressure.addresses = Some(1);
+    let bounded = measure(StackKind::Null, &config);
+    reported.extend(bounded.metrics.keys().copied());
+    reported.extend(bounded.histograms.keys().copied());
+    // The books of a stack without TIME_WAIT cannot be looked at.
+    reported.insert("time_wait_unaccounted");
+    assert_eq!(reported, crate::describe::defined());
+}
+
+#[test]
 fn generators_add_up() {
     let config = RunConfig {
         generators: 2,

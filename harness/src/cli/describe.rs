@@ -1,0 +1,24 @@
+//! What a name means.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use crate::describe::{describe, index};
+use crate::session::Exit;
+
+/// Prints what each of `names` means, or all metrics when there is none.
+pub(super) fn print(names: &[String]) -> ExitCode {
+    let described: Result<Vec<_>, _> = names.iter().map(|name| describe(name)).collect();
+    let text = match described {
+        Ok(texts) if texts.is_empty() => index(),
+        Ok(texts) => texts.join("\n"),
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Exit::Usage.into();
+        }
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Exit::Ok.into(),
+        Err(_) => Exit::Environment.into(),
+    }
+}

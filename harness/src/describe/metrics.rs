@@ -1,0 +1,420 @@
+//! What each metric means. Percentiles share the description of their histogram.
+
+/// The definition of a metric.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    /// Its name in the JSON; that of the histogram for percentiles.
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    /// What it is and how it is computed.
+    pub(crate) meaning: &'static str,
+    /// What a reader might think is in it, and is not.
+    pub(crate) excludes: &'static str,
+}
+
+const fn metric(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    excludes: &'static str,
+) -> Definition {
+    Definition {
+        name,
+        unit,
+        meaning,
+        excludes,
+    }
+}
+
+const CPU: &str = "the work of softirqs on other cores; the load generator's own share is included";
+
+const SIDE: &str = "what the kernel does for this side on the other's time or core: a softirq of the receiver often runs in the sender's thread";
+const MACHINE: &str = "nothing: whatever else ran is in it, in the steps of the kernel's clock (10 ms)";
+
+/// Every metric that a scenario reports.
+pub(crate) const DEFINITIONS: &[Definition] = &[
+    metric(
+        "allocations_per_operation",
+        "count",
+        "heap allocations in the window ÷ operations; null for kernels",
+        "what the kernel allocates",
+    ),
+    metric(
+        "bytes_per_idle_connection",
+        "bytes",
+        "bytes mapped for connection state, index, handle and timer ÷ connections, of the dearer end",
+        "buffers, of which idle connections of the engine own none, and the other end",
+    ),
+    metric(
+        "client_cpu_ns_per_connection",
+        "ns",
+        "processor time of the client's threads in the window ÷ connections completed; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "client_cpu_ns_per_datagram",
+        "ns",
+        "processor time of the client's threads in the window ÷ datagrams that arrived; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "client_cpu_ns_per_kibibyte",
+        "ns",
+        "processor time of the client's threads in the window × 1024 ÷ payload bytes received; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "client_cpu_ns_per_transaction",
+        "ns",
+        "processor time of the client's threads in the window ÷ transactions completed; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "connections_open",
+        "count",
+        "connections that were open for the requests",
+        "connections opened as a load beside them (`idle_reached`)",
+    ),
+    metric(
+        "connections_per_second",
+        "1/s",
+        "connections completed in the window ÷ the window's length, summed over generators",
+        "connections that failed, and those of warm-up and drain",
+    ),
+    metric(
+        "copied_bytes_per_payload_byte",
+        "ratio",
+        "bytes that the stack copied ÷ payload bytes that it carried; null for kernels",
+        "copies by the application",
+    ),
+    metric(
+        "core_wait_ratio",
+        "ratio, 0 to 1",
+        "the part of the window in which load generators could run and waited for a core",
+        "time spent waiting for packets",
+    ),
+    metric(
+        "cpu_ns_per_connection",
+        "ns",
+        "processor time of the whole process, user and system, in the window ÷ connections completed",
+        CPU,
+    ),
+    metric(
+        "cpu_ns_per_datagram",
+        "ns",
+        "processor time of the whole process, user and system, in the window ÷ datagrams that arrived",
+        CPU,
+    ),
+    metric(
+        "cpu_ns_per_kibibyte",
+        "ns",
+        "processor time of the whole process, user and system, in the window × 1024 ÷ payload bytes received",
+        CPU,
+    ),
+    metric(
+        "cpu_ns_per_teardown",
+        "ns",
+        "processor time of the whole process, user and system, × the share of the window spent tearing down ÷ teardowns",
+        CPU,
+    ),
+    metric(
+        "cpu_ns_per_transaction",
+        "ns",
+        "processor time of the whole process, user and system, in the window ÷ transactions completed",
+        CPU,
+    ),
+    metric(
+        "datagrams_per_second",
+        "1/s",
+        "datagrams that arrived in the window ÷ the window's length",
+        "datagrams that were sent and did not arrive",
+    ),
+    metric(
+        "delay_ns",
+        "ns",
+        "from a datagram's send to its arrival, on one clock; what a holding path adds is in it",
+        "datagrams that were lost",
+    ),
+    metric(
+        "dropped",
+        "count",
+        "packets that the stack dropped for want of room, in the window",
+        "packets lost elsewhere on the path",
+    ),
+    metric(
+        "duplicated",
+        "count",
+        "arrivals of a number that had arrived before; never taken for reordering (RFC 4737 section 3)",
+        "retransmissions, which datagrams do not have",
+    ),
+    metric(
+        "exhausted_after_ns",
+        "ns",
+        "from the start of the window to the first connect that found no four-tuple free; null when there was none",
+        "the time in which the table was filled beforehand",
+    ),
+    metric(
+        "exhausted_connect_ns",
+        "ns",
+        "time of a call of connect that found no four-tuple free",
+        "connects that succeeded",
+    ),
+    metric(
+        "exhausted_ratio",
+        "ratio, 0 to 1",
+        "attempts to connect that found no free local port ÷ all attempts",
+        "attempts that failed for another reason",
+    ),
+    metric(
+        "failed",
+        "count",
+        "operations of the window that did not succeed, the sum of all `failed_…`",
+        "failures of warm-up",
+    ),
+    metric(
+        "failed_broken",
+        "count",
+        "connections that were refused, reset or timed out after they were started",
+        "attempts that the local stack refused",
+    ),
+    metric(
+        "failed_other",
+        "count",
+        "attempts that the local stack refused for another reason than ports or room",
+        "connections that broke later",
+    ),
+    metric(
+        "failed_ports_exhausted",
+        "count",
+        "attempts that found no free local port (EADDRNOTAVAIL)",
+        "attempts refused for want of memory or descriptors",
+    ),
+    metric(
+        "failed_too_many_connections",
+        "count",
+        "attempts for which the stack had no room",
+        "attempts for which it had no port",
+    ),
+    metric(
+        "failed_unended",
+        "count",
+        "operations that were outstanding when the drain was over",
+        "operations that ended late, but ended",
+    ),
+    metric(
+        "gigabits_per_second",
+        "Gbit/s",
+        "goodput: 8 × payload bytes that the receiver read in the window ÷ the window's length ÷ 10⁹ (RFC 2647 section 3.17)",
+        "headers and retransmitted bytes",
+    ),
+    metric(
+        "idle_reached",
+        "count",
+        "idle connections that were open when the window began (`--idle`)",
+        "connections that carry the load",
+    ),
+    metric(
+        "in_flight_mean",
+        "count",
+        "the time of all operations in the window ÷ the window's length: by Little's law the number outstanding",
+        "connections that wait for their turn",
+    ),
+    metric(
+        "latency_ns",
+        "ns",
+        "from a request's send to the last byte of its response; closed loop",
+        "the wait before a request that a stalled stack held up: a closed loop does not see it (coordinated omission)",
+    ),
+    metric(
+        "lost",
+        "count",
+        "datagrams sent in the window that had not arrived when the drain was over",
+        "datagrams that came late, which count as arrived",
+    ),
+    metric(
+        "machine_cpu_ns_per_connection",
+        "ns",
+        "busy time of all cores, softirqs included, in the window ÷ connections completed",
+        MACHINE,
+    ),
+    metric(
+        "machine_cpu_ns_per_datagram",
+        "ns",
+        "busy time of all cores, softirqs included, in the window ÷ datagrams that arrived",
+        MACHINE,
+    ),
+    metric(
+        "machine_cpu_ns_per_kibibyte",
+        "ns",
+        "busy time of all cores, softirqs included, in the window × 1024 ÷ payload bytes received",
+        MACHINE,
+    ),
+    metric(
+        "machine_cpu_ns_per_transaction",
+        "ns",
+        "busy time of all cores, softirqs included, in the window ÷ transactions completed",
+        MACHINE,
+    ),
+    metric(
+        "reached",
+        "count",
+        "idle connections that were open when the window began",
+        "connections that could not be opened within 30 s",
+    ),
+    metric(
+        "reordered_ratio",
+        "ratio, 0 to 1",
+        "datagrams that arrived after one with a higher number ÷ datagrams that arrived (RFC 4737 section 4.1)",
+        "duplicates and losses",
+    ),
+    metric(
+        "reordering_free_run_mean",
+        "datagrams",
+        "mean number of datagrams in order between two reordered ones (RFC 4737 section 4.6)",
+        "the run that the end of the window cut off",
+    ),
+    metric(
+        "retransmitted_segments",
+        "count",
+        "segments that the stacks sent again in the window; null where the stack cannot tell",
+        "segments that a path duplicated",
+    ),
+    metric(
+        "reuse_interval_ns",
+        "ns",
+        "from the end of a connection to the next one of the same four-tuple",
+        "four-tuples that did not come back in the window; more than the histogram's bound counts as the bound",
+    ),
+    metric(
+        "sent",
+        "count",
+        "datagrams that the sender handed to its stack in the window",
+        "datagrams of warm-up and drain",
+    ),
+    metric(
+        "server_cpu_ns_per_connection",
+        "ns",
+        "processor time of the server's threads in the window ÷ connections completed; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "server_cpu_ns_per_datagram",
+        "ns",
+        "processor time of the server's threads in the window ÷ datagrams that arrived; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "server_cpu_ns_per_kibibyte",
+        "ns",
+        "processor time of the server's threads in the window × 1024 ÷ payload bytes received; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "server_cpu_ns_per_transaction",
+        "ns",
+        "processor time of the server's threads in the window ÷ transactions completed; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
+        "setup_ns",
+        "ns",
+        "set-up time: from the call of connect to the established connection at the client (the SYN-ACK has come)",
+        "what the server does after the SYN-ACK, and attempts that failed",
+    ),
+    metric(
+        "system_calls_per_operation",
+        "count",
+        "system calls by the stack in the window ÷ operations; null where the stack cannot tell",
+        "system calls of the generator",
+    ),
+    metric(
+        "system_calls_per_packet",
+        "count",
+        "system calls by the stack in the window ÷ packets; null where the stack cannot tell",
+        "system calls of the generator",
+    ),
+    metric(
+        "teardown_ns",
+        "ns",
+        "teardown time: from the initiator's close to the acknowledgement of its FIN, both ends having closed (RFC 3511 appendix C)",
+        "set-up, and the 60 s in TIME_WAIT that follow",
+    ),
+    metric(
+        "teardowns_per_second",
+        "1/s",
+        "connections closed ÷ the time spent tearing down",
+        "the time for setting up the batches",
+    ),
+    metric(
+        "time_wait_bytes",
+        "bytes",
+        "bytes mapped for TIME_WAIT entries and their index at the end of the window; estimated from the size of an entry for kernels",
+        "memory of connections that are not in TIME_WAIT",
+    ),
+    metric(
+        "time_wait_bytes_per_entry",
+        "bytes",
+        "bytes mapped for TIME_WAIT entries and their index ÷ entries held, at the end of the window",
+        "memory of connections that are not in TIME_WAIT",
+    ),
+    metric(
+        "time_wait_filled",
+        "count",
+        "TIME_WAIT entries that were there when the window began (`--time-wait`)",
+        "entries that the load itself makes",
+    ),
+    metric(
+        "time_wait_peak",
+        "count",
+        "the most TIME_WAIT entries held at one time",
+        "moments between two samples",
+    ),
+    metric(
+        "time_wait_pressure",
+        "ratio",
+        "connections per second × seconds that a four-tuple is held ÷ four-tuples: above 1 they run out",
+        "connects that failed",
+    ),
+    metric(
+        "time_wait_reused",
+        "count",
+        "TIME_WAIT entries that made way for a new connection by the rules (RFC 6191; RFC 9293 section 3.6.1); for kernels TWRecycled",
+        "entries that ended after their full time",
+    ),
+    metric(
+        "time_wait_unaccounted",
+        "count",
+        "difference between TIME_WAIT entries made and connections closed with a FIN in the window; those in flight explain up to twice their number",
+        "connections that were reset",
+    ),
+    metric(
+        "time_wait_violations",
+        "count",
+        "TIME_WAIT entries that ended early although no rule allows it, such as by a full table",
+        "early ends that RFC 6191 and RFC 9293 allow",
+    ),
+    metric(
+        "transactions_per_second",
+        "1/s",
+        "responses received in full in the window ÷ the window's length",
+        "requests that were not answered",
+    ),
+    metric(
+        "tuples",
+        "count",
+        "four-tuples that a run may use: client addresses × ports of the range × server ports",
+        "tuples that another program holds",
+    ),
+    metric(
+        "useful_polls_ratio",
+        "ratio, 0 to 1",
+        "polls of the stack that found something to do ÷ all polls",
+        "how much was done in a poll",
+    ),
+    metric(
+        "window_seconds",
+        "s",
+        "length of the measured window, the shortest of all generators'",
+        "warm-up and drain",
+    ),
+];

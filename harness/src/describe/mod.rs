@@ -1,0 +1,133 @@
+//! Says what the names mean that results and options are full of: metrics, scenarios and stacks.
+
+mod metrics;
+mod nearest;
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+
+use self::metrics::{DEFINITIONS, Definition};
+use self::nearest::nearest;
+use crate::config::{ScenarioKind, StackKind};
+use crate::report::{percentile_of, required};
+
+/// What `name` means, for a reader of the terminal.
+///
+/// # Errors
+/// When nothing has that name; the error says which one is nearest.
+pub(crate) fn describe(name: &str) -> Result<String, String> {
+    if let Some(definition) = definition(name) {
+        return Ok(of_metric(name, definition));
+    }
+    if let Ok(scenario) = ScenarioKind::from_str(name, false) {
+        return Ok(of_scenario(scenario));
+    }
+    if let Ok(stack) = StackKind::from_str(name, false) {
+        return Ok(of_stack(stack));
+    }
+    let hint = nearest(name, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Err(format!(
+        "no metric, scenario or stack is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
+    ))
+}
+
+/// The names of all metrics, one a line, with their units.
+pub(crate) fn index() -> String {
+    DEFINITIONS
+        .iter()
+        .fold("Metrics\n".to_owned(), |mut text, definition| {
+            let _ = writeln!(text, "  {:<32}{}", definition.name, definition.unit);
+            text
+        })
+}
+
+/// The definition of a metric, or of the histogram that a percentile comes from.
+fn definition(name: &str) -> Option<&'static Definition> {
+    let base = percentile_of(name).map_or(name, |(histogram, ..)| histogram);
+    let found = DEFINITIONS.iter().find(|definition| definition.name == base)?;
+    (base == name || is_histogram(base)).then_some(found)
+}
+
+/// A duration of single operations, of which percentiles are reported.
+fn is_histogram(name: &str) -> bool {
+    name.ends_with("_ns")
+}
+
+fn of_metric(name: &str, definition: &Definition) -> String {
+    let Definition {
+        unit,
+        meaning,
+        excludes,
+        ..
+    } = definition;
+    let percentile = percentile_of(name).map_or_else(String::new, |(_, quantile, fewest)| {
+        format!(
+            "  percentile: p{}, from the merged histogram of all runs; null below {fewest} samples\n",
+            quantile * 100.0
+        )
+    });
+    format!("{name}\n  unit:       {unit}\n  meaning:    {meaning}\n{percentile}  without:    {excludes}\n")
+}
+
+fn of_scenario(scenario: ScenarioKind) -> String {
+    let mut text = titled(&scenario, "scenario");
+    for name in required(scenario) {
+        let meaning = definition(name).map_or("", |definition| definition.meaning);
+        let _ = writeln!(text, "  {name:<32}{meaning}");
+    }
+    text
+}
+
+fn of_stack(stack: StackKind) -> String {
+    let paths: Vec<_> = stack.paths().iter().map(ToString::to_string).collect();
+    format!("{}  paths: {}\n", titled(&stack, "stack"), paths.join(", "))
+}
+
+fn titled<T: ValueEnum>(kind: &T, what: &str) -> String {
+    let value = kind.to_possible_value().unwrap_or_default();
+    let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+    format!("{} ({what})\n  {help}\n", value.get_name())
+}
+
+fn names() -> impl Iterator<Item = String> {
+    let metrics = DEFINITIONS.iter().map(|definition| definition.name.to_owned());
+    let scenarios = ScenarioKind::value_variants().iter().map(ToString::to_string);
+    let stacks = StackKind::value_variants().iter().map(ToString::to_string);
+    metrics.chain(scenarios).chain(stacks)
+}
+
+/// The names that have a definition.
+#[cfg(test)]
+pub(crate) fn defined() -> std::collections::BTreeSet<&'static str> {
+    DEFINITIONS.iter().map(|definition| definition.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_scenario_has_to_report_is_described() {
+        for &scenario in ScenarioKind::value_variants() {
+            for name in required(scenario) {
+                assert!(definition(name).is_some(), "{scenario}: {name}");
+            }
+            assert!(describe(&scenario.to_string()).is_ok_and(|text| text.contains(required(scenario)[0])));
+        }
+    }
+
+    #[test]
+    fn percentiles_are_of_histograms_alone() {
+        assert!(describe("setup_ns_p999").is_ok_and(|text| text.contains("p99.9") && text.contains("10000")));
+        assert!(describe("failed_p99").is_err());
+    }
+
+    #[test]
+    fn a_typing_mistake_gets_the_nearest_name() {
+        let error = describe("time_wait_peek").expect_err("no such metric");
+        assert!(error.contains("`time_wait_peak`"), "{error}");
+        let error = describe("carrier-pigeon").expect_err("no such thing");
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+}
