@@ -4,6 +4,7 @@ mod calibrate;
 mod compare;
 mod describe;
 mod list;
+mod replay;
 mod script;
 mod serve;
 mod simulate;
@@ -74,6 +75,9 @@ enum Verb {
     /// Says whether B is faster or slower than A, or the same, or that these runs cannot tell
     #[command(after_help = compare::AFTER_HELP)]
     Compare(compare::CompareArguments),
+    /// Tells loss, duplication and reordering of a list of sequence numbers (RFC 4737, RFC 5236)
+    #[command(after_help = replay::AFTER_HELP)]
+    ReplaySeq(replay::ReplayArguments),
     /// Tells what this machine allows, and what would help where it does not
     Doctor {
         /// Print JSON
@@ -119,6 +123,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::Serve(arguments)) => serve::main(arguments),
         Some(Verb::Calibrate(arguments)) => calibrate::main(arguments),
         Some(Verb::Compare(arguments)) => compare::main(&arguments),
+        Some(Verb::ReplaySeq(arguments)) => replay::main(&arguments),
         Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
             Ok(()) => Exit::Ok.into(),
             Err(_) => Exit::Environment.into(),

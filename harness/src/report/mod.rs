@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod document;
 mod metrics;
+pub(crate) mod replay;
 mod summary;
 mod table;
 mod units;

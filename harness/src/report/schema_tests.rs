@@ -6,11 +6,13 @@ use serde_json::Value;
 use super::compare::Comparison;
 use super::document::SuiteFormat;
 use super::fixtures::{document, document_of, plan, ran};
+use super::replay::Replay;
 use super::{Document, Suite, one_line};
 use crate::config::StackKind;
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
 const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.compare.1.json");
+const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.replay-seq.1.json");
 
 /// Writes the schemas anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
 #[test]
@@ -18,6 +20,7 @@ fn the_checked_in_schemas_are_up_to_date() {
     for (schema, file) in [
         (schema_for!(Document), CHECKED_IN),
         (schema_for!(Comparison), COMPARISON),
+        (schema_for!(Replay), REPLAY),
     ] {
         let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
         if std::env::var_os("HANDFAST_WRITE_SCHEMA").is_some() {

@@ -276,7 +276,8 @@ fn add_counts<K: Copy + Ord>(sum: &mut Counts<K>, more: &Counts<K>) {
     }
 }
 
-fn spread(histogram: &Histogram<u64>) -> serde_json::Value {
+/// Count, least, median, mean and greatest; only a count of 0 when there is nothing.
+pub(crate) fn spread(histogram: &Histogram<u64>) -> serde_json::Value {
     if histogram.is_empty() {
         return serde_json::json!({ "count": 0 });
     }
