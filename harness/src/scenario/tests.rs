@@ -14,8 +14,23 @@ fn kernel_has_room() -> bool {
     generators::time_wait_limit(Pairing::of(StackKind::Kernel)).is_none_or(|limit| held < limit / 2)
 }
 
+/// A window of milliseconds may pass without a single turn where other tests have the cores: it is then measured again, for longer.
 fn measure(stack: StackKind, config: &RunConfig) -> Measurement {
-    run(Pairing::of(stack), config, &AtomicBool::new(false), &|_| {}).expect("supported")
+    let once = |config: &RunConfig| {
+        run(Pairing::of(stack), config, &AtomicBool::new(false), &|_| {}).expect("supported")
+    };
+    let found = once(config);
+    if !found.invalid_reasons.iter().any(|reason| had_no_time(reason)) {
+        return found;
+    }
+    once(&RunConfig {
+        duration: Duration::from_secs(1),
+        ..config.clone()
+    })
+}
+
+fn had_no_time(reason: &str) -> bool {
+    reason.starts_with("only") && reason.contains("operations ended")
 }
 
 fn config_of(scenario: ScenarioKind) -> RunConfig {
@@ -109,11 +124,10 @@ const ALL: [ScenarioKind; 9] = [
 
 fn check(found: &Measurement, scenario: ScenarioKind, case: &str) {
     // A machine that is busy with other tests may be slow, not wrong.
-    let slow = |reason: &&String| reason.starts_with("only") && reason.contains("operations ended");
     let wrong: Vec<_> = found
         .invalid_reasons
         .iter()
-        .filter(|reason| !slow(reason))
+        .filter(|reason| !had_no_time(reason))
         .collect();
     assert!(wrong.is_empty(), "{case}: {wrong:?} {:?}", found.metrics);
     let (metrics, histograms) = required(scenario);
