@@ -164,6 +164,20 @@ impl Packet {
         }
     }
 
+    /// The `N` bytes from `offset` on in [`Packet::contiguous`]. `None` when there are fewer.
+    #[inline(always)]
+    pub(crate) fn chunk_at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        if self.header_start == self.header_end {
+            return self.body[0].get(offset..)?.first_chunk();
+        }
+        let start = usize::from(self.header_start) + offset;
+        let end = start + N;
+        if end > usize::from(self.header_end) {
+            return None;
+        }
+        self.header.get(start..end)?.first_chunk()
+    }
+
     /// Bytes of the body.
     #[inline]
     pub fn body_len(&self) -> usize {
@@ -197,7 +211,8 @@ impl Packet {
         debug_assert_eq!(self.pieces, 0, "the packet has a body");
         self.body_len = piece.len() as u32;
         self.pieces = 1;
-        self.body[0] = piece;
+        // What a packet without pieces has in its place is empty: nothing is lost by not dropping it.
+        std::mem::forget(std::mem::replace(&mut self.body[0], piece));
     }
 
     /// Takes the body of a packet that has it in one piece.

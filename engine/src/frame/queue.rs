@@ -70,6 +70,14 @@ impl PacketQueue {
         (0..self.len).map(|index| &self.slots[self.position(index)])
     }
 
+    /// The packets from first to last in two stretches, for writing; the second is empty unless the queue reaches round the end of its storage.
+    #[inline]
+    pub(crate) fn as_mut_slices(&mut self) -> [&mut [Packet]; 2] {
+        let (wrapped, first) = self.slots.split_at_mut(self.head);
+        let at_end = self.len.min(first.len());
+        [&mut first[..at_end], &mut wrapped[..self.len - at_end]]
+    }
+
     /// Adds an empty packet at the end and gives it to be built in place. `None` when the queue is full.
     #[inline]
     pub fn push(&mut self) -> Option<&mut Packet> {
@@ -110,12 +118,7 @@ impl PacketQueue {
 
     /// Drops all packets.
     pub fn clear(&mut self) {
-        let (wrapped, first) = self.slots.split_at_mut(self.head);
-        let at_end = self.len.min(first.len());
-        for packet in first[..at_end]
-            .iter_mut()
-            .chain(&mut wrapped[..self.len - at_end])
-        {
+        for packet in self.as_mut_slices().into_iter().flatten() {
             packet.release_body();
         }
         self.len = 0;

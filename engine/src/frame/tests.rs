@@ -340,3 +340,39 @@ fn the_header_of_the_link_is_pulled_from_wherever_the_packet_begins() {
     assert_eq!((behind.contiguous(), behind.len()), (&[5; 16][..], 16));
     assert!(!behind.pull_header(17));
 }
+
+#[test]
+fn a_chunk_is_read_from_where_the_headers_are_and_never_past_their_end() {
+    let pool = pool(1, 0);
+    let mut framed = Packet::default();
+    let frame = pool.copy(Purpose::Receive, b"0123456789").expect("a slot");
+    framed.push_piece(frame.freeze()).expect("room for a piece");
+    let mut inline = Packet::default();
+    inline.set_header_len(10).copy_from_slice(b"0123456789");
+    inline
+        .push_piece(Payload::from_static(b"text"))
+        .expect("room for a piece");
+    for packet in [&framed, &inline] {
+        assert_eq!(packet.chunk_at(0), Some(b"0123"));
+        assert_eq!(packet.chunk_at(6), Some(b"6789"));
+        assert_eq!(packet.chunk_at::<4>(7), None);
+        assert_eq!(packet.chunk_at::<4>(1 << 16), None);
+    }
+    assert_eq!(Packet::default().chunk_at::<1>(0), None);
+}
+
+#[test]
+fn the_two_stretches_of_a_queue_are_its_packets_in_order() {
+    let mut queue = PacketQueue::with_capacity(4);
+    for number in 0..6 {
+        queue.push().expect("room").segment_size = number;
+        if number == 2 {
+            queue.pop_front();
+            queue.pop_front();
+        }
+    }
+    let numbers = queue
+        .as_mut_slices()
+        .map(|stretch| Vec::from_iter(stretch.iter().map(|packet| packet.segment_size)));
+    assert_eq!(numbers, [vec![2, 3], vec![4, 5]]);
+}

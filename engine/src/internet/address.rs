@@ -16,9 +16,10 @@ impl Address {
 
     /// An IPv4 address from its four octets in network order.
     pub const fn v4(octets: [u8; 4]) -> Self {
-        // As one number, because octets written singly stall whoever reads or copies the whole soon after.
-        let address = u32::from_be_bytes(octets) as u128;
-        Self((0xffff << 32 | address).to_be_bytes())
+        // As one number, because octets written singly stall whoever reads or copies the whole soon after; in the order in which they lie in
+        // memory, so that nothing is swapped on the way.
+        let address = u32::from_le_bytes(octets) as u128;
+        Self((address << 96 | 0xffff << 80).to_le_bytes())
     }
 
     /// An IPv6 address from its sixteen octets in network order.

@@ -80,8 +80,11 @@ pub(super) struct Plain {
 /// As [`parse`] for a datagram without options that is whole and comes from an ordinary host's address. `None` leaves every other, and
 /// what is wrong with it, to [`parse`].
 #[inline(always)]
-pub(super) fn parse_plain(bytes: &[u8], available: usize, trust_checksum: bool) -> Option<Plain> {
-    let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+pub(super) fn parse_plain(
+    header: &[u8; HEADER_LEN],
+    available: usize,
+    trust_checksum: bool,
+) -> Option<Plain> {
     let total_len = usize::from(u16_at(header, 2));
     let (src, dst) = (word_at(header, 12), word_at(header, 16));
     let is_plain = header[0] == 0x45

@@ -225,9 +225,12 @@ impl Internet {
         if self.interface.is_some() {
             return self.input_frames(now, batch, queue, upper);
         }
-        for index in 0..batch.len() {
-            let Some(packet) = batch.get_mut(index) else { break };
-            self.input_packet(now, index as u16, packet, queue, upper);
+        let mut index = 0;
+        for stretch in batch.as_mut_slices() {
+            for packet in stretch {
+                self.input_packet(now, index, packet, queue, upper);
+                index += 1;
+            }
         }
     }
 
@@ -285,10 +288,12 @@ impl Internet {
     /// The common path: a plain IPv4 datagram of TCP or UDP for one of our addresses. `None` for all else.
     #[inline(always)]
     fn recognise(&self, index: u16, packet: &mut Packet) -> Option<Inbound> {
+        const LEAD: usize = 8;
         let len = packet.len();
-        let bytes = packet.contiguous();
-        let plain = ipv4::parse_plain(bytes, len, self.capabilities.verifies_checksums)?;
-        let lead = *bytes[ipv4::HEADER_LEN..].first_chunk()?;
+        let bytes = packet.chunk_at::<{ ipv4::HEADER_LEN + LEAD }>(0)?;
+        let (header, lead) = bytes.split_first_chunk().expect("longer than a header");
+        let lead = *lead.first_chunk::<LEAD>().expect("as long as asked for");
+        let plain = ipv4::parse_plain(header, len, self.capabilities.verifies_checksums)?;
         let destination = Address::v4(plain.dst);
         if !matches!(plain.protocol, protocol::TCP | protocol::UDP) || !self.is_local(&destination) {
             return None;

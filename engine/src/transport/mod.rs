@@ -42,15 +42,17 @@ impl Transport {
 
     /// A batch comes: its datagrams are taken as they come, each of its segments is named, then all are run.
     ///
-    /// These are three passes, so that the memory of all flows is on its way while the first are processed.
+    /// These are four passes, so that the memory of all flows is on its way while the first are processed.
     #[inline]
     pub(crate) fn begin_batch(&mut self) {
         self.flows.clear();
         self.unclaimed.clear();
+        self.tcp.begin_batch();
     }
 
-    /// Passes 2 and 3 over the segments that were named, and word to the senders of datagrams that nobody wants.
+    /// Passes 2 to 4 over the segments that were named, and word to the senders of datagrams that nobody wants.
     pub(crate) fn input(&mut self, out: &mut Output<'_>, batch: &mut PacketQueue) {
+        self.tcp.hash_batch(&mut self.flows);
         for flow in &mut self.flows {
             self.tcp.prefetch_connection(flow);
         }
@@ -103,7 +105,7 @@ impl Transport {
 }
 
 impl Upper for Transport {
-    /// Pass 1: names the flow of a segment, and asks for the memory that leads to it. A datagram needs no more than its socket, which is at
+    /// Pass 1: names the flow of a segment. A datagram needs no more than its socket, which is at
     /// hand, so that it is done with.
     #[inline(always)]
     fn take(&mut self, inbound: &Inbound, packet: &mut Packet) {

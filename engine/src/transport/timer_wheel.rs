@@ -266,8 +266,9 @@ fn tick_before(instant: Instant) -> u64 {
     instant.as_nanos() >> TICK_SHIFT
 }
 
+#[inline]
 fn tick_after(instant: Instant) -> u64 {
-    instant.as_nanos().div_ceil(1 << TICK_SHIFT)
+    instant.as_nanos().saturating_add((1 << TICK_SHIFT) - 1) >> TICK_SHIFT
 }
 
 fn round_down(tick: u64, bits: u32) -> u64 {

@@ -37,6 +37,17 @@ impl AesHash {
     }
 
     #[inline]
+    pub(super) fn hash_each_v4<T>(
+        &self,
+        items: &mut [T],
+        tuple: impl Fn(&T) -> [u8; 12],
+        keep: impl FnMut(&mut T, u64),
+    ) {
+        // SAFETY: `new` made `self`, so the processor has AES instructions.
+        unsafe { hash_each_v4(self, items, tuple, keep) }
+    }
+
+    #[inline]
     pub(super) fn hash_v6(&self, tuple: [u8; 36]) -> u64 {
         // SAFETY: `new` made `self`, so the processor has AES instructions.
         unsafe { hash_v6(self, tuple) }
@@ -52,10 +63,24 @@ fn expand(secret: [u8; 32]) -> [Key; 8] {
     })
 }
 
+#[inline]
 #[target_feature(enable = "aes")]
 fn hash_v4(keys: &AesHash, tuple: [u8; 12]) -> u64 {
     let state = whiten([u64_at(&tuple, 0), last_u32(&tuple)], keys.whitening[0]);
     low_half(rounds(state, &keys.round[..4]))
+}
+
+#[target_feature(enable = "aes")]
+fn hash_each_v4<T>(
+    keys: &AesHash,
+    items: &mut [T],
+    tuple: impl Fn(&T) -> [u8; 12],
+    mut keep: impl FnMut(&mut T, u64),
+) {
+    for item in items {
+        let hash = hash_v4(keys, tuple(item));
+        keep(item, hash);
+    }
 }
 
 #[target_feature(enable = "aes")]

@@ -41,6 +41,17 @@ fn siphash_agrees_with_the_general_one() {
 }
 
 #[test]
+fn many_at_once_have_the_hashes_that_each_has_alone() {
+    for hasher in hashers(SECRET) {
+        let mut items: Vec<(u32, u64)> = (0..100).map(|n| (n, 0)).collect();
+        hasher.hash_each_v4(&mut items, |item| v4_tuple(item.0), |item, hash| item.1 = hash);
+        for (n, hash) in items {
+            assert_eq!(hash, hasher.hash_v4(v4_tuple(n)), "{hasher:?}");
+        }
+    }
+}
+
+#[test]
 fn the_secret_alone_decides() {
     for (one, same) in hashers(SECRET).iter().zip(hashers(SECRET)) {
         assert_eq!(one.hash_v4(v4_tuple(7)), same.hash_v4(v4_tuple(7)));

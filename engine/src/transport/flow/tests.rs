@@ -69,3 +69,30 @@ fn the_same_flow_has_the_same_hash_under_one_secret_only() {
         );
     }
 }
+
+#[test]
+fn a_datagrams_tuple_is_the_key_of_its_flow_and_of_no_other() {
+    // From port 50,000 to port 80.
+    let tuple = Tuple4::of_datagram([10, 0, 0, 2], [10, 0, 0, 1], [0xc3, 0x50, 0, 80]);
+    assert_eq!((tuple.to_key(), tuple.octets()), (v4(), v4().v4_tuple()));
+    assert!(tuple.is(&v4()));
+    let mut mapped_elsewhere = [0xfd; 16];
+    mapped_elsewhere[12..].copy_from_slice(&[10, 0, 0, 1]);
+    let local = Address::v6(mapped_elsewhere);
+    mapped_elsewhere[15] = 2;
+    let others = [
+        key(v4().remote, v4().local),
+        key(local, Address::v6(mapped_elsewhere)),
+        FlowKey {
+            local_port: 81,
+            ..v4()
+        },
+        FlowKey {
+            remote_port: 50_001,
+            ..v4()
+        },
+    ];
+    for other in others {
+        assert!(!tuple.is(&other), "{other:?}");
+    }
+}

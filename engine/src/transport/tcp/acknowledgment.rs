@@ -236,12 +236,19 @@ fn is_about_loss(connection: &Connection, arrival: &Arrival<'_>) -> bool {
 }
 
 /// The congestion window grows by an acknowledgment of new data.
-#[inline]
+#[inline(always)]
 pub(super) fn grow(connection: &mut Connection, timestamps: Option<Timestamps>, acked: u32, now: Instant) {
-    let (flags, ts_offset) = (connection.flags, connection.ts_offset);
-    if !flags.has(Has::WINDOW_LIMITED) {
-        return connection.congestion.on_unused();
+    if connection.flags.has(Has::WINDOW_LIMITED) {
+        grow_limited(connection, timestamps, acked, now);
+    } else {
+        connection.congestion.on_unused();
     }
+}
+
+/// As [`grow`] for a window that was what held the sender back.
+#[inline(never)]
+fn grow_limited(connection: &mut Connection, timestamps: Option<Timestamps>, acked: u32, now: Instant) {
+    let (flags, ts_offset) = (connection.flags, connection.ts_offset);
     let ack = Ack {
         octets: acked,
         snd_una: connection.snd_una,

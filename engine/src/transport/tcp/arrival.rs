@@ -5,10 +5,11 @@ use super::connection::Flags as Has;
 use super::segment::Header;
 use crate::arch::checksum::Sum;
 use crate::frame::{Checksum, Packet};
+use crate::internet::address::Address;
 use crate::internet::checksum::pseudo_header_sum;
 use crate::internet::datagram::Ecn;
 use crate::internet::{Inbound, Output, protocol};
-use crate::transport::flow::FlowKey;
+use crate::transport::flow::{FlowKey, Tuple4};
 use crate::transport::flow_table::Flow;
 
 /// A parsed segment.
@@ -23,24 +24,26 @@ pub(super) struct Arrival<'a> {
     pub(super) congested: bool,
 }
 
-/// What is known of a segment before its turn comes.
+/// What is known of a segment before its turn comes. 40 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
-    pub(crate) key: FlowKey,
-    /// The connection whose tag matches; probably the right one. [`NO_CONNECTION`] when none does.
-    pub(super) connection: u32,
-    /// The half-open connection whose tag matches.
-    half_open: Option<Flow>,
     hash: u64,
-    /// How often the flow table had got a new key when `hash` was computed.
-    rebuilds: u32,
+    name: Name,
+    /// The flow whose tag matches; probably the right one.
+    pub(super) flow: Option<Flow>,
     /// The packet's place in the batch.
     pub(crate) packet: u16,
     /// A router met congestion (RFC 3168).
     pub(super) congested: bool,
 }
 
-pub(super) const NO_CONNECTION: u32 = u32::MAX;
+/// Between whom a segment of a batch is.
+#[derive(Clone, Copy, Debug)]
+enum Name {
+    V4(Tuple4),
+    /// Where the tuple is in [`Tcp::long_keys`].
+    V6(u32),
+}
 
 impl Arrival<'_> {
     /// SEG.LEN: how much of the sequence space the segment takes.
@@ -55,46 +58,100 @@ impl Arrival<'_> {
 }
 
 impl Tcp {
-    /// Pass 1 of a batch: names the flow of a segment, and asks for its bucket.
+    /// A batch of segments comes, which are hashed under the present key.
+    #[inline]
+    pub(crate) fn begin_batch(&mut self) {
+        self.long_keys.clear();
+        self.hashed_under = self.counters.flow_table_rebuilds;
+    }
+
+    /// Pass 1 of a batch: names the flow of a segment.
     #[inline(always)]
-    pub(crate) fn classify(&self, inbound: &Inbound) -> Prospect {
-        let [a, b, c, d, ..] = inbound.lead;
-        let key = FlowKey {
-            local: inbound.destination,
-            remote: inbound.source,
-            local_port: u16::from_be_bytes([c, d]),
-            remote_port: u16::from_be_bytes([a, b]),
+    pub(crate) fn classify(&mut self, inbound: &Inbound) -> Prospect {
+        let [ports @ .., _, _, _, _] = inbound.lead;
+        let name = if inbound.destination.is_v4() {
+            let [source, destination] =
+                [inbound.source, inbound.destination].map(|address| address.v4_octets());
+            Name::V4(Tuple4::of_datagram(source, destination, ports))
+        } else {
+            self.name_long(inbound.source, inbound.destination, ports)
         };
-        let hash = key.hash(&self.flow_hasher);
-        self.flows.prefetch(hash);
         Prospect {
-            key,
-            connection: NO_CONNECTION,
-            half_open: None,
-            hash,
-            rebuilds: self.counters.flow_table_rebuilds as u32,
+            hash: 0,
+            name,
+            flow: None,
             packet: inbound.packet,
             congested: inbound.ecn == Ecn::CongestionExperienced,
         }
     }
 
-    /// Pass 2: asks for the connection that the flow's tag points at, without looking at it.
+    /// The name of a segment of IPv6.
+    #[inline(never)]
+    fn name_long(&mut self, source: Address, destination: Address, [a, b, c, d]: [u8; 4]) -> Name {
+        let key = FlowKey {
+            local: destination,
+            remote: source,
+            local_port: u16::from_be_bytes([c, d]),
+            remote_port: u16::from_be_bytes([a, b]),
+        };
+        self.long_keys.push(key);
+        Name::V6(self.long_keys.len() as u32 - 1)
+    }
+
+    /// Pass 2: hashes the tuples, and asks for their buckets.
+    #[inline]
+    pub(crate) fn hash_batch(&mut self, flows: &mut [Prospect]) {
+        self.counters.segments_received += flows.len() as u64;
+        let tuple = |flow: &Prospect| match flow.name {
+            Name::V4(tuple) => tuple.octets(),
+            Name::V6(_) => [0; 12],
+        };
+        self.flow_hasher.hash_each_v4(flows, tuple, |flow, hash| {
+            flow.hash = match flow.name {
+                Name::V4(_) => hash,
+                Name::V6(at) => self.flow_hash(&self.long_keys[at as usize]),
+            };
+            self.flows.prefetch(flow.hash);
+        });
+    }
+
+    /// Pass 3: asks for the connection that the flow's tag points at, without looking at it.
     #[inline]
     pub(crate) fn prefetch_connection(&self, flow: &mut Prospect) {
-        match self.flows.find(flow.hash, |_| true) {
-            Some(Flow::Connection(index)) => {
-                self.connections.prefetch(index);
-                flow.connection = index;
-            }
-            half_open @ Some(_) => flow.half_open = half_open,
-            None => self.time_wait.prefetch(&flow.key),
+        flow.flow = self.flows.find(flow.hash, |_| true);
+        match flow.flow {
+            Some(Flow::Connection(index)) => self.connections.prefetch(index),
+            Some(_) => {}
+            None => self.prefetch_waiting(flow),
         }
     }
 
-    /// Pass 3: runs a segment through the state machine.
+    #[inline(never)]
+    fn prefetch_waiting(&self, flow: &Prospect) {
+        self.time_wait.prefetch(&self.key_of(flow));
+    }
+
+    /// The tuple of a segment of this batch.
+    #[inline]
+    pub(super) fn key_of(&self, flow: &Prospect) -> FlowKey {
+        match flow.name {
+            Name::V4(tuple) => tuple.to_key(),
+            Name::V6(at) => self.long_keys[at as usize],
+        }
+    }
+
+    /// Whether a segment of this batch has this tuple.
+    #[inline(always)]
+    pub(super) fn is_named(&self, flow: &Prospect, key: &FlowKey) -> bool {
+        match flow.name {
+            Name::V4(tuple) => tuple.is(key),
+            Name::V6(at) => self.long_keys[at as usize] == *key,
+        }
+    }
+
+    /// Pass 4: runs a segment through the state machine.
     #[inline]
     pub(crate) fn input(&mut self, out: &mut Output<'_>, packet: &mut Packet, flow: &Prospect) {
-        self.counters.segments_received += 1;
         if !self.take_predicted(out, packet, flow) {
             self.input_any(out, packet, flow);
         }
@@ -109,7 +166,8 @@ impl Tcp {
             self.counters.dropped_malformed += 1;
             return;
         };
-        if packet.checksum == Checksum::InPacket && !is_intact(packet, &flow.key) {
+        let key = self.key_of(flow);
+        if packet.checksum == Checksum::InPacket && !is_intact(packet, &key) {
             self.counters.dropped_checksum += 1;
             return;
         }
@@ -120,47 +178,39 @@ impl Tcp {
         let arrival = Arrival {
             header,
             text_len: packet.body_len() as u32,
-            key: &flow.key,
-            hash: self.current_hash(flow),
+            key: &key,
+            hash: self.current_hash(flow.hash, &key),
             congested: flow.congested,
         };
-        if self.confirm(flow) {
-            self.on_segment(out, flow.connection, &arrival, packet);
-        } else {
-            self.on_other_segment(out, flow.half_open, &arrival, packet);
+        // Whether pass 2 found the right flow, and it is still: earlier segments of the batch may have changed everything.
+        match flow.flow {
+            Some(Flow::Connection(index)) if self.has_connection(index, &key) => {
+                self.on_segment(out, index, &arrival, packet);
+            }
+            Some(flow) if self.half_open.is(flow, &key) => {
+                self.on_handshake_segment(out, flow, &arrival, packet);
+            }
+            _ => self.on_other_segment(out, &arrival, packet),
         }
     }
 
-    /// Whether pass 2 found the right connection, and it is still: earlier segments of the batch may have changed everything.
     #[inline]
-    fn confirm(&self, flow: &Prospect) -> bool {
-        flow.connection != NO_CONNECTION && {
-            let connection = self.connections.get(flow.connection);
-            connection.key == flow.key && !connection.flags.has(Has::DETACHED)
-        }
+    fn has_connection(&self, index: u32, key: &FlowKey) -> bool {
+        let connection = self.connections.get(index);
+        connection.key == *key && !connection.flags.has(Has::DETACHED)
     }
 
-    /// The hash of the flow. A table that got a new key in the middle of the batch finds nothing by the old one's.
+    /// The hash of a flow. A table that got a new key in the middle of the batch finds nothing by the old one's, `hash`.
     #[inline]
-    fn current_hash(&self, flow: &Prospect) -> u64 {
-        if flow.rebuilds == self.counters.flow_table_rebuilds as u32 {
-            flow.hash
+    fn current_hash(&self, hash: u64, key: &FlowKey) -> u64 {
+        if self.hashed_under == self.counters.flow_table_rebuilds {
+            hash
         } else {
-            self.flow_hash(&flow.key)
+            self.flow_hash(key)
         }
     }
 
-    fn on_other_segment(
-        &mut self,
-        out: &mut Output<'_>,
-        half_open: Option<Flow>,
-        arrival: &Arrival<'_>,
-        packet: &mut Packet,
-    ) {
-        // Whether pass 2 found the right one, and it is still there.
-        if let Some(flow) = half_open.filter(|&flow| self.half_open.is(flow, arrival.key)) {
-            return self.on_handshake_segment(out, flow, arrival, packet);
-        }
+    fn on_other_segment(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>, packet: &mut Packet) {
         match self.find(arrival.key, arrival.hash) {
             Some(Flow::Connection(index)) => self.on_segment(out, index, arrival, packet),
             Some(flow) => self.on_handshake_segment(out, flow, arrival, packet),

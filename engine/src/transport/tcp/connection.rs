@@ -295,35 +295,36 @@ impl Connection {
 
     /// The window field for the next segment, and the edge that it promises: never left of what was promised before, and right of it
     /// only by a worthwhile step (RFC 9293 section 3.8.6.2.2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn window_to_offer(&mut self) -> u16 {
-        let (promised, receive_limit) = (self.rcv_wnd(), self.rcv_limit);
-        let (mss, scale) = (u32::from(self.mss), u32::from(self.rcv_scale));
+        // In 64 bits nothing overflows.
+        let (promised, buffered) = (u64::from(self.rcv_wnd()), u64::from(self.rcv_buffered));
+        let (limit, mss) = (u64::from(self.rcv_limit), u64::from(self.mss));
+        let granted = promised + buffered;
         // Rounding a promise down would take it back, so it is rounded up; rounding an increase down only delays it. A peer of small segments
         // must not grow the window by that for ever: beyond a segment more than there is room for, the field says a little less than what is
         // accepted (RFC 7323 section 2.4).
-        let granted = promised.saturating_add(self.rcv_buffered);
-        let mut field = if granted <= receive_limit.saturating_add(mss) {
-            promised.saturating_add((1 << scale) - 1) >> scale
+        let up = if granted <= limit + mss {
+            (1 << self.rcv_scale) - 1
         } else {
-            promised >> scale
+            0
         };
-        let worthwhile = (receive_limit / 2).min(mss);
-        if granted.saturating_add(worthwhile) <= receive_limit {
-            field = field.max(receive_limit.saturating_sub(self.rcv_buffered) >> scale);
+        let mut field = (promised + up) >> self.rcv_scale;
+        if granted + mss.min(limit / 2) <= limit {
+            field = field.max((limit - buffered) >> self.rcv_scale);
         }
-        let field = field.min(u32::from(u16::MAX));
-        let edge = self.rcv_nxt + (field << scale);
+        let field = field.min(u64::from(u16::MAX)) as u16;
+        let edge = self.rcv_nxt + (u32::from(field) << self.rcv_scale);
         self.rcv_edge = self.rcv_edge.max(edge);
-        field as u16
+        field
     }
 
     /// Takes back `bytes` that the application has read. Tells whether the window opens by so much that the peer must hear of it.
     #[inline]
     pub(crate) fn give_credit(&mut self, bytes: u32) -> bool {
         self.rcv_buffered = self.rcv_buffered.saturating_sub(bytes);
-        let receives = self.state.may_receive_data() && !self.flags.has(Flags::DETACHED);
-        let must_tell = receives && self.owes_window_update();
+        let must_tell =
+            self.owes_window_update() && self.state.may_receive_data() && !self.flags.has(Flags::DETACHED);
         if must_tell {
             self.flags.set(Flags::ACK_NOW);
         }
@@ -331,8 +332,13 @@ impl Connection {
     }
 
     /// Whether the window can be opened by a step that is worth a packet of its own.
+    #[inline]
     pub(crate) fn owes_window_update(&self) -> bool {
         let receive_limit = self.rcv_limit;
+        if self.rcv_wnd() > receive_limit - receive_limit / 4 {
+            // Nothing that could be offered is a step away.
+            return false;
+        }
         // A peer that does not scale cannot be told of more.
         let largest = receive_limit.min(u32::from(u16::MAX) << self.rcv_scale);
         let free = receive_limit.saturating_sub(self.rcv_buffered).min(largest);

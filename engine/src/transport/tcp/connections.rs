@@ -170,15 +170,21 @@ pub(crate) struct Recycled<T> {
 
 impl<T: Default> Recycled<T> {
     /// The item that `id` names, after attaching one where it names none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn attach(&mut self, id: &mut u32) -> &mut T {
         if *id == NO_QUEUE {
-            *id = self.free.pop().unwrap_or_else(|| {
-                self.items.push(T::default());
-                self.items.len() as u32 - 1
-            });
+            *id = match self.free.pop() {
+                Some(free) => free,
+                None => self.add(),
+            };
         }
         &mut self.items[*id as usize]
+    }
+
+    #[cold]
+    fn add(&mut self) -> u32 {
+        self.items.push(T::default());
+        self.items.len() as u32 - 1
     }
 
     /// The item that `id` names.

@@ -7,7 +7,6 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::connection::{Connection, Flags as Has};
-use super::outgoing::Outgoing;
 use super::segment::Flags;
 use crate::config::Ecn;
 use crate::internet::datagram;
@@ -77,20 +76,25 @@ impl Tcp {
     }
 }
 
-/// The segment as a connection that uses ECN sends it.
+/// The flags of a segment as a connection that uses ECN sends it, and the codepoint for its datagram. `is_new_text` when it brings text for
+/// the first time.
 #[cold]
-pub(super) fn mark(connection: &mut Connection, mut segment: Outgoing) -> Outgoing {
-    if segment.flags.contains(Flags::RST) {
-        return segment;
+pub(super) fn mark(
+    connection: &mut Connection,
+    mut flags: Flags,
+    is_new_text: bool,
+) -> (Flags, datagram::Ecn) {
+    if flags.contains(Flags::RST) {
+        return (flags, datagram::Ecn::NotCapable);
     }
     if connection.flags.has(Has::ECN_ECHO) {
-        segment.flags |= Flags::ECE;
+        flags |= Flags::ECE;
     }
-    if segment.is_new && segment.sent > 0 {
-        segment.traffic_class |= datagram::Ecn::Capable0 as u8;
-        if connection.flags.take(Has::ECN_REDUCED) {
-            segment.flags |= Flags::CWR;
-        }
+    if !is_new_text {
+        return (flags, datagram::Ecn::NotCapable);
     }
-    segment
+    if connection.flags.take(Has::ECN_REDUCED) {
+        flags |= Flags::CWR;
+    }
+    (flags, datagram::Ecn::Capable0)
 }

@@ -82,6 +82,7 @@ use self::rare::Rare;
 use self::reply::OwedReset;
 use self::send_queue::Memory;
 use super::fifo::Fifo;
+use super::flow::FlowKey;
 use super::flow_table::FlowTable;
 use super::ports::PortAllocator;
 use super::timer_wheel::TimerWheel;
@@ -134,6 +135,10 @@ pub(crate) struct Tcp {
     memory: Memory,
     /// Connections that found the pool empty and wait for a slot.
     starved: VecDeque<Id>,
+    /// How often the flow table had got a new key when the segments of this batch were hashed.
+    hashed_under: u64,
+    /// The tuples of this batch's segments of IPv6.
+    long_keys: Vec<FlowKey>,
     /// What came twice, and to which connection, until the acknowledgment that reports it is built.
     duplicate: Option<(u32, SackBlock)>,
     /// The SACK blocks of the segment that is being processed, if it has any.
@@ -179,6 +184,8 @@ impl Tcp {
             config: tcp.clone(),
             memory: Memory::new(pool),
             starved: VecDeque::new(),
+            hashed_under: 0,
+            long_keys: Vec::with_capacity(config.batch),
             duplicate: None,
             sack_blocks: SackBlocks::default(),
             counters: TcpCounters::default(),

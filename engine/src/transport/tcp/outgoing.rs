@@ -30,7 +30,9 @@ impl Outgoing {
     #[inline(always)]
     pub(super) fn leave(mut self, connection: &mut Connection) -> (Self, EmitHeader) {
         if connection.flags.has(Has::ECN) {
-            self = ecn::mark(connection, self);
+            let (flags, codepoint) = ecn::mark(connection, self.flags, self.is_new && self.sent > 0);
+            self.flags = flags;
+            self.traffic_class |= codepoint as u8;
         }
         let header = EmitHeader {
             seq: self.seq,

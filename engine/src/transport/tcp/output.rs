@@ -3,7 +3,7 @@
 use super::Tcp;
 use super::connection::{Connection, Deadline, Flags as Has};
 use super::outgoing::Outgoing;
-use super::segment::Flags;
+use super::segment::{EmitHeader, Flags};
 use super::seq::SeqNumber;
 use super::state::State;
 use crate::internet::Output;
@@ -164,6 +164,8 @@ impl Tcp {
         .leave(connection);
         self.counters.segments_sent += 1;
         if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            // Copies, because what is handed over must lie in memory.
+            let (segment, header) = (Outgoing { ..segment }, EmitHeader { ..header });
             self.write_unusual(out.internet, packet, out.now, index, segment, header);
             connection = self.connections.get_mut(index);
         } else {
@@ -275,6 +277,8 @@ impl Tcp {
         .leave(connection);
         self.counters.segments_sent += 1;
         if connection.flags.has(Has::SACK_DUE | Has::SENDS_URGENT) {
+            // Copies, because what is handed over must lie in memory.
+            let (segment, header) = (Outgoing { ..segment }, EmitHeader { ..header });
             self.write_unusual(out.internet, packet, out.now, index, segment, header);
         } else {
             segment.write(out.internet, packet, connection, out.now, &header);

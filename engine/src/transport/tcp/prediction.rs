@@ -4,7 +4,7 @@
 
 use super::Tcp;
 use super::acknowledgment::grow;
-use super::arrival::{Arrival, NO_CONNECTION, Prospect, is_intact};
+use super::arrival::{Arrival, Prospect, is_intact};
 use super::connection::{Connection, Flags as Has};
 use super::connections::Queues;
 use super::input::{is_older, remember_timestamp};
@@ -13,7 +13,7 @@ use super::segment::Plain;
 use crate::frame::{Checksum, Packet};
 use crate::internet::Output;
 use crate::time::Instant;
-use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
 
 /// What makes even a plain segment a matter of the long way. A new rule that plain segments can meet has its flag here.
 const UNUSUAL: u32 = Has::LOSS
@@ -33,24 +33,24 @@ impl Tcp {
         packet: &mut Packet,
         flow: &Prospect,
     ) -> bool {
-        if flow.connection == NO_CONNECTION || flow.congested {
+        let Some(Flow::Connection(index)) = flow.flow.filter(|_| !flow.congested) else {
             return false;
-        }
+        };
         let offset = usize::from(packet.transport_offset);
-        let segment = packet.contiguous().get(offset..).unwrap_or_default();
-        let Some(plain) = Plain::parse(segment) else {
+        let Some(plain) = Plain::at(packet, offset) else {
             return false;
         };
         let headers = offset + plain.header_len();
         let text_len = (packet.len() - headers) as u32;
-        let connection = self.connections.get(flow.connection);
-        if !is_predicted(connection, &flow.key, &plain, text_len)
-            || (packet.checksum == Checksum::InPacket && !is_intact(packet, &flow.key))
+        let connection = self.connections.get(index);
+        if !is_predicted(connection, &plain, text_len)
+            || !self.is_named(flow, &connection.key)
+            || (packet.checksum == Checksum::InPacket && !is_intact(packet, &connection.key))
         {
             return false;
         }
         packet.strip_headers(headers);
-        self.on_predicted(out, flow.connection, &plain, packet);
+        self.on_predicted(out, index, &plain, packet);
         true
     }
 
@@ -66,7 +66,7 @@ impl Tcp {
             return false;
         };
         let connection = self.connections.get(index);
-        let is_predicted = is_predicted(connection, arrival.key, &plain, arrival.text_len);
+        let is_predicted = is_predicted(connection, &plain, arrival.text_len);
         if is_predicted {
             self.on_predicted(out, index, &plain, packet);
         }
@@ -130,7 +130,7 @@ fn take_acknowledgment(
 }
 
 #[inline(always)]
-fn is_predicted(connection: &Connection, key: &FlowKey, plain: &Plain, text_len: u32) -> bool {
+fn is_predicted(connection: &Connection, plain: &Plain, text_len: u32) -> bool {
     let acked = plain.ack - connection.snd_una;
     let brings = text_len + u32::from(plain.fin);
     let (unusual, state_goes_on) = match (text_len, brings) {
@@ -151,5 +151,4 @@ fn is_predicted(connection: &Connection, key: &FlowKey, plain: &Plain, text_len:
             }
             None => !connection.flags.has(Has::TIMESTAMPS),
         }
-        && connection.key == *key
 }

@@ -3,6 +3,7 @@
 use super::super::options::{self, Timestamps};
 use super::super::seq::SeqNumber;
 use super::{Flags, HEADER_LEN, Header, u16_at, u32_at};
+use crate::frame::Packet;
 
 /// A header with ACK and perhaps PSH or FIN, without options or with timestamps as RFC 7323 appendix A recommends them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,18 +20,18 @@ pub(in crate::transport::tcp) struct Plain {
 const TIMED_LEN: usize = HEADER_LEN + options::TIMESTAMPS_LEN;
 
 impl Plain {
-    /// Reads the header at the start of `segment`. `None` leaves every other header, and what is wrong with it, to
+    /// Reads the header that begins `offset` octets into the packet. `None` leaves every other header, and what is wrong with it, to
     /// [`Header::parse`](super::Header::parse).
     #[inline(always)]
-    pub(in crate::transport::tcp) fn parse(segment: &[u8]) -> Option<Self> {
+    pub(in crate::transport::tcp) fn at(packet: &Packet, offset: usize) -> Option<Self> {
         const BARE: u16 = plain_lead(HEADER_LEN);
         const TIMED: u16 = plain_lead(TIMED_LEN);
         const FREE: u16 = (Flags::PSH.0 | Flags::FIN.0) as u16;
-        let fixed: &[u8; HEADER_LEN] = segment.first_chunk()?;
+        let fixed: &[u8; HEADER_LEN] = packet.chunk_at(offset)?;
         let lead = u16_at(fixed, 12);
         let timestamps = match lead & !FREE {
             TIMED => Some(options::parse_aligned_timestamps(
-                segment[HEADER_LEN..].first_chunk()?,
+                packet.chunk_at(offset + HEADER_LEN)?,
             )?),
             BARE => None,
             _ => return None,
@@ -78,6 +79,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The header of a segment behind a network header of 20 octets.
+    fn plain(segment: &[u8]) -> Option<Plain> {
+        const NETWORK: usize = 20;
+        let mut packet = Packet::default();
+        packet.set_header_len(NETWORK + segment.len())[NETWORK..].copy_from_slice(segment);
+        Plain::at(&packet, NETWORK)
+    }
+
     proptest! {
         #[test]
         fn a_plain_header_is_read_as_the_general_parser_reads_it(
@@ -92,7 +101,7 @@ mod tests {
             if has_timestamps && segment.len() > 24 {
                 segment[20..24].copy_from_slice(&[1, 1, 8, 10]);
             }
-            let Some(plain) = Plain::parse(&segment) else {
+            let Some(plain) = plain(&segment) else {
                 return Ok(());
             };
             let header = Header::parse(&segment).unwrap();
@@ -112,10 +121,10 @@ mod tests {
         let mut segment = [0; 33];
         segment[12..14].copy_from_slice(&[8 << 4, 0x18]);
         segment[20..24].copy_from_slice(&[1, 1, 8, 10]);
-        assert!(Plain::parse(&segment).is_some_and(|plain| plain.header_len() == 32));
+        assert!(plain(&segment).is_some_and(|plain| plain.header_len() == 32));
         segment[13] = 0x11;
-        assert!(Plain::parse(&segment).is_some_and(|plain| plain.fin));
+        assert!(plain(&segment).is_some_and(|plain| plain.fin));
         segment[13] = 0x12;
-        assert_eq!(Plain::parse(&segment), None, "a SYN is an event");
+        assert_eq!(plain(&segment), None, "a SYN is an event");
     }
 }
