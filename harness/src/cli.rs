@@ -5,6 +5,7 @@ mod compare;
 mod describe;
 mod list;
 mod replay;
+mod run;
 mod script;
 mod serve;
 mod simulate;
@@ -12,11 +13,10 @@ mod simulate;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Options, ScenarioKind};
 use crate::doctor;
-use crate::run::{self, Plan, replicate};
+use crate::run::{Plan, quick, replicate};
 use crate::session::{Exit, Session, Shown};
 
 /// Measures TCP and UDP stacks side by side: the Handfast engine, the kernel's stack and others.
@@ -48,18 +48,22 @@ const SCRIPT_HELP: &str = "Scripts are in packetdrill's language; engine/tests/s
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Shows scenarios, stacks and paths
-    List,
-    /// Says what a metric, a scenario or a stack is; without a name, lists the metrics
+    /// Shows scenarios, stacks, paths and the options of a run
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says what a metric, a scenario, a stack or an option is; without a name, lists the metrics
     #[command(after_help = "Exit status: 0 ok, 2 nothing has that name")]
     Describe {
-        /// Metric, scenario or stack
+        /// Metric, scenario, stack or option of a run; of a scenario file (FILE.toml) what it would run
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
     /// Runs scenarios
-    #[command(after_help = EXIT_STATUS)]
-    Run(RunArguments),
+    #[command(after_help = run::AFTER_HELP)]
+    Run(run::RunArguments),
     /// Plays packet scripts against the engine, or against the kernel
     #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
@@ -90,17 +94,6 @@ enum Verb {
 }
 
 #[derive(Debug, Args)]
-struct RunArguments {
-    /// What to measure
-    #[arg(value_name = "SCENARIO", value_enum, required = true)]
-    scenarios: Vec<ScenarioKind>,
-    #[command(flatten)]
-    options: Options,
-    #[command(flatten)]
-    output: Output,
-}
-
-#[derive(Debug, Args)]
 struct Output {
     /// Print one JSON document instead of a table
     #[arg(long)]
@@ -112,12 +105,13 @@ struct Output {
 
 /// Runs the verb that the command line names.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.verb {
-        None => session(run::quick(), Shown::Headlines, cli.output),
-        Some(Verb::List) => list::print(),
+        None => session(quick(), Shown::Headlines, cli.output),
+        Some(Verb::List { json }) => list::print(json),
         Some(Verb::Describe { names }) => describe::print(&names),
-        Some(Verb::Run(arguments)) => run(arguments),
+        Some(Verb::Run(arguments)) => run::main(arguments, matches.subcommand_matches("run")),
         Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Simulate(arguments)) => simulate::main(arguments),
         Some(Verb::Serve(arguments)) => serve::main(arguments),
@@ -130,32 +124,6 @@ pub(crate) fn main() -> ExitCode {
         },
         Some(Verb::Replicate) => replicate::main(),
     }
-}
-
-fn run(arguments: RunArguments) -> ExitCode {
-    let RunArguments {
-        mut scenarios,
-        options,
-        output,
-    } = arguments;
-    let mut seen = Vec::new();
-    scenarios.retain(|scenario| {
-        !seen.contains(scenario) && {
-            seen.push(*scenario);
-            true
-        }
-    });
-    for scenario in &scenarios {
-        if let Err(misfit) = options.check(*scenario) {
-            eprintln!("error: {misfit}");
-            return Exit::Usage.into();
-        }
-    }
-    let plans = scenarios
-        .into_iter()
-        .map(|scenario| Plan::new(scenario, &options))
-        .collect();
-    session(plans, Shown::Everything, output)
 }
 
 fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {

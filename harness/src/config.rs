@@ -1,6 +1,8 @@
 //! Every effective parameter of a run: what the command line asked for, with the scenario's defaults filled in.
 
 mod defaults;
+pub(crate) mod file;
+mod keys;
 mod options;
 mod pairing;
 mod pressure;
@@ -14,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
+pub(crate) use self::keys::Keys;
 pub(crate) use self::options::{Misfit, Options};
 pub(crate) use self::pairing::Pairing;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod describe;
 mod doctor;
 mod load;
 mod measure;
+mod nearest;
 mod path;
 mod report;
 mod run;

@@ -72,8 +72,8 @@ impl Session {
         let several = self.plans.len() > 1;
         let shelf = Shelf::new(self.out.clone(), several);
         for plan in &self.plans {
-            shelf.reserve(plan.scenario).map_err(|error| {
-                let directory = shelf.directory(plan.scenario);
+            shelf.reserve(&plan.name).map_err(|error| {
+                let directory = shelf.directory(&plan.name);
                 let text = format!(
                     "cannot write to {}: {error}; choose another place with --out",
                     directory.display()
@@ -113,7 +113,7 @@ impl Session {
         for plan in &self.plans {
             let done = run::execute(plan.clone());
             let document = summarise(&done, environment.clone(), shelf.started.clone());
-            let file = shelf.put(&document)?;
+            let file = shelf.put(&plan.name, &document)?;
             eprintln!("written to {}", file.display());
             documents.push(document);
             if run::interrupted() {

@@ -141,6 +141,42 @@ impl Drop for Scratch {
 }
 
 #[test]
+fn the_list_is_a_document_too() {
+    let output = handfast(&["list", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let list: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(list["schema"], "handfast.list/1");
+    assert_eq!(list["scenarios"][0]["name"], "connect");
+}
+
+#[test]
+fn a_scenario_file_runs_under_its_names_and_flags_beat_it() {
+    let out = Scratch::new("file");
+    std::fs::create_dir_all(&out.0).expect("a scratch directory");
+    let file = out.0.join("two.toml");
+    let text = "stack = \"null\"\npath = \"tap\"\n[[run]]\nscenario = \"rr\"\nname = \"one\"\n[[run]]\nscenario = \"rr\"\n";
+    std::fs::write(&file, text).expect("writable");
+    let file = file.to_str().expect("UTF-8");
+    let output = handfast(&["run", file, "--path", "loopback", "--json", "--out", out.path()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text_of(&output));
+    let suite: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(suite["documents"][1]["config"]["path"], "loopback");
+    assert!(out.0.join("one/run.json").exists() && out.0.join("rr/run.json").exists());
+
+    std::fs::write(file, text.replace("name", "nane")).expect("writable");
+    assert_refused(&["run", file], &["two.toml:5:1", "`nane`", "`name`"]);
+    let output = handfast(&[
+        "describe",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/load-levels.toml"),
+    ]);
+    assert!(text_of(&output).contains("crr-1024"), "{}", text_of(&output));
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+#[test]
 fn an_impossible_path_is_unsupported_and_no_failure() {
     let out = Scratch::new("unsupported");
     let output = handfast(&[

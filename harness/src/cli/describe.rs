@@ -1,14 +1,16 @@
 //! What a name means.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::describe::{describe, index};
+use crate::config::file;
+use crate::describe::{describe, index, of_plans};
 use crate::session::Exit;
 
 /// Prints what each of `names` means, or all metrics when there is none.
 pub(super) fn print(names: &[String]) -> ExitCode {
-    let described: Result<Vec<_>, _> = names.iter().map(|name| describe(name)).collect();
+    let described: Result<Vec<_>, _> = names.iter().map(|name| one(name)).collect();
     let text = match described {
         Ok(texts) if texts.is_empty() => index(),
         Ok(texts) => texts.join("\n"),
@@ -21,4 +23,13 @@ pub(super) fn print(names: &[String]) -> ExitCode {
         Ok(()) => Exit::Ok.into(),
         Err(_) => Exit::Environment.into(),
     }
+}
+
+fn one(name: &str) -> Result<String, String> {
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return describe(name);
+    }
+    let entries = file::read(path, &[]).map_err(|wrong| wrong.to_string())?;
+    Ok(of_plans(&super::run::plans(entries)))
 }

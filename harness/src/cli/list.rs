@@ -4,44 +4,56 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-
-use crate::config::{PathKind, ScenarioKind, StackKind};
+use crate::report::list::{Choice, List};
+use crate::report::one_line;
 use crate::session::Exit;
 
-/// Prints scenarios, stacks and paths, one line each.
-pub(super) fn print() -> ExitCode {
-    let sections = [
-        section::<ScenarioKind>("Scenarios", |_| String::new()),
-        section::<StackKind>("Stacks (--stack)", |_| String::new()),
-        section::<PathKind>("Paths (--path)", |path| format!(" ({})", stacks_on(*path))),
-    ];
-    match io::stdout().write_all(sections.join("\n").as_bytes()) {
+/// Prints scenarios, stacks, paths and options, one line each, or all of them as one JSON document.
+pub(super) fn print(json: bool) -> ExitCode {
+    let list = List::of_all();
+    let text = if json { one_line(&list) } else { Ok(table(&list)) };
+    match text.and_then(|text| io::stdout().write_all(text.as_bytes())) {
         Ok(()) => Exit::Ok.into(),
         Err(_) => Exit::Environment.into(),
     }
 }
 
-fn section<T: ValueEnum>(title: &str, remark: impl Fn(&T) -> String) -> String {
+fn table(list: &List) -> String {
+    let sections = [
+        section("Scenarios", &list.scenarios, |_| String::new()),
+        section("Stacks (--stack)", &list.stacks, |_| String::new()),
+        section("Paths (--path)", &list.paths, |path| {
+            format!(" ({})", stacks_on(path))
+        }),
+        section(
+            "Options of run (--NAME), and keys of a scenario file",
+            &list.options,
+            values,
+        ),
+    ];
+    sections.join("\n")
+}
+
+fn section(title: &str, choices: &[Choice], remark: impl Fn(&Choice) -> String) -> String {
     let mut text = format!("{title}\n");
-    for kind in T::value_variants() {
-        let Some(value) = kind.to_possible_value() else {
-            continue;
-        };
-        let what = value.get_help().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:<14}{what}{}", value.get_name(), remark(kind));
+    for choice in choices {
+        let _ = writeln!(text, "  {:<14}{}{}", choice.name, choice.about, remark(choice));
     }
     text
 }
 
-fn stacks_on(path: PathKind) -> String {
-    let on_path = StackKind::value_variants()
-        .iter()
-        .filter(|stack| stack.paths().contains(&path));
-    let names: Vec<String> = on_path.map(ToString::to_string).collect();
-    if names.is_empty() {
+fn stacks_on(path: &Choice) -> String {
+    if path.stacks.is_empty() {
         "the engine at one end, a kernel's stack at the other".to_owned()
     } else {
-        names.join(", ")
+        path.stacks.join(", ")
+    }
+}
+
+fn values(option: &Choice) -> String {
+    if option.values.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", option.values.join(", "))
     }
 }

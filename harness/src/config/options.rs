@@ -28,7 +28,8 @@ pub(crate) struct Options {
         value_name = "STACK",
         value_enum,
         value_delimiter = ',',
-        requires = "clients"
+        requires = "clients",
+        conflicts_with = "stacks"
     )]
     pub(crate) servers: Vec<StackKind>,
     /// Where packets travel [default: memory for engine, smoltcp and null, loopback for the kernel's stacks, veth for two that differ]

@@ -1,15 +1,16 @@
-//! Says what the names mean that results and options are full of: metrics, scenarios and stacks.
+//! Says what the names mean that results and options are full of: metrics, scenarios, stacks and the options themselves.
 
 mod metrics;
-mod nearest;
+mod plans;
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
 use self::metrics::{DEFINITIONS, Definition};
-use self::nearest::nearest;
-use crate::config::{ScenarioKind, StackKind};
+pub(crate) use self::plans::of_plans;
+use crate::config::{Keys, ScenarioKind, StackKind};
+use crate::nearest::nearest;
 use crate::report::{percentile_of, required};
 
 /// What `name` means, for a reader of the terminal.
@@ -21,14 +22,18 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
         return Ok(of_metric(name, definition));
     }
     if let Ok(scenario) = ScenarioKind::from_str(name, false) {
-        return Ok(of_scenario(scenario));
+        let option = Keys::of_run().flag(name).map(of_option);
+        return Ok(of_scenario(scenario) + &option.unwrap_or_default());
     }
     if let Ok(stack) = StackKind::from_str(name, false) {
         return Ok(of_stack(stack));
     }
+    if let Some(flag) = Keys::of_run().flag(name.trim_start_matches('-')) {
+        return Ok(of_option(flag));
+    }
     let hint = nearest(name, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     Err(format!(
-        "no metric, scenario or stack is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
+        "no metric, scenario, stack or option is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
     ))
 }
 
@@ -84,6 +89,26 @@ fn of_stack(stack: StackKind) -> String {
     format!("{}  paths: {}\n", titled(&stack, "stack"), paths.join(", "))
 }
 
+fn of_option(flag: &clap::Arg) -> String {
+    let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+    let values: Vec<_> = flag
+        .get_possible_values()
+        .iter()
+        .map(|value| {
+            format!(
+                "  {:<32}{}\n",
+                value.get_name(),
+                value.get_help().cloned().unwrap_or_default()
+            )
+        })
+        .collect();
+    let key = flag.get_long().unwrap_or_default();
+    format!(
+        "{flag} (option of run; the key `{key}` of a scenario file)\n  {help}\n{}",
+        values.concat()
+    )
+}
+
 fn titled<T: ValueEnum>(kind: &T, what: &str) -> String {
     let value = kind.to_possible_value().unwrap_or_default();
     let help = value.get_help().map(ToString::to_string).unwrap_or_default();
@@ -94,7 +119,8 @@ fn names() -> impl Iterator<Item = String> {
     let metrics = DEFINITIONS.iter().map(|definition| definition.name.to_owned());
     let scenarios = ScenarioKind::value_variants().iter().map(ToString::to_string);
     let stacks = StackKind::value_variants().iter().map(ToString::to_string);
-    metrics.chain(scenarios).chain(stacks)
+    let options: Vec<_> = Keys::of_run().names().map(str::to_owned).collect();
+    metrics.chain(scenarios).chain(stacks).chain(options)
 }
 
 /// The names that have a definition.

@@ -40,6 +40,8 @@ pub(crate) struct Suite {
 pub(crate) struct Document {
     pub(crate) schema: DocumentFormat,
     pub(crate) scenario: ScenarioKind,
+    /// What a scenario file calls the run; null when its scenario's name is all there is.
+    pub(crate) name: Option<String>,
     /// When the first run began, UTC.
     pub(crate) started: String,
     pub(crate) config: Config,

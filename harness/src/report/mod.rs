@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod document;
+pub(crate) mod list;
 mod metrics;
 pub(crate) mod replay;
 mod summary;

@@ -6,12 +6,14 @@ use serde_json::Value;
 use super::compare::Comparison;
 use super::document::SuiteFormat;
 use super::fixtures::{document, document_of, plan, ran};
+use super::list::List;
 use super::replay::Replay;
 use super::{Document, Suite, one_line};
 use crate::config::StackKind;
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
 const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.compare.1.json");
+const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.list.1.json");
 const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.replay-seq.1.json");
 
 /// Writes the schemas anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
@@ -20,6 +22,7 @@ fn the_checked_in_schemas_are_up_to_date() {
     for (schema, file) in [
         (schema_for!(Document), CHECKED_IN),
         (schema_for!(Comparison), COMPARISON),
+        (schema_for!(List), LIST),
         (schema_for!(Replay), REPLAY),
     ] {
         let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
@@ -35,7 +38,11 @@ fn the_checked_in_schemas_are_up_to_date() {
 }
 
 fn checked_in() -> jsonschema::Validator {
-    let text = std::fs::read_to_string(CHECKED_IN).expect("the schema is checked in");
+    validator(CHECKED_IN)
+}
+
+fn validator(file: &str) -> jsonschema::Validator {
+    let text = std::fs::read_to_string(file).expect("the schema is checked in");
     let schema: Value = serde_json::from_str(&text).expect("the schema is JSON");
     jsonschema::validator_for(&schema).expect("the schema is one")
 }
@@ -58,6 +65,22 @@ fn documents_follow_the_schema() {
             .collect();
         assert!(errors.is_empty(), "{errors:#?}");
     }
+}
+
+#[test]
+fn the_list_of_choices_follows_its_schema() {
+    let list = serde_json::to_value(List::of_all()).expect("a document is JSON");
+    assert!(validator(LIST).is_valid(&list), "{list}");
+    let options = list["options"].as_array().expect("options");
+    let path = options
+        .iter()
+        .find(|option| option["name"] == "path")
+        .expect("--path");
+    assert!(
+        path["values"]
+            .as_array()
+            .is_some_and(|values| values.contains(&"veth".into()))
+    );
 }
 
 #[test]

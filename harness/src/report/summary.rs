@@ -35,6 +35,7 @@ pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: Stri
     Document {
         schema: DocumentFormat::Run1,
         scenario: plan.scenario,
+        name: Some(plan.name.clone()).filter(|name| *name != plan.scenario.to_string()),
         started,
         config: config(plan, &results[0].config),
         environment,

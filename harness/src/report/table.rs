@@ -51,8 +51,12 @@ fn what_was_done(document: &Document) -> String {
         ScenarioKind::Udp => "one-way datagrams",
         ScenarioKind::Reorder => "numbered datagrams through a wire that reorders",
     };
+    let name = document
+        .name
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" ({name})"));
     format!(
-        "{}: {what}; {} B messages, {} {}, {} run{} of {} s each, stacks taking turns",
+        "{}{name}: {what}; {} B messages, {} {}, {} run{} of {} s each, stacks taking turns",
         document.scenario,
         config.message,
         config.connections,

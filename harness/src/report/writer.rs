@@ -8,8 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::document::Document;
-use crate::config::ScenarioKind;
-
 /// The place where one call puts its documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
@@ -17,7 +15,7 @@ pub(crate) struct Shelf {
     pub(crate) started: String,
     id: u16,
     out: Option<PathBuf>,
-    /// Whether there are documents of several scenarios.
+    /// Whether there are several documents.
     several: bool,
 }
 
@@ -35,15 +33,15 @@ impl Shelf {
         }
     }
 
-    /// The directory of a scenario's document: `--out` itself, or one for each scenario below it when there are several.
-    pub(crate) fn directory(&self, scenario: ScenarioKind) -> PathBuf {
+    /// The directory of the document of that name: `--out` itself, or one for each document below it when there are several.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         match &self.out {
-            Some(out) if self.several => out.join(scenario.to_string()),
+            Some(out) if self.several => out.join(name),
             Some(out) => out.clone(),
             None => {
                 // A colon is not allowed in file names everywhere.
                 let started = self.started.replace(':', "-");
-                Path::new("results").join(format!("{started}-{scenario}-{:04x}", self.id))
+                Path::new("results").join(format!("{started}-{name}-{:04x}", self.id))
             }
         }
     }
@@ -52,20 +50,20 @@ impl Shelf {
     ///
     /// # Errors
     /// When the directory cannot be made or written to.
-    pub(crate) fn reserve(&self, scenario: ScenarioKind) -> io::Result<()> {
-        let directory = self.directory(scenario);
+    pub(crate) fn reserve(&self, name: &str) -> io::Result<()> {
+        let directory = self.directory(name);
         fs::create_dir_all(&directory)?;
         let probe = directory.join(".run.json.partial");
         File::create(&probe)?;
         fs::remove_file(probe)
     }
 
-    /// Writes a document and returns where it is.
+    /// Writes the document of that name and returns where it is.
     ///
     /// # Errors
     /// When the file cannot be written; nothing is left then.
-    pub(crate) fn put(&self, document: &Document) -> io::Result<PathBuf> {
-        let file = self.directory(document.scenario).join("run.json");
+    pub(crate) fn put(&self, name: &str, document: &Document) -> io::Result<PathBuf> {
+        let file = self.directory(name).join("run.json");
         write_atomically(&file, one_line(document)?.as_bytes())?;
         Ok(file)
     }
@@ -145,12 +143,10 @@ mod tests {
     fn a_document_is_written_whole_and_replaces_the_one_before() {
         let out = std::env::temp_dir().join(format!("handfast-writer-{}", std::process::id()));
         let shelf = Shelf::new(Some(out.clone()), false);
-        shelf
-            .reserve(ScenarioKind::Crr)
-            .expect("the directory can be made");
+        shelf.reserve("crr").expect("the directory can be made");
         let document = fixtures::document();
-        let file = shelf.put(&document).expect("writable");
-        assert_eq!(shelf.put(&document).expect("replaceable"), file);
+        let file = shelf.put("crr", &document).expect("writable");
+        assert_eq!(shelf.put("crr", &document).expect("replaceable"), file);
         assert_eq!(
             fs::read_to_string(&file).expect("readable"),
             one_line(&document).expect("serialises")
@@ -165,12 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn each_scenario_has_a_place_of_its_own() {
+    fn each_document_has_a_place_of_its_own() {
         let shelf = Shelf::new(None, true);
-        let (crr, rr) = (
-            shelf.directory(ScenarioKind::Crr),
-            shelf.directory(ScenarioKind::Rr),
-        );
+        let (crr, rr) = (shelf.directory("crr"), shelf.directory("rr"));
         assert_ne!(crr, rr);
         let name = crr.file_name().and_then(|name| name.to_str()).expect("a name");
         assert!(
@@ -178,9 +171,6 @@ mod tests {
             "{name}"
         );
         let below = Shelf::new(Some("kept".into()), true);
-        assert_eq!(
-            below.directory(ScenarioKind::TimeWait),
-            Path::new("kept/time-wait")
-        );
+        assert_eq!(below.directory("time-wait"), Path::new("kept/time-wait"));
     }
 }

@@ -43,6 +43,8 @@ impl Subject {
 /// Everything that makes up one document: a scenario on some stacks, several times.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// What a scenario file calls it, else the scenario: names the place of the document.
+    pub(crate) name: String,
     pub(crate) scenario: ScenarioKind,
     pub(crate) subjects: Vec<Subject>,
     pub(crate) runs: u32,
@@ -62,6 +64,11 @@ impl Plan {
         }
     }
 
+    /// The same by another name.
+    pub(crate) fn named(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     fn with_columns(
         scenario: ScenarioKind,
         columns: impl Iterator<Item = (Pairing, PathKind)>,
@@ -72,6 +79,7 @@ impl Plan {
             numbers.map(move |connections| Subject::new(scenario, stack, path, connections, asked))
         });
         Self {
+            name: scenario.to_string(),
             scenario,
             subjects: subjects.collect(),
             runs: asked.runs.unwrap_or(3),

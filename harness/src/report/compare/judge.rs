@@ -23,13 +23,14 @@ const SIGNIFICANT: f64 = 0.01;
 /// When the two have no scenario and stack in common, or ran with different parameters.
 pub(crate) fn compare(a: &[Read], b: &[Read], gate: f64, noise: &Noise) -> Result<Comparison, Unreadable> {
     let mut rows = Vec::new();
-    for scenario in scenarios(a) {
-        let (a, b) = (of_scenario(a, scenario), of_scenario(b, scenario));
+    for kind in kinds(a) {
+        let scenario = kind.0;
+        let (a, b) = (of_kind(a, kind), of_kind(b, kind));
         let turns = took_turns(&a, &b);
         for (column_a, column_b) in columns(&a, &b) {
             check_parameters(scenario, &column_a, &column_b)?;
             let metrics = metrics(scenario, &column_a, &column_b);
-            rows.extend(metrics.map(|metric| row(scenario, metric, &column_a, &column_b, turns)));
+            rows.extend(metrics.map(|metric| row(kind, metric, &column_a, &column_b, turns)));
         }
     }
     if rows.is_empty() {
@@ -52,20 +53,23 @@ pub(crate) fn compare(a: &[Read], b: &[Read], gate: f64, noise: &Noise) -> Resul
     })
 }
 
-fn scenarios(documents: &[Read]) -> Vec<ScenarioKind> {
-    let mut scenarios = Vec::new();
+/// A scenario, and what a scenario file calls the run.
+type Kind<'a> = (ScenarioKind, Option<&'a str>);
+
+fn kinds(documents: &[Read]) -> Vec<Kind<'_>> {
+    let mut kinds = Vec::new();
     for document in documents {
-        if !scenarios.contains(&document.scenario) {
-            scenarios.push(document.scenario);
+        if !kinds.contains(&document.kind()) {
+            kinds.push(document.kind());
         }
     }
-    scenarios
+    kinds
 }
 
-fn of_scenario(documents: &[Read], scenario: ScenarioKind) -> Vec<&Read> {
+fn of_kind<'a>(documents: &'a [Read], kind: Kind<'_>) -> Vec<&'a Read> {
     documents
         .iter()
-        .filter(|document| document.scenario == scenario)
+        .filter(|document| document.kind() == kind)
         .collect()
 }
 
@@ -143,7 +147,7 @@ fn metrics(scenario: ScenarioKind, a: &Column<'_>, b: &Column<'_>) -> impl Itera
     all.filter(|metric| told(metric)).collect::<Vec<_>>().into_iter()
 }
 
-fn row(scenario: ScenarioKind, metric: &str, a: &Column<'_>, b: &Column<'_>, turns: bool) -> Row {
+fn row(kind: Kind<'_>, metric: &str, a: &Column<'_>, b: &Column<'_>, turns: bool) -> Row {
     let values =
         |side: &Column<'_>| -> Vec<f64> { side.iter().flat_map(|result| result.values(metric)).collect() };
     let (of_a, of_b) = (values(a), values(b));
@@ -155,7 +159,8 @@ fn row(scenario: ScenarioKind, metric: &str, a: &Column<'_>, b: &Column<'_>, tur
     };
     let certainty = effect.and_then(|effect| effect.certainty);
     Row {
-        scenario,
+        scenario: kind.0,
+        name: kind.1.map(str::to_owned),
         stack: a[0].stack,
         path: a[0].path,
         placement: a[0].placement,
@@ -255,7 +260,10 @@ fn warnings(a: &[Read], b: &[Read]) -> Vec<String> {
     let names = |documents: &[Read]| -> BTreeSet<String> {
         documents
             .iter()
-            .map(|document| document.scenario.to_string())
+            .map(|document| {
+                let (scenario, name) = document.kind();
+                name.map_or_else(|| scenario.to_string(), str::to_owned)
+            })
             .collect()
     };
     let (of_a, of_b) = (names(a), names(b));

@@ -58,6 +58,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Row {
     pub(crate) scenario: ScenarioKind,
+    /// What a scenario file calls the run; null when its scenario's name is all there is.
+    pub(crate) name: Option<String>,
     pub(crate) stack: Pairing,
     pub(crate) path: PathKind,
     pub(crate) placement: Placement,

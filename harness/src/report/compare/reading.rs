@@ -16,6 +16,8 @@ const DEEPEST: usize = 4;
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Read {
     pub(super) scenario: ScenarioKind,
+    #[serde(default)]
+    pub(super) name: Option<String>,
     pub(super) started: String,
     pub(super) valid: bool,
     pub(super) invalid_reasons: Vec<String>,
@@ -108,6 +110,13 @@ fn read_file(file: &Path) -> Result<Vec<Read>, Unreadable> {
     parsed
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(format!("this is no handfast.run/1 document ({error})")))
+}
+
+impl Read {
+    /// What documents that belong together have in common: the scenario, and what a scenario file calls the run.
+    pub(super) fn kind(&self) -> (ScenarioKind, Option<&str>) {
+        (self.scenario, self.name.as_deref())
+    }
 }
 
 impl ReadResult {

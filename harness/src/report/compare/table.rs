@@ -56,7 +56,7 @@ fn cells(row: &Row) -> Vec<Cell> {
     };
     let name = format!(
         "{} on {} ({}{place}): {}",
-        row.scenario,
+        row.name.clone().unwrap_or_else(|| row.scenario.to_string()),
         row.stack,
         row.path,
         label(&row.metric)

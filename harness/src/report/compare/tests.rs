@@ -158,6 +158,23 @@ fn what_was_not_measured_alike_is_not_compared() {
 }
 
 #[test]
+fn runs_that_a_scenario_file_tells_apart_are_compared_apart() {
+    let named = |name: &str, connections: u32, started: &str| {
+        let mut document = document(&[1.0], started);
+        document.name = Some(name.to_owned());
+        document.results[0]
+            .config
+            .insert("connections".to_owned(), json!(connections));
+        document
+    };
+    let a = [named("few", 1, "1"), named("many", 64, "2")];
+    let b = [named("many", 64, "3"), named("few", 1, "4")];
+    let rows = compare(&a, &b, 0.05, &unknown()).expect("the same runs").rows;
+    let names: Vec<_> = rows.iter().map(|row| row.name.as_deref()).collect();
+    assert_eq!(names, [Some("few"), Some("many")]);
+}
+
+#[test]
 fn an_invalid_document_and_another_machine_are_told() {
     let (a, mut b) = (document(&[1.0], "1"), document(&[1.0], "2"));
     b.valid = false;

@@ -1,7 +1,7 @@
 //! The name that somebody may have meant.
 
 /// The one of `names` that takes the fewest changes of a letter to become `name`; `None` when all take more than a third of its letters.
-pub(super) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
+pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let limit = name.chars().count().div_ceil(3);
     names
         .map(|candidate| (distance(name, &candidate), candidate))
