@@ -64,6 +64,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         SIDE,
     ),
     metric(
+        "client_cpu_ns_per_teardown",
+        "ns",
+        "processor time of the client's threads in the window × the share of the window spent tearing down ÷ teardowns; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
         "client_cpu_ns_per_transaction",
         "ns",
         "processor time of the client's threads in the window ÷ transactions completed; null where both ends share a thread",
@@ -90,7 +96,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "core_wait_ratio",
         "ratio, 0 to 1",
-        "the part of the window in which load generators could run and waited for a core",
+        "the part of the window in which load generators could run and waited for a core, the mean of their threads",
         "time spent waiting for packets",
     ),
     metric(
@@ -250,10 +256,22 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         MACHINE,
     ),
     metric(
+        "machine_cpu_ns_per_teardown",
+        "ns",
+        "busy time of all cores, softirqs included, in the window × the share of the window spent tearing down ÷ teardowns",
+        MACHINE,
+    ),
+    metric(
         "machine_cpu_ns_per_transaction",
         "ns",
         "busy time of all cores, softirqs included, in the window ÷ transactions completed",
         MACHINE,
+    ),
+    metric(
+        "other_programs_ratio",
+        "ratio, 0 to 1",
+        "busy time of the load generators' cores that neither the run nor the kernel's softirq threads (ksoftirqd) took ÷ the cores' time in the window",
+        "what other programs did on other cores, and steps below the kernel's clock (10 ms a core)",
     ),
     metric(
         "reached",
@@ -310,6 +328,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         SIDE,
     ),
     metric(
+        "server_cpu_ns_per_teardown",
+        "ns",
+        "processor time of the server's threads in the window × the share of the window spent tearing down ÷ teardowns; null where both ends share a thread",
+        SIDE,
+    ),
+    metric(
         "server_cpu_ns_per_transaction",
         "ns",
         "processor time of the server's threads in the window ÷ transactions completed; null where both ends share a thread",
@@ -320,6 +344,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "ns",
         "set-up time: from the call of connect to the established connection at the client (the SYN-ACK has come)",
         "what the server does after the SYN-ACK, and attempts that failed",
+    ),
+    metric(
+        "stolen_ratio",
+        "ratio, 0 to 1",
+        "the part of the load generators' cores that the hypervisor gave to other machines in the window (steal)",
+        "what a hypervisor keeps to itself: many report no steal at all",
     ),
     metric(
         "system_calls_per_operation",

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Phase;
 use super::phase::SharedPhase;
+use super::placement::UsedCores;
 use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::measure::cpu;
+use crate::measure::machine::{Machine, SoftirqThreads, Use};
 
 /// The longest that filling tables may take, and again the longest that the load's own connections may take.
 const FILL_AT_MOST: Duration = Duration::from_secs(30);
@@ -73,12 +75,22 @@ impl Control {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Window {
     pub(super) cpu_ns: u64,
-    pub(super) machine_ns: Option<u64>,
+    pub(super) machine: Option<MachineUse>,
     pub(super) interrupted: bool,
+}
+
+/// What cores did in the window; `None` in [`Window`] where the kernel does not tell.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct MachineUse {
+    /// All of the machine's.
+    pub(crate) all: Use,
+    /// Those that the generators' threads are pinned to.
+    pub(crate) used: Use,
 }
 
 pub(super) struct Conductor<'a> {
     pub(super) control: &'a Control,
+    pub(super) cores: &'a UsedCores<'a>,
     pub(super) stop: &'a AtomicBool,
     pub(super) progress: &'a dyn Fn(f64),
 }
@@ -108,19 +120,27 @@ impl Conductor<'_> {
                 ..Window::default()
             };
         }
+        let softirq_threads = SoftirqThreads::find();
         self.pass(Phase::WarmUp, warm_up, &|elapsed| {
             (self.progress)(elapsed.as_secs_f64() / whole);
         });
-        let (before, machine_before) = (cpu::process_ns(), cpu::machine_ns());
+        let (before, machine_before) = (cpu::process_ns(), Machine::now(&softirq_threads));
         self.pass(Phase::Measure, duration, &|elapsed| {
             (self.progress)((warm_up + elapsed).as_secs_f64() / whole);
         });
         Window {
             cpu_ns: cpu::process_ns() - before,
-            machine_ns: cpu::machine_ns()
+            machine: Machine::now(&softirq_threads)
                 .zip(machine_before)
-                .map(|(after, before)| after.saturating_sub(before)),
+                .map(|(after, before)| self.machine_use(&after, &before)),
             interrupted: self.is_stopped(),
+        }
+    }
+
+    fn machine_use(&self, after: &Machine, before: &Machine) -> MachineUse {
+        MachineUse {
+            all: after.since(before, |_| true),
+            used: after.since(before, |core| self.cores.contain(core)),
         }
     }
 

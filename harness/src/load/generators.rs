@@ -55,8 +55,10 @@ pub(crate) fn run<S: Script>(
                 scope.spawn(move || worker.run())
             })
             .collect();
+        let used = cores.used(threads);
         let window = Conductor {
             control: &control,
+            cores: &used,
             stop,
             progress,
         }
@@ -72,7 +74,8 @@ pub(crate) fn run<S: Script>(
         Ok(Outcome {
             generators,
             cpu_ns: window.cpu_ns,
-            machine_ns: window.machine_ns,
+            machine: window.machine,
+            cores: used.count(),
             interrupted: window.interrupted,
         })
     })

@@ -1,5 +1,6 @@
 //! What all generators have done in the window, and sums over them.
 
+use super::conductor::MachineUse;
 use super::end::EndOutcome;
 use super::meter::Metered;
 use crate::stack::{Nanos, StackCounters};
@@ -15,6 +16,14 @@ pub(crate) struct GeneratorOutcome<C, S> {
     pub(crate) sides: Option<Sides>,
 }
 
+impl<C, S> GeneratorOutcome<C, S> {
+    /// The windows of all of its threads together.
+    fn thread_span(&self) -> Nanos {
+        let of_server = self.sides.map_or(0, |_| self.server.span);
+        self.client.span + of_server
+    }
+}
+
 /// Processor time of the threads of the two sides, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sides {
@@ -28,8 +37,10 @@ pub(crate) struct Outcome<C, S> {
     pub(crate) generators: Vec<GeneratorOutcome<C, S>>,
     /// Processor time of the process in the window, user and system.
     pub(crate) cpu_ns: u64,
-    /// Time for which cores of the machine were busy in the window, with whatever; `None` where the kernel does not tell.
-    pub(crate) machine_ns: Option<u64>,
+    /// What cores of the machine did in the window; `None` where the kernel does not tell.
+    pub(crate) machine: Option<MachineUse>,
+    /// How many cores the generators' threads were pinned to.
+    pub(crate) cores: usize,
     /// Whether the run was stopped before its time.
     pub(crate) interrupted: bool,
 }
@@ -85,11 +96,29 @@ impl<C, S> Outcome<C, S> {
         self.generators.iter().map(|one| one.metered.allocations).sum()
     }
 
-    /// The part of the window for which the generators could have run and had no core, 0 to 1: somebody else had it.
+    /// The part of the window for which the generators' threads could have run and had no core, 0 to 1, the mean of all: somebody else
+    /// had it.
     pub(crate) fn core_wait_ratio(&self) -> Option<f64> {
         let waited: Option<u64> = self.generators.iter().map(|one| one.metered.waited_ns).sum();
-        let spans: Nanos = self.generators.iter().map(|one| one.client.span).sum();
+        let spans: Nanos = self.generators.iter().map(GeneratorOutcome::thread_span).sum();
         (spans > 0).then(|| Some(waited? as f64 / spans as f64)).flatten()
+    }
+
+    /// The part of the generators' cores that other programs had in the window, 0 to 1. The run's own threads are none, nor are the
+    /// kernel's softirq threads, which carry its packets.
+    pub(crate) fn other_programs_ratio(&self) -> Option<f64> {
+        self.part_of_cores(|machine| machine.used.others_ns(self.cpu_ns))
+    }
+
+    /// The part of the window for which the hypervisor had given the generators' cores to somebody else, 0 to 1.
+    pub(crate) fn stolen_ratio(&self) -> Option<f64> {
+        self.part_of_cores(|machine| machine.used.stolen_ns)
+    }
+
+    fn part_of_cores(&self, ns: impl Fn(MachineUse) -> u64) -> Option<f64> {
+        let whole = self.cores as u64 * self.shortest_span();
+        let part = ns(self.machine?);
+        (whole > 0).then(|| (part as f64 / whole as f64).min(1.0))
     }
 
     /// The shortest window of all ends, in nanoseconds.
@@ -118,6 +147,7 @@ fn sum(values: impl Iterator<Item = Option<u64>>) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::load::fill::Filled;
+    use crate::measure::machine::Use;
 
     fn end(tally: u64, span: Nanos, retransmitted: Option<(u64, u64)>) -> EndOutcome<u64> {
         let counters = |value: Option<u64>| StackCounters {
@@ -173,7 +203,8 @@ mod tests {
         Outcome {
             generators,
             cpu_ns: 0,
-            machine_ns: None,
+            machine: None,
+            cores: 2,
             interrupted: false,
         }
     }
@@ -184,7 +215,43 @@ mod tests {
         assert!((rate - 3000.0).abs() < 1e-6, "{rate}");
         assert_eq!(outcome().shortest_span(), 250_000_000);
         assert_eq!(outcome().allocations(), 5);
-        assert_eq!(outcome().core_wait_ratio(), Some(0.1));
+    }
+
+    #[test]
+    fn waiting_for_a_core_is_shared_by_the_threads_that_could_wait() {
+        let mut outcome = outcome();
+        assert_eq!(
+            outcome.core_wait_ratio(),
+            Some(125e6 / 2510e6),
+            "two threads each"
+        );
+        for one in &mut outcome.generators {
+            one.sides = None;
+        }
+        assert_eq!(outcome.core_wait_ratio(), Some(0.1));
+    }
+
+    #[test]
+    fn others_are_judged_by_the_cores_that_the_run_uses() {
+        let mut outcome = outcome();
+        assert_eq!(outcome.other_programs_ratio(), None, "the kernel does not tell");
+        outcome.cpu_ns = 100_000_000;
+        outcome.machine = Some(MachineUse {
+            all: Use::default(),
+            used: Use {
+                busy_ns: 400_000_000,
+                softirq_threads_ns: 200_000_000,
+                stolen_ns: 50_000_000,
+            },
+        });
+        assert_eq!(
+            outcome.other_programs_ratio(),
+            Some(0.2),
+            "100 ms of two cores × 250 ms"
+        );
+        assert_eq!(outcome.stolen_ratio(), Some(0.1));
+        outcome.cores = 0;
+        assert_eq!(outcome.stolen_ratio(), None, "no core is the run's own");
     }
 
     #[test]

@@ -21,6 +21,11 @@ impl Cores {
         self.0.len()
     }
 
+    /// Those that the first `threads` threads are pinned to.
+    pub(super) fn used(&self, threads: usize) -> UsedCores<'_> {
+        UsedCores(&self.0[..threads.min(self.count())])
+    }
+
     /// Pins the calling thread to the core that is `thread`'s turn. A system that refuses leaves it where it was.
     pub(super) fn pin(&self, thread: usize) {
         if self.0.is_empty() {
@@ -33,9 +38,32 @@ impl Cores {
     }
 }
 
+/// The cores that a run's threads are pinned to; none where nothing is pinned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UsedCores<'a>(&'a [usize]);
+
+impl UsedCores<'_> {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn contain(&self, core: usize) -> bool {
+        self.0.contains(&core)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_cores_are_used_than_there_are_threads_or_cores() {
+        let cores = Cores(vec![2, 5]);
+        let used = |threads| [2, 5, 7].map(|core| cores.used(threads).contain(core));
+        assert_eq!(used(1), [true, false, false]);
+        assert_eq!(used(3), [true, true, false]);
+        assert_eq!(cores.used(3).count(), 2);
+    }
 
     #[test]
     fn threads_take_the_cores_in_turn() {

@@ -29,28 +29,6 @@ pub(crate) fn thread_ns() -> u64 {
     read(ClockId::ThreadCPUTime)
 }
 
-/// Nanoseconds that all cores of the machine have been busy since it started, for whomever: user, system, interrupts and softirqs, in steps
-/// of 10 ms. `None` where the kernel does not tell.
-pub(crate) fn machine_ns() -> Option<u64> {
-    busy_ns(&std::fs::read_to_string("/proc/stat").ok()?)
-}
-
-/// A hundredth of a second, in which Linux counts for programs whatever its own clock is.
-const TICK_NS: u64 = 10_000_000;
-
-/// The line for all cores: user, nice, system, idle, iowait, irq, softirq; what follows is stolen or counted already.
-fn busy_ns(statistics: &str) -> Option<u64> {
-    let fields = statistics.lines().next()?.strip_prefix("cpu ")?;
-    let ticks: Vec<u64> = fields
-        .split_ascii_whitespace()
-        .map_while(|field| field.parse().ok())
-        .collect();
-    let [user, nice, system, _idle, _iowait, irq, softirq, ..] = ticks[..] else {
-        return None;
-    };
-    Some((user + nice + system + irq + softirq) * TICK_NS)
-}
-
 /// Nanoseconds for which the calling thread could have run since it started and had to wait for a core; `None` where the kernel does
 /// not tell.
 pub(crate) fn waited_on_this_thread_ns() -> Option<u64> {
@@ -87,20 +65,11 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_busy_with_all_but_waiting() {
-        let busy = busy_ns("cpu  1 20 300 99999 99999 4000 50000 99999 0 0\ncpu0 1 2 3 4 5 6 7\n");
-        assert_eq!(busy, Some(54_321 * TICK_NS));
-        for unknown in ["", "cpu  1 20 300", "intr 1 2 3 4 5 6 7"] {
-            assert_eq!(busy_ns(unknown), None, "{unknown:?}");
-        }
-    }
-
-    #[test]
     fn a_thread_is_not_billed_for_another() {
         let before = thread_ns();
         let others = std::thread::spawn(|| {
             let start = thread_ns();
-            while thread_ns() < start + TICK_NS {}
+            while thread_ns() < start + 10_000_000 {}
             thread_ns() - start
         });
         let worked = others.join().expect("no panic");

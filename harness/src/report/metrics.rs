@@ -91,7 +91,7 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
 }
 
 /// Metrics beyond the contract that people want to see where a stack can tell them.
-pub(super) const SHOWN_BESIDE: [&str; 16] = [
+pub(super) const SHOWN_BESIDE: [&str; 18] = [
     "client_cpu_ns_per_connection",
     "server_cpu_ns_per_connection",
     "client_cpu_ns_per_transaction",
@@ -100,6 +100,8 @@ pub(super) const SHOWN_BESIDE: [&str; 16] = [
     "server_cpu_ns_per_kibibyte",
     "client_cpu_ns_per_datagram",
     "server_cpu_ns_per_datagram",
+    "client_cpu_ns_per_teardown",
+    "server_cpu_ns_per_teardown",
     "tuples",
     "time_wait_pressure",
     "exhausted_after_ns",

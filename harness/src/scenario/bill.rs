@@ -27,6 +27,7 @@ pub(super) const CONNECTION: Bill = bill!("connection");
 pub(super) const TRANSACTION: Bill = bill!("transaction");
 pub(super) const DATAGRAM: Bill = bill!("datagram");
 pub(super) const KIBIBYTE: Bill = bill!("kibibyte");
+pub(super) const TEARDOWN: Bill = bill!("teardown");
 
 impl Measurement {
     /// Processor time ÷ `operations`: of the process, of each side's threads (null where both ends share one), and of the whole machine,
@@ -36,6 +37,9 @@ impl Measurement {
         self.set(bill.whole, each(Some(outcome.cpu_ns)));
         self.set(bill.client, each(outcome.side_ns(|sides| sides.client_ns)));
         self.set(bill.server, each(outcome.side_ns(|sides| sides.server_ns)));
-        self.set(bill.machine, each(outcome.machine_ns));
+        self.set(
+            bill.machine,
+            each(outcome.machine.map(|machine| machine.all.busy_ns)),
+        );
     }
 }

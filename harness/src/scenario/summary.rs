@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use super::{Measurement, Run};
 use crate::load::outcome::Outcome;
 use crate::load::tally::Failures;
-use crate::measure::CORE_WAIT_RATIO;
+use crate::measure::{CORE_WAIT_RATIO, OTHER_PROGRAMS_RATIO, STOLEN_RATIO};
 use crate::stack::Nanos;
 
 /// Fewer operations than this say nothing about a rate.
@@ -65,6 +65,8 @@ impl Measurement {
     /// What the stack itself says about the window, and what was filled in before it.
     pub(super) fn set_stack<C, S>(&mut self, run: &Run<'_>, outcome: &Outcome<C, S>, operations: u64) {
         self.set(CORE_WAIT_RATIO, outcome.core_wait_ratio());
+        self.set(OTHER_PROGRAMS_RATIO, outcome.other_programs_ratio());
+        self.set(STOLEN_RATIO, outcome.stolen_ratio());
         let system_calls = outcome.grown(|counters| counters.system_calls);
         self.set(
             "system_calls_per_operation",

@@ -16,7 +16,7 @@ use std::io;
 use self::batch::TeardownTally;
 use self::client::Client;
 use self::server::Server;
-use super::{Measurement, Run, Unsupported};
+use super::{Measurement, Run, Unsupported, bill};
 use crate::config::RunConfig;
 use crate::load::addresses::AddressPlan;
 use crate::load::outcome::{GeneratorOutcome, Outcome};
@@ -53,7 +53,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         )
     });
     found.set("teardowns_per_second", rate);
-    found.set("cpu_ns_per_teardown", cpu_ns_each(&outcome, &total));
+    found.set_bill(&bill::TEARDOWN, &outcome, billed(&outcome, &total));
     found.set_tcp(run, &outcome, total.completed, &total.failures);
     found.set_time_wait(&outcome);
     found.check_rate(&outcome, total.completed, total.failures.total());
@@ -69,8 +69,8 @@ fn sum<N: std::ops::Add<Output = N>>(
     part(&one.client.tally) + part(&one.server.tally)
 }
 
-fn cpu_ns_each(outcome: &Outcome<TeardownTally, TeardownTally>, total: &TeardownTally) -> Option<f64> {
+/// Teardowns that the whole window would have had at this pace: what the processor time of the window is divided by.
+fn billed(outcome: &Outcome<TeardownTally, TeardownTally>, total: &TeardownTally) -> f64 {
     let window: Nanos = outcome.generators.iter().map(|one| one.client.span).sum();
-    let share = total.busy_ns as f64 / window as f64;
-    (total.completed > 0).then(|| outcome.cpu_ns as f64 * share / total.completed as f64)
+    total.completed as f64 * window as f64 / total.busy_ns as f64
 }

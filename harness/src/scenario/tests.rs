@@ -219,11 +219,20 @@ fn two_ends_on_two_threads() {
             duration: Duration::from_millis(150),
             ..config_of(scenario)
         };
-        check(
-            &measure(StackKind::Kernel, &config),
-            scenario,
-            &format!("{scenario:?} on two threads"),
-        );
+        let found = measure(StackKind::Kernel, &config);
+        let case = format!("{scenario:?} on two threads");
+        check(&found, scenario, &case);
+        for side in ["client_cpu_ns_per_", "server_cpu_ns_per_"] {
+            let bills: Vec<_> = found
+                .metrics
+                .iter()
+                .filter(|(name, _)| name.starts_with(side))
+                .collect();
+            assert!(
+                matches!(bills[..], [(_, Some(each))] if *each > 0.0),
+                "{case}: {bills:?}"
+            );
+        }
     }
 }
 

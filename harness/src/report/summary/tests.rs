@@ -36,22 +36,35 @@ fn what_the_contract_names_is_there_even_when_nobody_could_tell() {
 
 #[test]
 fn a_run_whose_cores_others_had_is_invalid() {
-    let document = |waited: f64| {
+    let reasons = |waited: f64, others: Option<f64>, stolen: f64| {
         let mut done = plan(&[StackKind::Engine], 1);
         fill(&mut done.subjects[0], |_| {
             let mut one = measured(1000.0, 9_999, 1000);
-            one.metrics.insert("core_wait_ratio".to_owned(), Some(waited));
+            for (name, value) in [
+                ("core_wait_ratio", Some(waited)),
+                ("other_programs_ratio", others),
+                ("stolen_ratio", Some(stolen)),
+            ] {
+                one.metrics.insert(name.to_owned(), value);
+            }
             one
         });
-        document_of(&done)
+        let document = document_of(&done);
+        assert_eq!(document.valid, document.invalid_reasons.is_empty());
+        document.invalid_reasons.join("\n")
     };
-    assert!(document(0.09).valid);
-    let disturbed = document(0.11);
-    assert!(!disturbed.valid);
+    assert_eq!(reasons(0.09, Some(0.5), 0.1), "", "nobody waited");
+    assert_eq!(reasons(0.5, Some(0.1), 0.0), "", "softirq threads had the cores");
+    for disturbed in [reasons(0.11, Some(0.11), 0.0), reasons(0.11, None, 0.0)] {
+        assert!(
+            disturbed.contains("disturbed: other programs") && !disturbed.contains("hypervisor"),
+            "{disturbed}"
+        );
+    }
+    let stolen = reasons(0.0, Some(0.0), 0.11);
     assert!(
-        disturbed.invalid_reasons[0].contains("disturbed"),
-        "{:?}",
-        disturbed.invalid_reasons
+        stolen.contains("disturbed: the hypervisor") && !stolen.contains("other programs"),
+        "{stolen}"
     );
 }
 

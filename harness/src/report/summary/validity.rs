@@ -1,11 +1,11 @@
 //! Whether figures count. A run that does not is invalid, not slow.
 
-use crate::measure::CORE_WAIT_RATIO;
+use crate::measure::{CORE_WAIT_RATIO, OTHER_PROGRAMS_RATIO, STOLEN_RATIO};
 use crate::report::document::{Run, StackResult};
 use crate::run::Measured;
 
-/// The part of the window that generators may wait for a core; beyond it the figures are as much those of whoever had it.
-const MOST_CORE_WAIT: f64 = 0.1;
+/// The part of their cores that generators may be without; beyond it the figures are as much those of whoever had it.
+const MOST_WITHOUT: f64 = 0.1;
 
 /// Reasons of a run: what the scenario found wrong, whether others were at work on its cores, and whether it was cut short.
 pub(super) fn of_run(measured: &Measured) -> Vec<String> {
@@ -16,17 +16,37 @@ pub(super) fn of_run(measured: &Measured) -> Vec<String> {
         .invalid_reasons
         .iter()
         .cloned()
-        .chain(disturbance(measured))
+        .chain(other_programs(measured))
+        .chain(stolen(measured))
         .chain(cut_short)
         .collect()
 }
 
-fn disturbance(measured: &Measured) -> Option<String> {
-    let waited = measured.metrics.get(CORE_WAIT_RATIO).copied().flatten()?;
-    (waited > MOST_CORE_WAIT).then(|| {
-        "disturbed: other programs had the load generators' cores for more than a tenth of the window; run it on a quiet machine"
+/// Other programs disturb when they had the cores *and* the generators waited: a wait alone may be for the kernel's softirq threads, which
+/// carry the run's own packets, and cores that nobody waits for are free to be used. Where the kernel does not tell who had them, waiting
+/// is enough.
+fn other_programs(measured: &Measured) -> Option<String> {
+    let waited = is_without(measured, CORE_WAIT_RATIO)?;
+    let had = is_without(measured, OTHER_PROGRAMS_RATIO).unwrap_or(true);
+    (waited && had).then(|| {
+        "disturbed: other programs had more than a tenth of the load generators' cores (`other_programs_ratio`), which waited for them \
+         (`core_wait_ratio`); end them, or measure when the machine is quiet"
             .to_owned()
     })
+}
+
+fn stolen(measured: &Measured) -> Option<String> {
+    is_without(measured, STOLEN_RATIO)?.then(|| {
+        "disturbed: the hypervisor gave more than a tenth of the load generators' cores to other machines (steal, `stolen_ratio`); \
+         measure on a machine of its own, or at another time"
+            .to_owned()
+    })
+}
+
+/// Whether the ratio that `metric` tells is too great; `None` where it is unknown.
+fn is_without(measured: &Measured, metric: &str) -> Option<bool> {
+    let ratio = measured.metrics.get(metric).copied().flatten()?;
+    Some(ratio > MOST_WITHOUT)
 }
 
 /// Reasons of a result: those of its runs, each once.
