@@ -277,9 +277,13 @@ fn a_tenth_of_the_datagrams_is_reordered_by_at_most_eight_places() {
     for stack in [StackKind::Null, StackKind::Kernel] {
         let found = measure(stack, &config_of(ScenarioKind::Reorder));
         let ratio = found.metrics["reordered_ratio"].expect("datagrams arrived");
-        assert!((0.08..0.12).contains(&ratio), "{ratio} on {stack:?}");
         assert_eq!(found.metrics["duplicated"], Some(0.0));
         let extents = found.distributions["extent"].as_object().expect("counts");
+        let reordered: u64 = extents.values().filter_map(serde_json::Value::as_u64).sum();
+        // Three standard deviations of a tenth, of which a busy machine lets few be drawn.
+        let arrived = reordered as f64 / ratio;
+        let spread = 0.02 + 3.0 * (0.1 * 0.9 / arrived).sqrt();
+        assert!((ratio - 0.1).abs() < spread, "{ratio} of {arrived} on {stack:?}");
         assert!(
             extents
                 .keys()
