@@ -9,9 +9,12 @@ use super::seq::SeqNumber;
 use super::state::State;
 use crate::frame::Packet;
 use crate::internet::Output;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Timestamps tick once a millisecond, as Linux's do.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// What the clock of timestamps shows.
 #[inline]
 pub(super) fn timestamp_clock(now: Instant) -> u32 {
     now.as_millis() as u32

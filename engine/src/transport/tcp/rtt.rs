@@ -61,10 +61,29 @@ impl RttEstimator {
     #[inline(always)]
     pub fn sample(&mut self, rtt: Duration) {
         let rtt = in_micros(rtt);
-        self.back_off = 0;
+        self.note_shortest(rtt);
+        self.average(rtt);
+    }
+
+    /// Takes a measurement by timestamps: since the tick in which a segment was sent, the clock of milliseconds has ticked `ticks` times, 1 at
+    /// least, the last time `past_tick` ago. The averages take the ticks, and [`min_rtt`](Self::min_rtt) what the round trip cannot have
+    /// exceeded: with less, the answer to an earlier transmission would pass for one to a later.
+    pub fn sample_ticks(&mut self, ticks: u16, past_tick: Duration) {
+        let ticks = Duration::from_millis(u64::from(ticks.max(1)));
+        self.note_shortest(in_micros(ticks + past_tick));
+        self.average(in_micros(ticks));
+    }
+
+    #[inline(always)]
+    fn note_shortest(&mut self, rtt: u32) {
         if rtt < self.shortest.as_micros() {
             self.shortest = Shortest::of(rtt);
         }
+    }
+
+    #[inline(always)]
+    fn average(&mut self, rtt: u32) {
+        self.back_off = 0;
         if self.srtt_eighths == 0 {
             self.srtt_eighths = rtt * 8;
             self.rttvar_quarters = rtt * 2;
@@ -84,7 +103,8 @@ impl RttEstimator {
         }
     }
 
-    /// The shortest round-trip time of all, rounded down by at most 1/2048; zero before the first measurement.
+    /// The shortest round-trip time of all, rounded down by at most 1/2048; zero before the first measurement. One that only timestamps have
+    /// measured is known to a tick, and rounded up to it.
     #[inline]
     pub const fn min_rtt(&self) -> Duration {
         self.shortest.as_duration()

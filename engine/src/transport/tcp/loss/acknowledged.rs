@@ -10,6 +10,7 @@ use crate::transport::tcp::Tcp;
 use crate::transport::tcp::acknowledgment::{echoed_rtt, grow};
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
+use crate::transport::tcp::input::TICK;
 use crate::transport::tcp::options::SackBlocks;
 
 impl Tcp {
@@ -75,15 +76,17 @@ impl Tcp {
         if delivered.reordered {
             connection.reordering.note_seen();
         }
+        let echoed = echoed(connection, arrival);
+        if acknowledged > 0 {
+            let exact = delivered.round_trip(&loss.rack, echoed, now);
+            measure(connection, arrival, exact, now);
+            loss.rto_at = Some(now + connection.rtt.rto());
+        }
         let hint = Hint {
-            echoed: echoed(connection, arrival),
+            echoed,
             min_rtt: connection.rtt.min_rtt(),
         };
         delivered.tell(&mut loss.rack, hint, now);
-        if acknowledged > 0 {
-            measure(connection, arrival, now);
-            loss.rto_at = Some(now + connection.rtt.rto());
-        }
         let was_spurious = loss.is_spurious(connection, arrival, reported, &delivered);
         if was_spurious {
             loss.undo(connection, now);
@@ -123,18 +126,23 @@ fn grow_after(
     }
 }
 
-/// A round-trip time by the timestamp, of which Karn's rule says nothing; without one, an acknowledgment of new data ends no back-off.
-fn measure(connection: &mut Connection, arrival: &Arrival<'_>, now: Instant) {
+/// A round-trip time by the timestamp, of which Karn's rule says nothing; without one, an acknowledgment of new data ends no back-off. `exact`
+/// is what the timestamp shows to be the answer to a retransmission whose time is known.
+fn measure(connection: &mut Connection, arrival: &Arrival<'_>, exact: Option<Duration>, now: Instant) {
     connection.flags.clear(Has::RTT_RUNNING);
-    if let Some(millis) = echoed_rtt(
+    if let Some(exact) = exact {
+        return connection.rtt.sample(exact);
+    }
+    if let Some(ticks) = echoed_rtt(
         connection.flags,
         connection.ts_offset,
         arrival.header.options.timestamps,
         now,
     ) {
         // A tick of the timestamp clock says less than what was measured before.
-        if millis > 0 {
-            connection.rtt.sample(Duration::from_millis(u64::from(millis)));
+        if ticks > 0 {
+            let past_tick = Duration::from_nanos(now.as_nanos() % TICK.as_nanos());
+            connection.rtt.sample_ticks(ticks, past_tick);
         } else {
             connection.rtt.reset_back_off();
         }

@@ -2,7 +2,7 @@
 
 use super::rack::{Hint, Rack};
 use super::scoreboard::{Mark, Scoreboard};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::tcp::connection::Connection;
 use crate::transport::tcp::options::{SackBlock, SackBlocks};
 use crate::transport::tcp::seq::SeqNumber;
@@ -58,6 +58,8 @@ pub(super) struct Delivered {
     resent: Option<u32>,
     /// The same of those that are acknowledged selectively.
     resent_held: Option<u32>,
+    /// The retransmission of the octet at which SND.UNA stood.
+    first: Option<u32>,
     /// Something that was sent once arrived after what was sent later.
     pub(super) reordered: bool,
 }
@@ -75,7 +77,11 @@ impl Delivered {
             ..Self::default()
         };
         let highest = scoreboard.highest_sacked();
-        scoreboard.advance(snd_una - acknowledged, snd_una, |mark, start, end| {
+        let before = snd_una - acknowledged;
+        scoreboard.advance(before, snd_una, |mark, start, end| {
+            if let (Some(Mark::Resent(number)), true) = (mark, start == before) {
+                delivered.first = Some(number);
+            }
             delivered.note(mark, start, end, highest);
         });
         let acknowledged = delivered.resent.take();
@@ -110,6 +116,12 @@ impl Delivered {
         if self.resent.is_none_or(is_later) {
             self.resent = Some(number);
         }
+    }
+
+    /// How long a retransmission took, when it is certain that this one is answered and with what it began: the acknowledgment echoes the
+    /// timestamp of the segment that has filled the first gap (RFC 7323 section 4.3), and that is of the retransmission's tick.
+    pub(super) fn round_trip(&self, rack: &Rack, echoed: Option<u32>, now: Instant) -> Option<Duration> {
+        rack.round_trip(self.first?, echoed?, now)
     }
 
     /// Tells what was sent before what has arrived. What arrives beyond a gap changes no timestamp that comes back (RFC 7323 section 4.3), so

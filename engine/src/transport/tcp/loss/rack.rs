@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::scoreboard::Scoreboard;
 use crate::time::{Duration, Instant};
-use crate::transport::tcp::input::{is_older, timestamp_clock};
+use crate::transport::tcp::input::{TICK, is_older, timestamp_clock};
 use crate::transport::tcp::seq::SeqNumber;
 
 /// Arrivals that wait for their reordering window. More are taken as one, the latest.
@@ -171,6 +171,14 @@ impl Rack {
         let known = resent.snd_max.le(self.originals.before);
         let expected = if known { self.originals.at + rtt } else { now };
         self.overtake(resent.snd_max, now.min(expected));
+    }
+
+    /// The time since the retransmission of this number, which was sent when the timestamp clock showed `echoed`; `None` when it was not, or
+    /// within a tick, in which an earlier transmission may have been sent too.
+    pub(super) fn round_trip(&self, number: u32, echoed: u32, now: Instant) -> Option<Duration> {
+        let sent_at = self.resent_of(number)?.sent_at;
+        let rtt = now.saturating_since(sent_at);
+        (timestamp_clock(sent_at) == echoed && rtt >= TICK).then_some(rtt)
     }
 
     fn resent_of(&self, number: u32) -> Option<Resent> {

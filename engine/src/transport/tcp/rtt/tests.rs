@@ -202,3 +202,18 @@ fn a_probe_waits_for_two_round_trips() {
     near.sample(Duration::from_micros(30));
     assert_eq!(near.probe_timeout(), Duration::from_millis(10));
 }
+
+/// A span of 4.99 ms may have seen the clock tick four times: that a round trip took 4 ms would be too little said.
+#[test]
+fn ticks_of_a_clock_never_make_the_shortest_round_trip_too_short() {
+    for past_tick in [0, 10, 999] {
+        let mut estimator = RttEstimator::new();
+        estimator.sample_ticks(4, micros(past_tick));
+        assert_eq!(estimator.min_rtt(), micros(4 * MS + past_tick / 2 * 2));
+        assert_eq!(estimator.srtt(), Some(micros(4 * MS)));
+    }
+    let mut estimator = RttEstimator::new();
+    estimator.sample(micros(4_096));
+    estimator.sample_ticks(4, micros(100));
+    assert_eq!(estimator.min_rtt(), micros(4_096), "what is known better stays");
+}
