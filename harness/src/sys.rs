@@ -4,7 +4,8 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::thread::UnshareFlags;
 
@@ -117,7 +118,7 @@ pub(crate) fn queued(socket: BorrowedFd<'_>, request: libc::c_ulong) -> io::Resu
 }
 
 /// Waits for up to `timeout` until one of the descriptors is ready; `revents` tells for what. An interruption counts as the end of the time.
-pub(crate) fn wait_for(polled: &mut [libc::pollfd], timeout: std::time::Duration) -> io::Result<usize> {
+pub(crate) fn wait_for(polled: &mut [libc::pollfd], timeout: Duration) -> io::Result<usize> {
     let time = libc::timespec {
         tv_sec: timeout.as_secs() as libc::time_t,
         tv_nsec: timeout.subsec_nanos().into(),
@@ -176,6 +177,114 @@ pub(crate) fn receive_coalesced(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io
         segment = usize::try_from(length).unwrap_or(bytes);
     }
     Ok(Coalesced { bytes, segment })
+}
+
+/// What the kernel bills the process for, all of its threads together, since it started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
+    pub(crate) voluntary_switches: u64,
+    pub(crate) involuntary_switches: u64,
+    pub(crate) minor_faults: u64,
+    pub(crate) major_faults: u64,
+}
+
+/// The bill of the process so far.
+pub(crate) fn usage_of_process() -> io::Result<Usage> {
+    // SAFETY: `rusage` is plain data for which all zeros is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live `rusage`, which the call fills in.
+    check(unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) })?;
+    let span = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec.cast_unsigned()) + Duration::from_micros(time.tv_usec.cast_unsigned())
+    };
+    Ok(Usage {
+        user: span(usage.ru_utime),
+        system: span(usage.ru_stime),
+        voluntary_switches: usage.ru_nvcsw.cast_unsigned(),
+        involuntary_switches: usage.ru_nivcsw.cast_unsigned(),
+        minor_faults: usage.ru_minflt.cast_unsigned(),
+        major_faults: usage.ru_majflt.cast_unsigned(),
+    })
+}
+
+/// An event that the processor or the kernel counts (perf_event_open(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CountedEvent {
+    Cycles,
+    Instructions,
+    CacheMisses,
+    BranchMisses,
+    /// Nanoseconds for which threads ran, by the kernel's clock: no counter of the processor is needed.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "shows in tests that counting works where the processor has no counters"
+        )
+    )]
+    TaskClock,
+}
+
+/// Counts an event of the calling thread and of all threads that it starts afterwards. A read gives three numbers of eight bytes: the
+/// count, the nanoseconds for which it was wanted, and those for which it ran.
+///
+/// # Errors
+/// `ENOENT` where the processor has no such counter, `EACCES` or `EPERM` where it may not be read.
+pub(crate) fn count_event(event: CountedEvent, with_kernel: bool) -> io::Result<OwnedFd> {
+    /// `struct perf_event_attr` as its first version had it.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attributes {
+        kind: u32,
+        size: u32,
+        config: u64,
+        sample_period: u64,
+        sample_type: u64,
+        read_format: u64,
+        flags: u64,
+        wakeup_events: u32,
+        breakpoint_type: u32,
+        breakpoint_address: u64,
+    }
+    const HARDWARE: u32 = 0;
+    const SOFTWARE: u32 = 1;
+    const ENABLED_AND_RUNNING: u64 = 1 | 2;
+    const INHERIT: u64 = 1 << 1;
+    const EXCLUDE_KERNEL: u64 = 1 << 5;
+    const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
+    const CLOSE_ON_EXEC: libc::c_ulong = 8;
+    let (kind, config) = match event {
+        CountedEvent::Cycles => (HARDWARE, 0),
+        CountedEvent::Instructions => (HARDWARE, 1),
+        CountedEvent::CacheMisses => (HARDWARE, 3),
+        CountedEvent::BranchMisses => (HARDWARE, 5),
+        CountedEvent::TaskClock => (SOFTWARE, 1),
+    };
+    let attributes = Attributes {
+        kind,
+        size: size_of::<Attributes>() as u32,
+        config,
+        read_format: ENABLED_AND_RUNNING,
+        flags: INHERIT | EXCLUDE_HYPERVISOR | if with_kernel { 0 } else { EXCLUDE_KERNEL },
+        ..Attributes::default()
+    };
+    // SAFETY: the pointer is to live attributes, whose size is in them; this thread, any core, no group.
+    let descriptor = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attributes,
+            0 as libc::pid_t,
+            -1 as c_int,
+            -1 as c_int,
+            CLOSE_ON_EXEC,
+        )
+    };
+    let descriptor = c_int::try_from(descriptor).map_err(io::Error::other)?;
+    check(descriptor)?;
+    // SAFETY: the call has just returned this descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 fn check(result: c_int) -> io::Result<()> {

@@ -12,7 +12,7 @@ pub(crate) struct Definition {
     pub(crate) excludes: &'static str,
 }
 
-const fn metric(
+pub(super) const fn metric(
     name: &'static str,
     unit: &'static str,
     meaning: &'static str,
@@ -130,6 +130,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         CPU,
     ),
     metric(
+        "cpu_ns_per_useful_poll",
+        "ns",
+        "processor time of the whole process in the window ÷ polls of both ends that found something to do",
+        "nothing: the generator's share and the polls that found nothing are in it; see useful_polls_ratio",
+    ),
+    metric(
         "datagrams_per_second",
         "1/s",
         "datagrams that arrived in the window ÷ the window's length",
@@ -152,6 +158,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "count",
         "arrivals of a number that had arrived before; never taken for reordering (RFC 4737 section 3)",
         "retransmissions, which datagrams do not have",
+    ),
+    metric(
+        "empty_polls",
+        "count",
+        "polls of the stack in the window that found nothing to do, both ends together",
+        "polls of warm-up and drain",
     ),
     metric(
         "exhausted_after_ns",
@@ -434,6 +446,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "count",
         "four-tuples that a run may use: client addresses × ports of the range × server ports",
         "tuples that another program holds",
+    ),
+    metric(
+        "useful_polls",
+        "count",
+        "polls of the stack in the window that found something to do, both ends together",
+        "how much was done in a poll",
     ),
     metric(
         "useful_polls_ratio",

@@ -1,5 +1,6 @@
 //! Says what the names mean that results and options are full of: metrics, scenarios, stacks and the options themselves.
 
+mod counters;
 mod metrics;
 mod plans;
 
@@ -7,6 +8,7 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
+use self::counters::COUNTERS;
 use self::metrics::{DEFINITIONS, Definition};
 pub(crate) use self::plans::of_plans;
 use crate::config::{Keys, ScenarioKind, StackKind};
@@ -39,18 +41,22 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
 
 /// The names of all metrics, one a line, with their units.
 pub(crate) fn index() -> String {
-    DEFINITIONS
-        .iter()
-        .fold("Metrics\n".to_owned(), |mut text, definition| {
-            let _ = writeln!(text, "  {:<32}{}", definition.name, definition.unit);
-            text
-        })
+    let section = |title: &str, definitions: &[Definition]| {
+        definitions
+            .iter()
+            .fold(format!("{title}\n"), |mut text, definition| {
+                let _ = writeln!(text, "  {:<32}{}", definition.name, definition.unit);
+                text
+            })
+    };
+    section("Metrics", DEFINITIONS) + "\n" + &section("Counters of a run", COUNTERS)
 }
 
 /// The definition of a metric, or of the histogram that a percentile comes from.
 fn definition(name: &str) -> Option<&'static Definition> {
     let base = percentile_of(name).map_or(name, |(histogram, ..)| histogram);
-    let found = DEFINITIONS.iter().find(|definition| definition.name == base)?;
+    let mut all = DEFINITIONS.iter().chain(COUNTERS);
+    let found = all.find(|definition| definition.name == base)?;
     (base == name || is_histogram(base)).then_some(found)
 }
 
@@ -116,7 +122,10 @@ fn titled<T: ValueEnum>(kind: &T, what: &str) -> String {
 }
 
 fn names() -> impl Iterator<Item = String> {
-    let metrics = DEFINITIONS.iter().map(|definition| definition.name.to_owned());
+    let metrics = DEFINITIONS
+        .iter()
+        .chain(COUNTERS)
+        .map(|definition| definition.name.to_owned());
     let scenarios = ScenarioKind::value_variants().iter().map(ToString::to_string);
     let stacks = StackKind::value_variants().iter().map(ToString::to_string);
     let options: Vec<_> = Keys::of_run().names().map(str::to_owned).collect();
@@ -132,6 +141,9 @@ pub(crate) fn defined() -> std::collections::BTreeSet<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::counters::{
+        Counters, HardwareCounters, HostCounters, MachineCounters, SoftnetCounters,
+    };
 
     #[test]
     fn whatever_a_scenario_has_to_report_is_described() {
@@ -141,6 +153,44 @@ mod tests {
             }
             assert!(describe(&scenario.to_string()).is_ok_and(|text| text.contains(required(scenario)[0])));
         }
+    }
+
+    /// The names of all fields, of maps and lists inside too, apart from those whose keys are the kernel's.
+    fn fields(value: &serde_json::Value, found: &mut Vec<String>) {
+        for (name, inner) in value.as_object().into_iter().flatten() {
+            found.push(name.clone());
+            fields(inner, found);
+            inner
+                .as_array()
+                .into_iter()
+                .flatten()
+                .for_each(|item| fields(item, found));
+        }
+    }
+
+    #[test]
+    fn whatever_the_system_counts_is_described() {
+        let all = Counters {
+            machine: Some(MachineCounters::default()),
+            softnet: Some(SoftnetCounters::default()),
+            hosts: vec![HostCounters::default()],
+            hardware: Some(HardwareCounters::default()),
+            ..Counters::default()
+        };
+        let mut names = Vec::new();
+        fields(&serde_json::to_value(all).expect("JSON"), &mut names);
+        let groups = ["process", "machine", "softnet", "stack", "hosts", "hardware"];
+        let undescribed = |name: &&String| !groups.contains(&name.as_str()) && definition(name).is_none();
+        assert_eq!(
+            names.iter().filter(undescribed).collect::<Vec<_>>(),
+            Vec::<&String>::new()
+        );
+        let unknown = |counter: &&Definition| !names.iter().any(|name| name == counter.name);
+        assert_eq!(
+            COUNTERS.iter().filter(unknown).count(),
+            0,
+            "what is described is counted"
+        );
     }
 
     #[test]

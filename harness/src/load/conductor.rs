@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use super::Phase;
 use super::phase::SharedPhase;
 use super::placement::UsedCores;
+use super::witness::Witness;
 use crate::config::{PathKind, RunConfig, ScenarioKind};
+use crate::measure::counters::Counters;
 use crate::measure::cpu;
 use crate::measure::machine::{Machine, SoftirqThreads, Use};
 
@@ -72,10 +74,11 @@ impl Control {
 }
 
 /// The window as the process saw it.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Default, Debug)]
 pub(super) struct Window {
     pub(super) cpu_ns: u64,
     pub(super) machine: Option<MachineUse>,
+    pub(super) counters: Counters,
     pub(super) interrupted: bool,
 }
 
@@ -93,6 +96,7 @@ pub(super) struct Conductor<'a> {
     pub(super) cores: &'a UsedCores<'a>,
     pub(super) stop: &'a AtomicBool,
     pub(super) progress: &'a dyn Fn(f64),
+    pub(super) witness: &'a Witness,
 }
 
 impl Conductor<'_> {
@@ -105,7 +109,6 @@ impl Conductor<'_> {
         }
         self.wait_until_settled(Phase::Prepare, FILL_AT_MOST);
         let window = self.load(config);
-        self.control.phase.set(Phase::Drain);
         self.wait_for_all(Phase::Drain, DRAIN_AT_MOST, &|| false);
         window
     }
@@ -115,6 +118,7 @@ impl Conductor<'_> {
         let warm_up = warm_up(config);
         let whole = (warm_up + duration).as_secs_f64();
         if self.is_stopped() {
+            self.control.phase.set(Phase::Drain);
             return Window {
                 interrupted: true,
                 ..Window::default()
@@ -124,16 +128,22 @@ impl Conductor<'_> {
         self.pass(Phase::WarmUp, warm_up, &|elapsed| {
             (self.progress)(elapsed.as_secs_f64() / whole);
         });
+        let counted_before = self.witness.before();
         let (before, machine_before) = (cpu::process_ns(), Machine::now(&softirq_threads));
         self.pass(Phase::Measure, duration, &|elapsed| {
             (self.progress)((warm_up + elapsed).as_secs_f64() / whole);
         });
+        let (after, machine_after) = (cpu::process_ns(), Machine::now(&softirq_threads));
+        let interrupted = self.is_stopped();
+        // Before the tables are read, which takes the better part of a millisecond.
+        self.control.phase.set(Phase::Drain);
         Window {
-            cpu_ns: cpu::process_ns() - before,
-            machine: Machine::now(&softirq_threads)
+            cpu_ns: after - before,
+            machine: machine_after
                 .zip(machine_before)
                 .map(|(after, before)| self.machine_use(&after, &before)),
-            interrupted: self.is_stopped(),
+            counters: self.witness.after(counted_before),
+            interrupted,
         }
     }
 

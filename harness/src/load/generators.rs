@@ -13,6 +13,7 @@ use super::fill::{Acceptor, Fill, Filled, Opener};
 use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome, Sides};
 use super::placement::Cores;
+use super::witness::Witness;
 use super::{Actor, Ends, Next, Phase, Script};
 use crate::config::{Pairing, Placement, RunConfig, ScenarioKind, StackKind};
 use crate::measure::cpu;
@@ -40,6 +41,7 @@ pub(crate) fn run<S: Script>(
 ) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
     let cores = Cores::allowed();
     let threads = config.generators as usize * threads_of_generator(config);
+    let witness = Witness::of(stacks, config);
     let control = Control::new(2 * config.generators as usize, threads > cores.count());
     thread::scope(|scope| {
         let workers: Vec<_> = (0..config.generators)
@@ -61,6 +63,7 @@ pub(crate) fn run<S: Script>(
             cores: &used,
             stop,
             progress,
+            witness: &witness,
         }
         .lead(config, &needed_fills(stacks, config));
         let generators = workers
@@ -76,6 +79,7 @@ pub(crate) fn run<S: Script>(
             cpu_ns: window.cpu_ns,
             machine: window.machine,
             cores: used.count(),
+            counters: window.counters,
             interrupted: window.interrupted,
         })
     })

@@ -22,6 +22,7 @@ pub(crate) mod phase;
 mod placement;
 pub(crate) mod relay;
 pub(crate) mod tally;
+mod witness;
 
 pub(crate) use actor::{Actor, Ends, Next, Script};
 pub(crate) use phase::Phase;

@@ -3,6 +3,7 @@
 use super::conductor::MachineUse;
 use super::end::EndOutcome;
 use super::meter::Metered;
+use crate::measure::counters::Counters;
 use crate::stack::{Nanos, StackCounters};
 
 /// What one generator has done in the window.
@@ -41,6 +42,8 @@ pub(crate) struct Outcome<C, S> {
     pub(crate) machine: Option<MachineUse>,
     /// How many cores the generators' threads were pinned to.
     pub(crate) cores: usize,
+    /// What the system counted in the window.
+    pub(crate) counters: Counters,
     /// Whether the run was stopped before its time.
     pub(crate) interrupted: bool,
 }
@@ -205,6 +208,7 @@ mod tests {
             cpu_ns: 0,
             machine: None,
             cores: 2,
+            counters: Counters::default(),
             interrupted: false,
         }
     }

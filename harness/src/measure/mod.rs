@@ -2,6 +2,7 @@
 //! statistics over runs.
 
 pub(crate) mod allocations;
+pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod environment;
 pub(crate) mod machine;

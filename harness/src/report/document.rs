@@ -12,6 +12,7 @@ use crate::config::{
     Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
     seconds,
 };
+use crate::measure::counters::Counters;
 use crate::measure::environment::Environment;
 
 /// Names the format of a [`Document`].
@@ -120,6 +121,8 @@ pub(crate) struct Run {
     pub(crate) notes: Vec<String>,
     pub(crate) metrics: BTreeMap<String, Option<f64>>,
     pub(crate) distributions: BTreeMap<String, Distribution>,
+    /// What the system counted in the window; null when the run failed.
+    pub(crate) counters: Option<Counters>,
 }
 
 /// More than one figure.

@@ -154,6 +154,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
                 notes,
                 metrics: metrics(scenario, measured),
                 distributions: distributions(measured),
+                counters: measured.counters.as_deref().cloned(),
             }
         }
         Err(failure) => Run {
@@ -164,6 +165,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
             notes,
             metrics: BTreeMap::new(),
             distributions: BTreeMap::new(),
+            counters: None,
         },
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interrupt;
 use crate::config::{Pairing, RunConfig};
+use crate::measure::counters::Counters;
 use crate::measure::recorder::to_buckets;
 use crate::scenario::{self, Measurement, Unsupported};
 
@@ -47,6 +48,7 @@ pub(crate) struct Measured {
     /// Every bucket that holds something, as (nanoseconds, count).
     pub(crate) histograms: BTreeMap<String, Vec<(u64, u64)>>,
     pub(crate) distributions: BTreeMap<String, serde_json::Value>,
+    pub(crate) counters: Option<Box<Counters>>,
     pub(crate) invalid_reasons: Vec<String>,
     /// Whether the run was told to stop before its time.
     pub(crate) cut_short: bool,
@@ -68,6 +70,7 @@ impl Measured {
                 .into_iter()
                 .map(|(name, all)| (name.to_owned(), all))
                 .collect(),
+            counters: found.counters.map(Box::new),
             invalid_reasons: found.invalid_reasons,
             cut_short,
         }
@@ -142,6 +145,7 @@ mod tests {
             ]),
             histograms: BTreeMap::from([("latency_ns", latency.clone())]),
             distributions: BTreeMap::from([("extent", serde_json::json!({ "3": 4 }))]),
+            counters: Some(Counters::default()),
             invalid_reasons: vec!["client-bound".to_owned()],
         };
         let sent = Measured::new(found, true);

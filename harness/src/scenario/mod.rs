@@ -27,6 +27,7 @@ use hdrhistogram::Histogram;
 use crate::config::{Pairing, RunConfig, ScenarioKind};
 use crate::load::outcome::Outcome;
 use crate::load::{Actor, Script, generators};
+use crate::measure::counters::Counters;
 pub(crate) use crate::stack::Unsupported;
 
 /// What one run of one scenario on one stack found.
@@ -38,6 +39,8 @@ pub(crate) struct Measurement {
     pub(crate) histograms: BTreeMap<&'static str, Histogram<u64>>,
     /// Distributions that are not latencies, as JSON.
     pub(crate) distributions: BTreeMap<&'static str, serde_json::Value>,
+    /// What the system counted in the window.
+    pub(crate) counters: Option<Counters>,
     /// Why the run does not count; empty when it does.
     pub(crate) invalid_reasons: Vec<String>,
 }

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use super::{Measurement, Run};
 use crate::load::outcome::Outcome;
 use crate::load::tally::Failures;
+use crate::measure::counters::{Counters, StackTotals};
 use crate::measure::{CORE_WAIT_RATIO, OTHER_PROGRAMS_RATIO, STOLEN_RATIO};
 use crate::stack::Nanos;
 
@@ -80,7 +81,19 @@ impl Measurement {
         let useful = outcome.grown(|counters| counters.polls_useful);
         let empty = outcome.grown(|counters| counters.polls_empty);
         let polls = useful.zip(empty).map(|(useful, empty)| useful + empty);
+        self.set_count("useful_polls", useful);
+        self.set_count("empty_polls", empty);
         self.set("useful_polls_ratio", ratio(useful, polls));
+        self.set("cpu_ns_per_useful_poll", ratio(Some(outcome.cpu_ns), useful));
+        self.counters = Some(Counters {
+            stack: StackTotals {
+                system_calls,
+                packets: outcome.grown(|counters| counters.packets),
+                useful_polls: useful,
+                empty_polls: empty,
+            },
+            ..outcome.counters.clone()
+        });
         self.set("window_seconds", outcome.shortest_span() as f64 / 1e9);
         if run.config.idle > 0 {
             let idle = outcome.generators.iter().map(|one| one.client.filled.idle).sum();
