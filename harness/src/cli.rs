@@ -3,6 +3,8 @@
 mod calibrate;
 mod compare;
 mod describe;
+#[cfg(test)]
+mod documents;
 mod list;
 mod replay;
 mod run;

@@ -25,7 +25,11 @@ pub(super) fn print(names: &[String]) -> ExitCode {
     }
 }
 
-fn one(name: &str) -> Result<String, String> {
+/// What `name` means; of a scenario file what it would run.
+///
+/// # Errors
+/// When nothing has that name, or the file has something wrong in it.
+pub(super) fn one(name: &str) -> Result<String, String> {
     let path = Path::new(name);
     if path.extension().is_none_or(|extension| extension != "toml") {
         return describe(name);

@@ -68,17 +68,21 @@ impl TypedValueParser for WhatParser {
 
 /// Runs what the arguments say; `matches` are those of the verb.
 pub(super) fn main(arguments: RunArguments, matches: Option<&ArgMatches>) -> ExitCode {
-    let given = matches.map(|matches| Keys::of_run().given(matches));
-    let entries = entries(&arguments.what, &arguments.options, |path| {
-        file::read(path, given.as_deref().unwrap_or_default()).map_err(|wrong| wrong.to_string())
-    });
-    match entries {
+    match asked(&arguments, matches) {
         Ok(entries) => super::session(plans(entries), Shown::Everything, arguments.output),
         Err(error) => {
             eprintln!("error: {error}");
             Exit::Usage.into()
         }
     }
+}
+
+/// All runs that the arguments ask for.
+pub(super) fn asked(arguments: &RunArguments, matches: Option<&ArgMatches>) -> Result<Vec<Entry>, String> {
+    let given = matches.map(|matches| Keys::of_run().given(matches));
+    entries(&arguments.what, &arguments.options, |path| {
+        file::read(path, given.as_deref().unwrap_or_default()).map_err(|wrong| wrong.to_string())
+    })
 }
 
 /// All runs that are asked for, in that order; a scenario that the command line names twice is one.
