@@ -67,7 +67,9 @@ impl PacketQueue {
 
     /// The packets from first to last.
     pub fn iter(&self) -> impl Iterator<Item = &Packet> {
-        (0..self.len).map(|index| &self.slots[self.position(index)])
+        let (wrapped, first) = self.slots.split_at(self.head);
+        let at_end = self.len.min(first.len());
+        first[..at_end].iter().chain(&wrapped[..self.len - at_end])
     }
 
     /// The packets from first to last in two stretches, for writing; the second is empty unless the queue reaches round the end of its storage.

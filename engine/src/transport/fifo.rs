@@ -57,7 +57,10 @@ impl<T: Copy> Fifo<T> {
     #[inline]
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         let taken = std::mem::take(&mut self.taken);
-        self.items.drain(..).skip(taken)
+        if taken > 0 {
+            self.items.drain(..taken);
+        }
+        self.items.drain(..)
     }
 
     /// The items from first to last.

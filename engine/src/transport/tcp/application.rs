@@ -134,12 +134,10 @@ impl Tcp {
             .map_err(|_| ConnectError::TooManyDestinations)?;
         let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
         let origin = self.isn.origin(&key);
-        let mut connection = self.embryo(key, hash, origin.initial(now), origin.timestamp_offset(), now);
-        connection.destination = Some(destination);
         let index = self
-            .connections
-            .insert(connection)
+            .conceive(&key, hash, origin.initial(now), origin.timestamp_offset(), now)
             .ok_or(ConnectError::TooManyConnections)?;
+        self.connections.get_mut(index).destination = Some(destination);
         if !self.insert_flow(&key, hash, Flow::Connection(index)) {
             self.ports.release(destination, key.local_port);
             self.connections.remove(index);
@@ -385,15 +383,24 @@ impl Tcp {
             .connections
             .lookup(id.index, id.generation)
             .ok_or(StreamError::NoConnection)?;
-        if connection.flags.has(Has::FIN_QUEUED | Has::DETACHED) {
-            return Ok(());
+        if !connection.flags.has(Has::DETACHED) {
+            self.queue_fin(id.index);
+        }
+        Ok(())
+    }
+
+    /// Has a FIN follow what is queued.
+    #[inline]
+    fn queue_fin(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        if connection.flags.has(Has::FIN_QUEUED) {
+            return;
         }
         connection.flags.set(Has::FIN_QUEUED);
         if connection.state != State::SynSent {
             connection.state = connection.state.on_close_requested();
         }
-        self.dirty.mark(id.index, connection);
-        Ok(())
+        self.dirty.mark(index, connection);
     }
 
     /// Closes both directions and gives the handle up. With data unread, the peer is told by a reset that it is lost (SHLD-3).
@@ -412,10 +419,11 @@ impl Tcp {
             .receive
             .get(connection.receive)
             .is_some_and(|queue| !queue.is_empty());
-        if self.lingers(id.index) == Some(Duration::ZERO) {
+        let linger = self.lingers(id.index);
+        if linger == Some(Duration::ZERO) {
             return self.abort(out, id);
         }
-        if !self.orphan(id.index, out.now) {
+        if !self.orphan(id.index, linger, out.now) {
             self.send_reset(out, id.index);
             return self.finish(id.index);
         }
@@ -429,7 +437,7 @@ impl Tcp {
             State::FinWait2 => self.await_fin(id.index, out.now),
             _ => {}
         }
-        let _ = self.shutdown(id);
+        self.queue_fin(id.index);
     }
 
     /// Resets the connection and gives the handle up, without an event.

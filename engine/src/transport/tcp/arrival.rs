@@ -128,7 +128,13 @@ impl Tcp {
 
     #[inline(never)]
     fn prefetch_waiting(&self, flow: &Prospect) {
-        self.time_wait.prefetch(&self.key_of(flow));
+        let is_v4 = matches!(flow.name, Name::V4(_));
+        let hash = if self.counters.flow_table_rebuilds == 0 {
+            flow.hash
+        } else {
+            self.time_wait.hash(&self.key_of(flow))
+        };
+        self.time_wait.prefetch(hash, is_v4);
     }
 
     /// The tuple of a segment of this batch.

@@ -172,7 +172,9 @@ pub enum ConnectionError {
 }
 
 /// One connection. The first 128 bytes are what a segment on the common path needs: one line that is mostly read, one that is written.
-#[derive(Debug)]
+///
+/// Copied only from the embryo that all begin as.
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Connection {
     pub(crate) key: FlowKey,

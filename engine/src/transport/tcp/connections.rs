@@ -33,23 +33,23 @@ impl Connections {
         !self.free.is_empty() || (self.slots.len() as u32) < self.capacity
     }
 
-    /// Puts a connection in a slot and gives it the slot's next generation. `None` when there is no room.
+    /// Puts a connection like `embryo` in a slot and gives it the slot's next generation. `None` when there is no room.
     ///
     /// A timer that still runs for the slot runs on: it will find nothing due or, nearly always, be the one that the new connection
     /// would have to schedule.
     #[inline]
-    pub(crate) fn insert(&mut self, mut connection: Connection) -> Option<u32> {
+    pub(crate) fn insert(&mut self, embryo: &Connection) -> Option<u32> {
         if let Some(index) = self.free.pop() {
             let slot = &mut self.slots[index as usize];
-            connection.generation = slot.generation.wrapping_add(1);
-            connection.link = slot.link;
-            *slot = connection;
+            let (generation, link) = (slot.generation.wrapping_add(1), slot.link);
+            *slot = *embryo;
+            (slot.generation, slot.link) = (generation, link);
             return Some(index);
         }
         if self.slots.len() as u32 == self.capacity {
             return None;
         }
-        self.slots.push(connection);
+        self.slots.push(*embryo);
         Some(self.slots.len() as u32 - 1)
     }
 

@@ -41,7 +41,8 @@ impl Tcp {
         if connection.destination.is_some() {
             entry = entry.with_ephemeral_port();
         }
-        self.start_waiting(entry, out.now);
+        let hash = connection.hash;
+        self.start_waiting(entry, hash, out.now);
         self.leave(index, Ready::CLOSED, false);
     }
 
@@ -64,8 +65,7 @@ impl Tcp {
     /// Out of the flow table, and nothing runs out any more; what was not sent is dropped. The wheel may wake the slot once more.
     pub(super) fn detach(&mut self, index: u32, release_port: bool) {
         let connection = self.connections.get_mut(index);
-        if connection.flags.take(Has::DETACHED) {
-            connection.flags.set(Has::DETACHED);
+        if connection.flags.has(Has::DETACHED) {
             return;
         }
         connection.flags.set(Has::DETACHED);
@@ -78,15 +78,21 @@ impl Tcp {
         }
         self.queues.send.detach(&mut connection.send);
         self.orphans -= u32::from(connection.flags.has(Has::ORPHAN));
-        self.forget_keep_alive(index);
-        self.forget_rare(index);
-        let connection = self.connections.get_mut(index);
         if release_port && let Some(destination) = connection.destination.take() {
             self.ports.release(destination, connection.key.local_port);
         }
         self.passive -= u32::from(connection.flags.has(Has::PASSIVE));
         let removed = self.flows.remove(connection.hash, Flow::Connection(index));
         debug_assert!(removed, "a connection is in the flow table until it is detached");
+        if connection.flags.has(Has::KEEPS_ALIVE | Has::RARE | Has::LOSS) {
+            self.forget_what_few_have(index);
+        }
+    }
+
+    #[cold]
+    fn forget_what_few_have(&mut self, index: u32) {
+        self.forget_keep_alive(index);
+        self.forget_rare(index);
         self.forget_loss(index);
     }
 

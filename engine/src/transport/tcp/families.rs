@@ -80,33 +80,43 @@ impl TimeWaits {
         }
     }
 
+    /// The hash by which a tuple is found here.
     #[inline]
-    pub(super) fn prefetch(&self, key: &FlowKey) {
-        if key.local.is_v4() {
+    pub(super) fn hash(&self, key: &FlowKey) -> u64 {
+        key.hash(&self.hasher)
+    }
+
+    /// Asks for the memory that leads to the entry of this hash, of IPv4 or of IPv6.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64, is_v4: bool) {
+        if is_v4 {
             if !self.v4.is_empty() {
-                self.v4.prefetch(key.hash(&self.hasher));
+                self.v4.prefetch(hash);
             }
         } else if !self.v6.is_empty() {
-            self.v6.prefetch(key.hash(&self.hasher));
+            self.v6.prefetch(hash);
         }
     }
 
+    /// The entry of a tuple, whose [hash](TimeWaits::hash) the caller knows.
     #[inline]
-    pub(super) fn find(&self, key: &FlowKey) -> Option<Waiting> {
+    pub(super) fn find(&self, key: &FlowKey, hash: u64) -> Option<Waiting> {
         if key.local.is_v4() {
-            let hash = (!self.v4.is_empty()).then(|| key.hash(&self.hasher))?;
-            self.v4.find(hash, &Key4::from_flow(key)).map(Waiting::V4)
+            (!self.v4.is_empty()).then(|| self.v4.find(hash, &Key4::from_flow(key)).map(Waiting::V4))?
         } else {
-            let hash = (!self.v6.is_empty()).then(|| key.hash(&self.hasher))?;
-            self.v6.find(hash, &Key6::from_flow(key)).map(Waiting::V6)
+            (!self.v6.is_empty()).then(|| self.v6.find(hash, &Key6::from_flow(key)).map(Waiting::V6))?
         }
     }
 
-    /// Adds an entry; gives back the one that had to leave for it.
+    /// Adds an entry, whose [hash](TimeWaits::hash) the caller knows; gives back the one that had to leave for it.
     #[inline]
-    pub(super) fn insert(&mut self, entry: Entry<FlowKey>, now: Instant) -> Option<Entry<FlowKey>> {
+    pub(super) fn insert(
+        &mut self,
+        entry: Entry<FlowKey>,
+        hash: u64,
+        now: Instant,
+    ) -> Option<Entry<FlowKey>> {
         let Self { hasher, v4, v6 } = self;
-        let hash = entry.key.hash(hasher);
         if entry.key.local.is_v4() {
             let compact = entry.with_key(Key4::from_flow(&entry.key));
             let displaced = v4.insert(hash, compact, now, |key| key.to_flow().hash(hasher));
@@ -120,8 +130,9 @@ impl TimeWaits {
 
     /// Adds an entry of which only `left` is left. Entries must be added in the order in which they leave.
     pub(super) fn insert_with_rest(&mut self, entry: Entry<FlowKey>, now: Instant, left: Duration) {
-        self.insert(entry, now);
-        if let Some(waiting) = self.find(&entry.key) {
+        let hash = self.hash(&entry.key);
+        self.insert(entry, hash, now);
+        if let Some(waiting) = self.find(&entry.key, hash) {
             on_table!(self, waiting, |table, id| table.shorten(id, now, left));
         }
     }
@@ -140,7 +151,7 @@ impl TimeWaits {
 
     /// Removes an entry in favour of a new connection.
     pub(super) fn reuse(&mut self, waiting: Waiting, key: &FlowKey) {
-        let hash = key.hash(&self.hasher);
+        let hash = self.hash(key);
         on_table!(self, waiting, |table, id| {
             table.reuse(hash, id);
         });

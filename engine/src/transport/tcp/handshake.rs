@@ -6,6 +6,7 @@ mod embryo;
 mod syn;
 
 use self::agreement::{Agreed, agree};
+pub(super) use self::embryo::embryo;
 pub(super) use self::syn::{Syn, default_mss, initial_window, syn_ack_flags, window_scale};
 use super::Tcp;
 use super::arrival::Arrival;

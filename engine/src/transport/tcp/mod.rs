@@ -70,6 +70,7 @@ pub use trouble::SoftError;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::connection::Connection;
 use self::connections::{Connections, Queues};
 use self::cookie::Cookies;
 use self::events::{Dirty, Notices};
@@ -105,6 +106,8 @@ pub(crate) struct Tcp {
     isn: IsnGenerator,
     flows: FlowTable,
     connections: Connections,
+    /// What connections begin as.
+    embryo: Connection,
     queues: Queues,
     listeners: Listeners,
     half_open: HalfOpens,
@@ -158,6 +161,7 @@ impl Tcp {
             isn: IsnGenerator::new(&isn_key),
             flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
             connections: Connections::with_capacity(tcp.connections),
+            embryo: handshake::embryo(tcp),
             queues: Queues::default(),
             listeners: Listeners::new(),
             half_open: HalfOpens::new(tcp.half_open, tcp.syn_ack_retries),

@@ -70,15 +70,17 @@ impl Tcp {
         Ok(connection)
     }
 
-    /// The application has given the handle up. False when the connection may not go on without it.
-    pub(super) fn orphan(&mut self, index: u32, now: Instant) -> bool {
+    /// The application has given the handle up, and lets the connection linger for so long if there is a limit. False when the connection
+    /// may not go on without it.
+    #[inline]
+    pub(super) fn orphan(&mut self, index: u32, linger: Option<Duration>, now: Instant) -> bool {
         self.connections.get_mut(index).flags.set(Has::ORPHAN);
         self.orphans += 1;
         if self.orphans > self.config.orphans {
             self.counters.orphans_refused += 1;
             return false;
         }
-        if let Some(limit) = self.lingers(index) {
+        if let Some(limit) = linger {
             self.forget_keep_alive(index);
             let end = now + limit;
             self.connections.get_mut(index).quiet_at = Deadline::at(end);
@@ -88,6 +90,7 @@ impl Tcp {
     }
 
     /// How long a connection lingers; `None` without a limit.
+    #[inline]
     pub(super) fn lingers(&mut self, index: u32) -> Option<Duration> {
         self.rare(index)?.linger
     }

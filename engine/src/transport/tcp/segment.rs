@@ -63,7 +63,7 @@ impl Header {
     /// # Errors
     ///
     /// [`Malformed`] when the data offset or an option points outside of what is there.
-    #[inline(never)]
+    #[inline]
     pub fn parse(segment: &[u8]) -> Result<Self, Malformed> {
         let (fixed, after) = segment
             .split_first_chunk::<HEADER_LEN>()

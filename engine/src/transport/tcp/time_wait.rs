@@ -226,9 +226,23 @@ impl<K: CompactKey> TimeWaitTable<K> {
         now: Instant,
         budget: usize,
         rehash: impl Fn(&K) -> u64,
-        mut on_expired: impl FnMut(&Entry<K>),
+        on_expired: impl FnMut(&Entry<K>),
     ) -> usize {
         self.clock.observe(now);
+        match self.queue.front() {
+            Some(first) if self.is_to_leave(first) => self.expire_some(budget, rehash, on_expired),
+            _ => 0,
+        }
+    }
+
+    /// As [`TimeWaitTable::expire`] at a time when there is something to take out.
+    #[inline(never)]
+    fn expire_some(
+        &mut self,
+        budget: usize,
+        rehash: impl Fn(&K) -> u64,
+        mut on_expired: impl FnMut(&Entry<K>),
+    ) -> usize {
         let before = self.counters.expired;
         let mut left = budget;
         while left > 0 {
@@ -291,6 +305,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
         count
     }
 
+    #[inline]
     fn is_to_leave(&self, entry: &Entry<K>) -> bool {
         !entry.is_live() || entry.is_restarted() || self.is_due(entry)
     }

@@ -22,14 +22,25 @@ const EXPIRE_BATCH: usize = 512;
 impl Tcp {
     /// Whether a tuple is in TIME_WAIT.
     pub(super) fn waits(&self, key: &FlowKey) -> bool {
-        self.foreign_waits > 0 && self.time_wait.find(key).is_some()
+        self.foreign_waits > 0 && self.time_wait.find(key, self.time_wait.hash(key)).is_some()
     }
 
-    /// Puts a connection that is over in TIME_WAIT.
+    /// The hash of a tuple in TIME_WAIT, which is that in the flow table until that gets a new key.
     #[inline]
-    pub(super) fn start_waiting(&mut self, entry: Entry<FlowKey>, now: Instant) {
+    pub(super) fn waiting_hash(&self, key: &FlowKey, flow_hash: u64) -> u64 {
+        if self.counters.flow_table_rebuilds == 0 {
+            flow_hash
+        } else {
+            self.time_wait.hash(key)
+        }
+    }
+
+    /// Puts a connection that is over in TIME_WAIT; `flow_hash` is its hash in the flow table.
+    #[inline]
+    pub(super) fn start_waiting(&mut self, entry: Entry<FlowKey>, flow_hash: u64, now: Instant) {
         self.foreign_waits += u64::from(!entry.owns_ephemeral_port());
-        if let Some(displaced) = self.time_wait.insert(entry, now) {
+        let hash = self.waiting_hash(&entry.key, flow_hash);
+        if let Some(displaced) = self.time_wait.insert(entry, hash, now) {
             forget(
                 &mut self.ports,
                 &mut self.foreign_waits,
@@ -55,7 +66,8 @@ impl Tcp {
     /// Handles a segment whose tuple is in TIME_WAIT. False when there is no such tuple.
     #[inline]
     pub(super) fn on_time_wait(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>) -> bool {
-        let Some(waiting) = self.time_wait.find(arrival.key) else {
+        let hash = self.waiting_hash(arrival.key, arrival.hash);
+        let Some(waiting) = self.time_wait.find(arrival.key, hash) else {
             return false;
         };
         let entry = self.time_wait.get(waiting);

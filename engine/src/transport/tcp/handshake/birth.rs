@@ -53,7 +53,15 @@ impl Tcp {
     }
 
     /// SYN-ACKs that were not answered are sent again, and given up at last.
+    #[inline]
     pub(in crate::transport::tcp) fn run_half_open_timers(&mut self, out: &mut Output<'_>) {
+        if self.half_open.len() > 0 {
+            self.run_some_half_open_timers(out);
+        }
+    }
+
+    #[inline(never)]
+    fn run_some_half_open_timers(&mut self, out: &mut Output<'_>) {
         while let Some(flow) = self.half_open.due(out.now) {
             if self.half_open.rearm(flow, out.now) {
                 self.counters.segments_retransmitted += 1;
@@ -118,7 +126,9 @@ impl Tcp {
             return None;
         }
         let ts_offset = self.isn.origin(arrival.key).timestamp_offset();
-        let mut connection = self.embryo(*arrival.key, arrival.hash, entry.iss, ts_offset, out.now);
+        let snd_nxt = entry.iss + 1;
+        let index = self.conceive(arrival.key, arrival.hash, snd_nxt, ts_offset, out.now)?;
+        let connection = self.connections.get_mut(index);
         let agreed = Agreed {
             peer_mss: entry.mss,
             peer_scale: entry
@@ -130,19 +140,16 @@ impl Tcp {
             ecn: entry.offered.contains(Offered::ECN),
             ts_recent: entry.ts_recent,
         };
-        agree(&self.config, out, &mut connection, agreed);
+        agree(&self.config, out, connection, agreed);
         if let Some(flow) = flow
             && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
         {
             connection.rtt.sample(round_trip);
         }
-        let (snd_nxt, rcv_nxt) = (entry.iss + 1, entry.irs + 1);
+        let rcv_nxt = entry.irs + 1;
         connection.state = State::Established;
         connection.flags.set(Has::PASSIVE);
         connection.listener = entry.listener;
-        connection.snd_una = snd_nxt;
-        connection.snd_nxt = snd_nxt;
-        connection.snd_max = snd_nxt;
         connection.rcv_nxt = rcv_nxt;
         connection.rcv_acked = rcv_nxt;
         connection.rcv_edge = rcv_nxt + u32::from(initial_window(&self.config));
@@ -150,7 +157,6 @@ impl Tcp {
         connection.max_snd_wnd = connection.snd_wnd.max(u32::from(entry.window));
         connection.snd_wl1 = arrival.header.seq;
         connection.snd_wl2 = arrival.header.ack;
-        let index = self.connections.insert(connection)?;
         match flow {
             Some(flow) => {
                 self.flows.replace(arrival.hash, flow, Flow::Connection(index));
