@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::doctor;
+use crate::observe::Onlookers;
 use crate::run::{Plan, quick, replicate};
 use crate::session::{Exit, Session, Shown};
 
@@ -103,6 +104,8 @@ struct Output {
     /// Write run.json here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    onlookers: Onlookers,
 }
 
 /// Runs the verb that the command line names.
@@ -129,11 +132,16 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
+    if let Err(error) = output.onlookers.check(&plans) {
+        eprintln!("error: {error}");
+        return Exit::Usage.into();
+    }
     Session {
         plans,
         shown,
         json: output.json,
         out: output.out,
+        onlookers: output.onlookers,
     }
     .run()
     .into()

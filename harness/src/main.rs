@@ -8,6 +8,7 @@ mod doctor;
 mod load;
 mod measure;
 mod nearest;
+mod observe;
 mod path;
 mod report;
 mod run;

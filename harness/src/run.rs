@@ -10,9 +10,12 @@ pub(crate) use self::interrupt::{install as stop_on_signals, interrupted};
 pub(crate) use self::plan::{Plan, Subject, quick};
 pub(crate) use self::replicate::Measured;
 
-use self::child::Told;
+use std::time::Duration;
+
+use self::child::{Heard, Told};
 use self::progress::Progress;
 use self::replicate::{Job, Outcome};
+use crate::observe::{Observers, Standing};
 
 /// What the runs of one subject came to.
 #[derive(Debug)]
@@ -42,8 +45,8 @@ pub(crate) struct PlanRuns {
     pub(crate) interrupted: bool,
 }
 
-/// Runs a plan. Ends early, with what was measured, when the program is told to stop.
-pub(crate) fn execute(plan: Plan) -> PlanRuns {
+/// Runs a plan while `observers` look on. Ends early, with what was measured, when the program is told to stop.
+pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
     let mut subjects: Vec<SubjectRuns> = plan
         .subjects
         .iter()
@@ -57,7 +60,11 @@ pub(crate) fn execute(plan: Plan) -> PlanRuns {
         let subject = &mut subjects[at];
         if subject.unsupported.is_none() {
             progress.begin(run, &subject.subject);
-            replicate_once(subject, run, &progress);
+            let heard = Heard {
+                progress: &|part| progress.within(part),
+                interval: &|interval| observers.tell(&standing(&plan, &plan.subjects[at], run), interval),
+            };
+            replicate_once(subject, run, observers.every(), &heard);
         }
         progress.end_one();
     }
@@ -69,6 +76,18 @@ pub(crate) fn execute(plan: Plan) -> PlanRuns {
     }
 }
 
+fn standing(plan: &Plan, subject: &Subject, run: usize) -> Standing {
+    Standing {
+        scenario: plan.scenario,
+        name: plan.name.clone(),
+        stack: subject.stack,
+        path: subject.config.path,
+        placement: subject.config.placement,
+        connections: subject.config.connections,
+        run: run + 1,
+    }
+}
+
 fn blank(subject: &Subject, runs: u32) -> SubjectRuns {
     SubjectRuns {
         subject: subject.clone(),
@@ -77,12 +96,13 @@ fn blank(subject: &Subject, runs: u32) -> SubjectRuns {
     }
 }
 
-fn replicate_once(subject: &mut SubjectRuns, run: usize, progress: &Progress) {
+fn replicate_once(subject: &mut SubjectRuns, run: usize, every: Option<Duration>, heard: &Heard<'_>) {
     let job = Job {
         stack: subject.subject.stack,
         config: subject.subject.config_of_run(run),
+        every,
     };
-    let (found, notes) = match child::run(&job, &|part| progress.within(part)) {
+    let (found, notes) = match child::run(&job, heard) {
         Ok(Told {
             outcome: Outcome::Unsupported(reason),
             ..

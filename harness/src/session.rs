@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::measure::environment::Environment;
+use crate::observe::{Observers, Onlookers};
 use crate::report::document::SuiteFormat;
 use crate::report::{Document, Shelf, Suite, comparison, headlines, one_line, summarise};
 use crate::run::{self, Plan};
@@ -57,6 +58,7 @@ pub(crate) struct Session {
     pub(crate) shown: Shown,
     pub(crate) json: bool,
     pub(crate) out: Option<PathBuf>,
+    pub(crate) onlookers: Onlookers,
 }
 
 impl Session {
@@ -81,9 +83,10 @@ impl Session {
                 io::Error::new(error.kind(), text)
             })?;
         }
+        let observers = self.onlookers.open()?;
         run::stop_on_signals().map_err(io::Error::other)?;
         self.warn();
-        let documents = self.measure(&shelf)?;
+        let documents = self.measure(&shelf, &observers)?;
         self.show(&documents, several)?;
         Ok(verdict(&documents))
     }
@@ -107,11 +110,11 @@ impl Session {
     }
 
     /// Carries out the plans, and writes each document as soon as it is complete.
-    fn measure(&self, shelf: &Shelf) -> io::Result<Vec<Document>> {
+    fn measure(&self, shelf: &Shelf, observers: &Observers) -> io::Result<Vec<Document>> {
         let environment = Environment::observe();
         let mut documents = Vec::new();
         for plan in &self.plans {
-            let done = run::execute(plan.clone());
+            let done = run::execute(plan.clone(), observers);
             let document = summarise(&done, environment.clone(), shelf.started.clone());
             let file = shelf.put(&plan.name, &document)?;
             eprintln!("written to {}", file.display());

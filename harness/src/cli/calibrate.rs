@@ -11,6 +11,7 @@ use clap::Args;
 use crate::calibration::{Floor, Machine, Noise, doubled, floors, usual_place};
 use crate::config::{Options, ScenarioKind};
 use crate::measure::environment::Environment;
+use crate::observe::Observers;
 use crate::report::{now_utc, one_line};
 use crate::run::{self, Plan};
 use crate::session::Exit;
@@ -88,7 +89,7 @@ fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
     run::stop_on_signals().map_err(io::Error::other)?;
     let mut told = true;
     for scenario in scenarios {
-        let done = run::execute(doubled(Plan::new(scenario, &options)));
+        let done = run::execute(doubled(Plan::new(scenario, &options)), &Observers::default());
         let found = floors(&done);
         told &= !found.is_empty();
         if found.is_empty() {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::phase::Phase;
+use super::pulse::Beat;
 use crate::stack::{Event, Nanos, Stack};
 
 /// When an actor wants its next step.
@@ -37,6 +38,9 @@ pub(crate) trait Actor {
     /// Whether the actor has reached what `phase` is for: in [`Phase::Prepare`] and [`Phase::Drain`] the next phase begins
     /// when all actors have, in [`Phase::Measure`] the window ends early when one has.
     fn settled(&self, phase: Phase) -> bool;
+
+    /// Says what was counted since the window began, for those who look on; nothing unless it has something to say.
+    fn tell(&self, _beat: &mut Beat) {}
 
     /// What was counted in [`Phase::Measure`].
     fn into_tally(self) -> Self::Tally;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Phase;
 use super::phase::SharedPhase;
 use super::placement::UsedCores;
+use super::pulse::{Pulse, Told, Watch};
 use super::witness::Witness;
 use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::measure::counters::Counters;
@@ -32,17 +33,20 @@ pub(super) struct Control {
     /// For each end, the last phase in which it had reached what the phase is for.
     settled: Vec<AtomicU8>,
     given_up: AtomicBool,
+    /// Of the ends, when somebody looks on.
+    pub(super) pulse: Option<Pulse>,
 }
 
 const NEVER: u8 = u8::MAX;
 
 impl Control {
-    pub(super) fn new(ends: usize, crowded: bool) -> Self {
+    pub(super) fn new(ends: usize, crowded: bool, every: Option<Duration>) -> Self {
         Self {
             phase: SharedPhase::new(Phase::OpenIdle),
             crowded,
             settled: (0..ends).map(|_| AtomicU8::new(NEVER)).collect(),
             given_up: AtomicBool::new(false),
+            pulse: every.map(|every| Pulse::new(ends, every)),
         }
     }
 
@@ -95,7 +99,7 @@ pub(super) struct Conductor<'a> {
     pub(super) control: &'a Control,
     pub(super) cores: &'a UsedCores<'a>,
     pub(super) stop: &'a AtomicBool,
-    pub(super) progress: &'a dyn Fn(f64),
+    pub(super) watch: &'a Watch<'a>,
     pub(super) witness: &'a Witness,
 }
 
@@ -125,13 +129,15 @@ impl Conductor<'_> {
             };
         }
         let softirq_threads = SoftirqThreads::find();
-        self.pass(Phase::WarmUp, warm_up, &|elapsed| {
-            (self.progress)(elapsed.as_secs_f64() / whole);
+        self.pass(Phase::WarmUp, warm_up, &mut |elapsed| {
+            (self.watch.progress)(elapsed.as_secs_f64() / whole);
         });
         let counted_before = self.witness.before();
+        let mut told = Told::new(self.control.pulse.as_ref());
         let (before, machine_before) = (cpu::process_ns(), Machine::now(&softirq_threads));
-        self.pass(Phase::Measure, duration, &|elapsed| {
-            (self.progress)((warm_up + elapsed).as_secs_f64() / whole);
+        self.pass(Phase::Measure, duration, &mut |elapsed| {
+            (self.watch.progress)((warm_up + elapsed).as_secs_f64() / whole);
+            told.look(elapsed, self.watch);
         });
         let (after, machine_after) = (cpu::process_ns(), Machine::now(&softirq_threads));
         let interrupted = self.is_stopped();
@@ -155,7 +161,7 @@ impl Conductor<'_> {
     }
 
     /// Lets `phase` last for `duration`, or until it is to end early.
-    fn pass(&self, phase: Phase, duration: Duration, told: &dyn Fn(Duration)) {
+    fn pass(&self, phase: Phase, duration: Duration, told: &mut dyn FnMut(Duration)) {
         self.control.phase.set(phase);
         let start = Instant::now();
         loop {
@@ -171,7 +177,7 @@ impl Conductor<'_> {
 
     fn wait_until_settled(&self, phase: Phase, at_most: Duration) {
         self.control.phase.set(phase);
-        (self.progress)(0.0);
+        (self.watch.progress)(0.0);
         self.wait_for_all(phase, at_most, &|| self.is_stopped());
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::fill::Filled;
+use super::pulse::Slot;
 use super::{Actor, Next, Phase};
 use crate::stack::{Event, Nanos, Stack, StackCounters};
 
@@ -39,12 +40,20 @@ pub(super) struct End<F, A> {
     after: StackCounters,
     look_at: Nanos,
     time_wait_peak: Option<u64>,
+    slot: Option<Slot>,
+    /// When the next beat is due; never, unless somebody looks on.
+    beat_at: Nanos,
 }
 
 impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
     /// # Errors
     /// When the stack refuses what the actor has to bind.
-    pub(super) fn open(mut stack: Box<dyn Stack>, filler: F, mut actor: A) -> io::Result<Self> {
+    pub(super) fn open(
+        mut stack: Box<dyn Stack>,
+        filler: F,
+        mut actor: A,
+        slot: Option<Slot>,
+    ) -> io::Result<Self> {
         actor.open(&mut *stack)?;
         Ok(Self {
             stack,
@@ -57,6 +66,8 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
             after: StackCounters::default(),
             look_at: 0,
             time_wait_peak: None,
+            slot,
+            beat_at: Nanos::MAX,
         })
     }
 
@@ -68,6 +79,9 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
         if phase == Phase::Measure && now >= self.look_at {
             self.look_at_time_wait(self.stack.counters());
             self.look_at = now + LOOK_EVERY;
+        }
+        if now >= self.beat_at {
+            self.beat(now);
         }
         let stack = &mut *self.stack;
         let next = if phase.fills() {
@@ -113,13 +127,24 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
         self.actor.enter(Phase::Measure, now);
         self.before = self.stack.counters();
         self.window = (now, now);
+        self.beat(now);
     }
 
     fn end_window(&mut self, now: Nanos) {
+        self.beat_at = Nanos::MAX;
         self.after = self.stack.counters();
         self.look_at_time_wait(self.after);
         self.window.1 = now;
         self.actor.enter(Phase::Drain, now);
+    }
+
+    /// Tells those who look on where it stands.
+    fn beat(&mut self, now: Nanos) {
+        let Some(slot) = &self.slot else { return };
+        self.beat_at = slot.leave(now, |beat| {
+            beat.time_wait = self.stack.counters().time_wait;
+            self.actor.tell(beat);
+        });
     }
 
     fn look_at_time_wait(&mut self, counters: StackCounters) {

@@ -13,6 +13,7 @@ use super::fill::{Acceptor, Fill, Filled, Opener};
 use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome, Sides};
 use super::placement::Cores;
+use super::pulse::{Slot, Watch};
 use super::witness::Witness;
 use super::{Actor, Ends, Next, Phase, Script};
 use crate::config::{Pairing, Placement, RunConfig, ScenarioKind, StackKind};
@@ -27,7 +28,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// Runs `script` on `kind`: fills tables, warms up, measures for `config.duration`, lets what is outstanding end.
 ///
-/// `stop` ends the window early; `progress` is told the part of the run that is over, from 0 to 1.
+/// `stop` ends the window early; `watch` is told where the run stands.
 ///
 /// # Errors
 /// When the stack cannot be made, or refuses to listen or bind.
@@ -37,12 +38,13 @@ pub(crate) fn run<S: Script>(
     stacks: Pairing,
     config: &RunConfig,
     stop: &AtomicBool,
-    progress: &dyn Fn(f64),
+    watch: &Watch<'_>,
 ) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
     let cores = Cores::allowed();
     let threads = config.generators as usize * threads_of_generator(config);
     let witness = Witness::of(stacks, config);
-    let control = Control::new(2 * config.generators as usize, threads > cores.count());
+    let ends = 2 * config.generators as usize;
+    let control = Control::new(ends, threads > cores.count(), watch.every);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..config.generators)
             .map(|generator| {
@@ -62,7 +64,7 @@ pub(crate) fn run<S: Script>(
             control: &control,
             cores: &used,
             stop,
-            progress,
+            watch,
             witness: &witness,
         }
         .lead(config, &needed_fills(stacks, config));
@@ -252,6 +254,7 @@ impl<S: Script> Worker<'_, S> {
             stack,
             Opener::new(fill, AddressPlan::all(ends)),
             self.script.client(ends)?,
+            self.slot(0),
         )
     }
 
@@ -260,7 +263,13 @@ impl<S: Script> Worker<'_, S> {
             stack.listen(address, BACKLOG)?;
         }
         let fill = fill_of(self.stacks, self.config, self.generator);
-        End::open(stack, Acceptor::new(fill), self.script.server(ends))
+        End::open(stack, Acceptor::new(fill), self.script.server(ends), self.slot(1))
+    }
+
+    /// Where the client (0) or the server (1) tells those who look on.
+    fn slot(&self, end: usize) -> Option<Slot> {
+        let pulse = self.control.pulse.as_ref()?;
+        Some(pulse.slot(2 * self.generator as usize + end))
     }
 }
 

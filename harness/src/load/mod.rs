@@ -20,6 +20,7 @@ pub(crate) mod outcome;
 pub(crate) mod pattern;
 pub(crate) mod phase;
 mod placement;
+pub(crate) mod pulse;
 pub(crate) mod relay;
 pub(crate) mod tally;
 mod witness;

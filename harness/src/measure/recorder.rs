@@ -38,6 +38,12 @@ impl Recorder {
             .expect("all recorders have the same bounds");
     }
 
+    /// Becomes the same as another recorder, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        self.histogram.reset();
+        self.merge(other);
+    }
+
     /// The histogram, for [`crate::scenario::Measurement`].
     pub(crate) fn into_histogram(self) -> Histogram<u64> {
         self.histogram

@@ -10,9 +10,12 @@ use super::list::List;
 use super::replay::Replay;
 use super::{Document, Suite, one_line};
 use crate::config::StackKind;
+use crate::observe::fixtures as observed;
+use crate::observe::json_lines::Line;
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
 const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.compare.1.json");
+const INTERVAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.interval.1.json");
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.list.1.json");
 const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.replay-seq.1.json");
 
@@ -22,6 +25,7 @@ fn the_checked_in_schemas_are_up_to_date() {
     for (schema, file) in [
         (schema_for!(Document), CHECKED_IN),
         (schema_for!(Comparison), COMPARISON),
+        (schema_for!(Line), INTERVAL),
         (schema_for!(List), LIST),
         (schema_for!(Replay), REPLAY),
     ] {
@@ -65,6 +69,13 @@ fn documents_follow_the_schema() {
             .collect();
         assert!(errors.is_empty(), "{errors:#?}");
     }
+}
+
+#[test]
+fn the_line_of_an_interval_follows_its_schema() {
+    let line = Line::of(&observed::standing(), &observed::interval());
+    let line = serde_json::to_value(line).expect("a line is JSON");
+    assert!(validator(INTERVAL).is_valid(&line), "{line}");
 }
 
 #[test]

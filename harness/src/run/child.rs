@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::interrupted;
 use super::replicate::{Job, Message, Outcome};
 use crate::config::RunConfig;
+use crate::observe::Interval;
 
 /// The verb that makes this program a replicate.
 pub(crate) const VERB: &str = "replicate";
@@ -33,16 +34,23 @@ pub(super) struct Told {
     pub(super) notes: Vec<String>,
 }
 
+/// What is done with what a replicate says while it runs.
+pub(super) struct Heard<'a> {
+    /// The part of the run that is over, from 0 to 1.
+    pub(super) progress: &'a dyn Fn(f64),
+    pub(super) interval: &'a dyn Fn(&Interval),
+}
+
 /// Runs one replicate and returns what it found.
 ///
 /// # Errors
 /// When the replicate could not be started, crashed, or overran and was ended; with the last lines of its standard error.
-pub(super) fn run(job: &Job, progress: &dyn Fn(f64)) -> Result<Told, String> {
+pub(super) fn run(job: &Job, heard: &Heard<'_>) -> Result<Told, String> {
     let program =
         std::env::current_exe().map_err(|error| format!("cannot find the program's own file: {error}"))?;
     let mut command = Command::new(program);
     command.arg(VERB);
-    supervise(command, job, allowed(&job.config), progress)
+    supervise(command, job, allowed(&job.config), heard)
 }
 
 /// Time after which something is wrong: filling up takes at most 30 s each for idle connections and TIME_WAIT; the rest is
@@ -51,12 +59,7 @@ fn allowed(config: &RunConfig) -> Duration {
     2 * config.duration + Duration::from_secs(2 * 30 + 60)
 }
 
-fn supervise(
-    mut command: Command,
-    job: &Job,
-    allowed: Duration,
-    progress: &dyn Fn(f64),
-) -> Result<Told, String> {
+fn supervise(mut command: Command, job: &Job, allowed: Duration, told: &Heard<'_>) -> Result<Told, String> {
     let job = serde_json::to_vec(job).map_err(|error| error.to_string())?;
     let child = command
         .stdin(Stdio::piped())
@@ -71,7 +74,7 @@ fn supervise(
     let _ = io::Write::write_all(&mut input, &job);
     drop(input);
 
-    let heard = listen(&mut child, &lines, allowed, progress);
+    let heard = listen(&mut child, &lines, allowed, told);
     if heard.is_err() {
         // It may have ended by itself meanwhile.
         let _ = child.kill();
@@ -92,7 +95,7 @@ fn listen(
     child: &mut Child,
     lines: &Receiver<String>,
     allowed: Duration,
-    progress: &dyn Fn(f64),
+    told: &Heard<'_>,
 ) -> Result<Option<Outcome>, String> {
     let mut deadline = Instant::now() + allowed;
     let mut told_to_stop = false;
@@ -100,7 +103,8 @@ fn listen(
     loop {
         match lines.recv_timeout(LOOK) {
             Ok(line) => match serde_json::from_str(&line) {
-                Ok(Message::Progress(part)) => progress(part),
+                Ok(Message::Progress(part)) => (told.progress)(part),
+                Ok(Message::Interval(interval)) => (told.interval)(&interval),
                 Ok(Message::Outcome(found)) => outcome = Some(found),
                 Err(_) => return Err(format!("the replicate said what is no message: {line}")),
             },
@@ -179,11 +183,16 @@ mod tests {
         let job = Job {
             stack: Pairing::of(StackKind::Null),
             config,
+            every: None,
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let parts = std::cell::RefCell::new(Vec::new());
-        let outcome = supervise(command, &job, allowed, &|part| parts.borrow_mut().push(part));
+        let heard = Heard {
+            progress: &|part| parts.borrow_mut().push(part),
+            interval: &|interval| parts.borrow_mut().push(interval.per_second),
+        };
+        let outcome = supervise(command, &job, allowed, &heard);
         (outcome, parts.into_inner())
     }
 
@@ -191,12 +200,12 @@ mod tests {
 
     #[test]
     fn the_job_goes_in_and_progress_and_outcome_come_out() {
-        let script = r#"grep -q '"stack":"null"' && echo 'warning: no namespace' >&2 && echo '{"progress":0.25}' && echo '{"outcome":{"unsupported":"no"}}'"#;
+        let script = r#"grep -q '"stack":"null"' && echo 'warning: no namespace' >&2 && echo '{"progress":0.25}' && echo '{"interval":{"from":0.0,"to":1.0,"operations":7,"per_second":7.0,"failed":0,"time_wait":null,"latencies":[]}}' && echo '{"outcome":{"unsupported":"no"}}'"#;
         let (outcome, parts) = replicate(script, AMPLE);
         let told = outcome.expect("it ended well");
         assert_eq!(told.outcome, Outcome::Unsupported("no".to_owned()));
         assert_eq!(told.notes, ["warning: no namespace"]);
-        assert_eq!(parts, [0.25]);
+        assert_eq!(parts, [0.25, 7.0]);
     }
 
     #[test]

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::interrupt;
 use crate::config::{Pairing, RunConfig};
+use crate::load::pulse::{Interval, Watch};
 use crate::measure::counters::Counters;
 use crate::measure::recorder::to_buckets;
 use crate::scenario::{self, Measurement, Unsupported};
@@ -20,6 +22,8 @@ use crate::scenario::{self, Measurement, Unsupported};
 pub(super) struct Job {
     pub(super) stack: Pairing,
     pub(super) config: RunConfig,
+    /// How often it says what an interval came to; never for `None`.
+    pub(super) every: Option<Duration>,
 }
 
 /// What a replicate says, one line each.
@@ -28,6 +32,8 @@ pub(super) struct Job {
 pub(super) enum Message {
     /// The part of the run that is over, 0 to 1.
     Progress(f64),
+    /// What came of an interval of the window.
+    Interval(Interval),
     /// The last line.
     Outcome(Outcome),
 }
@@ -113,7 +119,16 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
             }
         }
     };
-    Ok(match scenario::run(job.stack, &job.config, stop, &progress) {
+    let interval = |interval: Interval| {
+        // Whoever reads nothing more stops the run by the progress it misses.
+        let _ = say(&Message::Interval(interval));
+    };
+    let watch = Watch {
+        progress: &progress,
+        every: job.every,
+        interval: &interval,
+    };
+    Ok(match scenario::run(job.stack, &job.config, stop, &watch) {
         Ok(found) => Outcome::Measured(Measured::new(found, super::interrupted())),
         Err(Unsupported(reason)) => Outcome::Unsupported(reason),
     })

@@ -8,6 +8,7 @@ use std::io;
 use super::summary::ratio;
 use super::{Measurement, Run, Unsupported};
 use crate::load::outcome::{GeneratorOutcome, Outcome};
+use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Ends, Next, Phase, Script};
 use crate::stack::{Event, Nanos, Ready, Stack, StackCounters};
@@ -43,6 +44,10 @@ impl Actor for Watcher {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        beat.failures = self.broken.current;
     }
 
     fn into_tally(self) -> u64 {

@@ -26,6 +26,7 @@ use hdrhistogram::Histogram;
 
 use crate::config::{Pairing, RunConfig, ScenarioKind};
 use crate::load::outcome::Outcome;
+use crate::load::pulse::Watch;
 use crate::load::{Actor, Script, generators};
 use crate::measure::counters::Counters;
 pub(crate) use crate::stack::Unsupported;
@@ -59,7 +60,7 @@ pub(crate) fn prepare(stack: Pairing, config: &RunConfig) -> Result<(), Unsuppor
 
 /// Runs the scenario that `config` names once, on one stack.
 ///
-/// Returns early with what was measured so far when `stop` becomes true. `progress` is told the part of the run that is over, 0 to 1.
+/// Returns early with what was measured so far when `stop` becomes true. `watch` is told where the run stands.
 ///
 /// # Errors
 /// When the stack cannot do what was asked.
@@ -67,13 +68,13 @@ pub(crate) fn run(
     stack: Pairing,
     config: &RunConfig,
     stop: &AtomicBool,
-    progress: &dyn Fn(f64),
+    watch: &Watch<'_>,
 ) -> Result<Measurement, Unsupported> {
     let run = Run {
         stack,
         config,
         stop,
-        progress,
+        watch,
     };
     match config.scenario {
         ScenarioKind::Connect => connect::measure(&run),
@@ -93,7 +94,7 @@ struct Run<'a> {
     stack: Pairing,
     config: &'a RunConfig,
     stop: &'a AtomicBool,
-    progress: &'a dyn Fn(f64),
+    watch: &'a Watch<'a>,
 }
 
 impl Run<'_> {
@@ -103,7 +104,7 @@ impl Run<'_> {
         &self,
         script: &S,
     ) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
-        generators::run(script, self.stack, self.config, self.stop, self.progress)
+        generators::run(script, self.stack, self.config, self.stop, self.watch)
     }
 
     /// TIME_WAIT entries at which a scenario that makes them ends its window.

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::StackKind;
 use crate::config::{Close, Closer, Placement};
 use crate::load::fake::config;
+use crate::load::pulse::Watch;
 
 /// Whether the host's TIME_WAIT table has room for what tests leave in it: the runs of the last minute are still there.
 fn kernel_has_room() -> bool {
@@ -17,7 +18,13 @@ fn kernel_has_room() -> bool {
 /// A window of milliseconds may pass without a single turn where other tests have the cores: it is then measured again, for longer.
 fn measure(stack: StackKind, config: &RunConfig) -> Measurement {
     let once = |config: &RunConfig| {
-        run(Pairing::of(stack), config, &AtomicBool::new(false), &|_| {}).expect("supported")
+        run(
+            Pairing::of(stack),
+            config,
+            &AtomicBool::new(false),
+            &Watch::of_progress(&|_| {}),
+        )
+        .expect("supported")
     };
     let found = once(config);
     if !found.invalid_reasons.iter().any(|reason| had_no_time(reason)) {
@@ -305,7 +312,13 @@ fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     };
-    let found = run(Pairing::of(StackKind::Null), &config, &stop, &told).expect("supported");
+    let found = run(
+        Pairing::of(StackKind::Null),
+        &config,
+        &stop,
+        &Watch::of_progress(&told),
+    )
+    .expect("supported");
     assert_eq!(found.invalid_reasons, Vec::<String>::new());
     assert!(found.metrics["connections_per_second"].is_some_and(|rate| rate > 0.0));
 
@@ -313,7 +326,7 @@ fn a_stopped_run_keeps_what_was_measured_and_one_without_a_window_says_so() {
         Pairing::of(StackKind::Null),
         &config,
         &AtomicBool::new(true),
-        &|_| {},
+        &Watch::of_progress(&|_| {}),
     )
     .expect("supported");
     assert_eq!(found.invalid_reasons.len(), 1);
@@ -331,7 +344,7 @@ fn what_cannot_be_done_is_said() {
             Pairing::of(StackKind::Null),
             config,
             &AtomicBool::new(false),
-            &|_| {},
+            &Watch::of_progress(&|_| {}),
         )
         .expect_err("unsupported")
         .to_string()

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Measurement, Run, Unsupported, bill};
+use crate::load::pulse::Beat;
 use crate::load::tally::Windowed;
 use crate::load::{Actor, Ends, Next, Phase, Script};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
@@ -151,6 +152,10 @@ impl Actor for Receiver {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        beat.operations = self.received.current;
     }
 
     fn into_tally(self) -> ReceiverTally {

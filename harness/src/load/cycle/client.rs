@@ -7,6 +7,7 @@ use crate::load::addresses::AddressPlan;
 use crate::load::exchange::{Exchange, Heard, peer_closed};
 use crate::load::flows::Flows;
 use crate::load::in_flight::InFlight;
+use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Next, Phase};
 use crate::measure::recorder::Recorder;
@@ -286,6 +287,13 @@ impl Actor for Client {
             Phase::Drain => self.flows.is_empty(),
             _ => true,
         }
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        let tally = &self.tally.current;
+        beat.operations = tally.completed;
+        beat.failures = tally.failures.total();
+        beat.latency.copy_from(&tally.setup);
     }
 
     fn into_tally(self) -> CycleTally {

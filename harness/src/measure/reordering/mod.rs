@@ -134,6 +134,11 @@ impl Observer {
         }
     }
 
+    /// Arrivals so far, copies included, and how long first copies were under way.
+    pub(crate) fn so_far(&self) -> (u64, &Recorder) {
+        (self.arrivals, &self.delay)
+    }
+
     /// Ends the observation: `sent` datagrams had been sent, and the wait for the last is over.
     pub(crate) fn finish(self, sent: u64) -> Reordering {
         let order = self.order.finish();

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::{HEADER, UNNUMBERED};
+use crate::load::pulse::Beat;
 use crate::load::{Actor, Next, Phase};
 use crate::measure::reordering::{Observer, Thresholds};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
@@ -79,6 +80,12 @@ impl Actor for Receiver {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        let (arrivals, delays) = self.observer.so_far();
+        beat.operations = arrivals;
+        beat.latency.copy_from(delays);
     }
 
     fn into_tally(self) -> Option<Observer> {

@@ -8,6 +8,7 @@ use crate::load::addresses::AddressPlan;
 use crate::load::exchange::{Exchange, Heard};
 use crate::load::flows::Flows;
 use crate::load::in_flight::InFlight;
+use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Next, Phase};
 use crate::measure::recorder::Recorder;
@@ -182,6 +183,13 @@ impl Actor for Client {
             Phase::Drain => self.requests.is_empty(),
             _ => false,
         }
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        let tally = &self.tally.current;
+        beat.operations = tally.completed;
+        beat.failures = tally.failures.total();
+        beat.latency.copy_from(&tally.latency);
     }
 
     fn into_tally(self) -> RrTally {

@@ -1,6 +1,7 @@
 //! The end that receives.
 
 use crate::load::pattern::Verifier;
+use crate::load::pulse::Beat;
 use crate::load::tally::Windowed;
 use crate::load::{Actor, Next, Phase};
 use crate::stack::{Conn, Event, Nanos, Ready, Received, Stack};
@@ -88,6 +89,10 @@ impl Actor for Receiver {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        beat.operations = self.bytes.current;
     }
 
     fn into_tally(self) -> ReceiverTally {

@@ -2,6 +2,7 @@
 
 use crate::load::addresses::AddressPlan;
 use crate::load::pattern::Producer;
+use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Next, Phase};
 use crate::stack::{Conn, Event, Nanos, Ready, Stack};
@@ -125,6 +126,10 @@ impl Actor for Sender {
             Phase::Prepare => self.connected,
             phase => phase != Phase::Measure,
         }
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        beat.failures = self.failures.current.total();
     }
 
     fn into_tally(self) -> SenderTally {

@@ -3,6 +3,7 @@
 use crate::config::Close;
 use crate::load::Phase;
 use crate::load::flows::Flows;
+use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::measure::recorder::Recorder;
 use crate::stack::{Conn, Event, Nanos, Ready, Stack};
@@ -115,6 +116,13 @@ impl Batch {
             self.count_until(now);
         }
         self.tally.enter(phase);
+    }
+
+    pub(super) fn tell(&self, beat: &mut Beat) {
+        let tally = &self.tally.current;
+        beat.operations = tally.completed;
+        beat.failures = tally.failures.total();
+        beat.latency.copy_from(&tally.times);
     }
 
     pub(super) fn into_tally(self) -> TeardownTally {

@@ -5,6 +5,7 @@ use crate::config::{Closer, RunConfig};
 use crate::load::addresses::AddressPlan;
 use crate::load::exchange::peer_closed;
 use crate::load::flows::Flows;
+use crate::load::pulse::Beat;
 use crate::load::{Actor, Next, Phase};
 use crate::stack::{Conn, Event, Gone, Nanos, Ready, Stack};
 
@@ -141,6 +142,10 @@ impl Actor for Client {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure && (phase != Phase::Drain || self.batch.is_over())
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        self.batch.tell(beat);
     }
 
     fn into_tally(self) -> TeardownTally {

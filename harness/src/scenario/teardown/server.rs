@@ -4,6 +4,7 @@ use super::batch::{Batch, TeardownTally};
 use crate::config::{Closer, RunConfig};
 use crate::load::exchange::peer_closed;
 use crate::load::flows::Flows;
+use crate::load::pulse::Beat;
 use crate::load::{Actor, Next, Phase};
 use crate::stack::{Conn, Event, Nanos, Ready, Stack};
 
@@ -87,6 +88,10 @@ impl Actor for Server {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure && (phase != Phase::Drain || self.batch.is_over())
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        self.batch.tell(beat);
     }
 
     fn into_tally(self) -> TeardownTally {

@@ -1,0 +1,148 @@
+//! Looking on while runs go: what each interval came to, for files, for Prometheus, and for people.
+
+pub(crate) mod endpoint;
+mod exposition;
+pub(crate) mod json_lines;
+mod onlookers;
+
+use std::cell::RefCell;
+use std::io;
+use std::time::Duration;
+
+pub(crate) use self::onlookers::Onlookers;
+use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
+pub(crate) use crate::load::pulse::Interval;
+
+/// Which run it is that somebody looks at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    pub(crate) scenario: ScenarioKind,
+    /// What a scenario file calls it, else the scenario.
+    pub(crate) name: String,
+    pub(crate) stack: Pairing,
+    pub(crate) path: PathKind,
+    pub(crate) placement: Placement,
+    /// In flight, or open, for each generator.
+    pub(crate) connections: u32,
+    /// From 1.
+    pub(crate) run: usize,
+}
+
+/// Somebody who looks on.
+pub(crate) trait Observer {
+    /// An interval of the measured window is over.
+    ///
+    /// # Errors
+    /// When what it writes to is gone.
+    fn interval(&mut self, standing: &Standing, interval: &Interval) -> io::Result<()>;
+}
+
+/// All who look on, and how often.
+#[derive(Default)]
+pub(crate) struct Observers {
+    every: Option<Duration>,
+    all: RefCell<Vec<Box<dyn Observer>>>,
+}
+
+impl Observers {
+    /// Observers that are told once in `every`.
+    pub(crate) fn new(every: Duration, all: Vec<Box<dyn Observer>>) -> Self {
+        Self {
+            every: (!all.is_empty()).then_some(every),
+            all: RefCell::new(all),
+        }
+    }
+
+    /// How often; `None` when nobody looks on.
+    pub(crate) fn every(&self) -> Option<Duration> {
+        self.every
+    }
+
+    /// Tells all of them. One that cannot go on says why and is told nothing more: the measurement is worth more than who looks at it.
+    pub(crate) fn tell(&self, standing: &Standing, interval: &Interval) {
+        self.all.borrow_mut().retain_mut(|observer| {
+            let told = observer.interval(standing, interval);
+            if let Err(error) = &told {
+                eprintln!("warning: intervals are told no more: {error}");
+            }
+            told.is_ok()
+        });
+    }
+}
+
+/// What a scenario's operations are.
+pub(crate) fn operation(scenario: ScenarioKind) -> &'static str {
+    match scenario {
+        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::TimeWait => "connections",
+        ScenarioKind::Teardown => "teardowns",
+        ScenarioKind::Rr => "transactions",
+        ScenarioKind::Stream => "bytes",
+        ScenarioKind::Udp | ScenarioKind::Reorder => "datagrams",
+        ScenarioKind::Idle => "nothing",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use super::*;
+    use crate::config::StackKind;
+
+    /// The second run of `crr` on the engine.
+    pub(crate) fn standing() -> Standing {
+        Standing {
+            scenario: ScenarioKind::Crr,
+            name: "crr".to_owned(),
+            stack: Pairing::of(StackKind::Engine),
+            path: PathKind::Memory,
+            placement: Placement::SameCore,
+            connections: 64,
+            run: 2,
+        }
+    }
+
+    /// A second with a thousand connections of 30 µs and one of 2 ms.
+    pub(crate) fn interval() -> Interval {
+        Interval {
+            from: 1.0,
+            to: 2.0,
+            operations: 1001,
+            per_second: 1001.0,
+            failed: 3,
+            time_wait: Some(2002),
+            latencies: vec![(30_000, 1000), (2_000_000, 1)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    struct Counting(Rc<RefCell<usize>>, usize);
+
+    impl Observer for Counting {
+        fn interval(&mut self, _: &Standing, _: &Interval) -> io::Result<()> {
+            *self.0.borrow_mut() += 1;
+            if *self.0.borrow() > self.1 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_that_fails_is_told_no_more_and_the_others_go_on() {
+        let (short, long) = (Rc::new(RefCell::new(0)), Rc::new(RefCell::new(0)));
+        let all: Vec<Box<dyn Observer>> = vec![
+            Box::new(Counting(short.clone(), 1)),
+            Box::new(Counting(long.clone(), 99)),
+        ];
+        let observers = Observers::new(Duration::from_secs(1), all);
+        for _ in 0..5 {
+            observers.tell(&fixtures::standing(), &fixtures::interval());
+        }
+        assert_eq!((*short.borrow(), *long.borrow()), (2, 5));
+        assert_eq!(Observers::new(Duration::from_secs(1), Vec::new()).every(), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! Looking on while runs go: lines of JSON, and the endpoint for Prometheus.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+fn handfast(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+    command.args(arguments).env("NO_COLOR", "1").stdout(Stdio::null());
+    command
+}
+
+/// A place that is gone with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let place = std::env::temp_dir().join(format!("handfast-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&place).expect("a scratch directory");
+        Self(place)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn every_interval_of_every_run_is_a_line() {
+    let scratch = Scratch::new("lines");
+    let (lines, out) = (scratch.path("lines.jsonl"), scratch.path("out"));
+    let arguments = [
+        "run",
+        "crr",
+        "rr",
+        "udp",
+        "stream",
+        "--stack",
+        "engine",
+        "--runs",
+        "1",
+        "--duration",
+        "1s",
+        "--interval",
+        "250ms",
+        "--out",
+        &out,
+    ];
+    let told_in = format!("--json-lines={lines}");
+    let ended = handfast(&arguments)
+        .arg(&told_in)
+        .stderr(Stdio::null())
+        .status()
+        .expect("it starts");
+    assert!(
+        matches!(ended.code(), Some(0 | 4)),
+        "a busy machine makes runs invalid: {ended}"
+    );
+    let text = std::fs::read_to_string(&lines).expect("the file is there");
+    let all: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for (scenario, operation) in [
+        ("crr", "connections"),
+        ("rr", "transactions"),
+        ("udp", "datagrams"),
+        ("stream", "bytes"),
+    ] {
+        let of_scenario: Vec<&Value> = all.iter().filter(|line| line["scenario"] == scenario).collect();
+        assert!((1..=4).contains(&of_scenario.len()), "{scenario}: {text}");
+        assert!(of_scenario.iter().all(|line| line["operation"] == operation));
+        assert!(
+            of_scenario
+                .iter()
+                .any(|line| line["operations"].as_u64() > Some(0)),
+            "{scenario}: {text}"
+        );
+        let ends: Vec<f64> = of_scenario
+            .iter()
+            .filter_map(|line| line["to"].as_f64())
+            .collect();
+        assert!(ends.windows(2).all(|two| two[0] < two[1]), "{ends:?}");
+    }
+    assert!(
+        all.iter()
+            .any(|line| line["latency_ns"]["count"].as_u64() > Some(0)),
+        "{text}"
+    );
+    assert!(
+        all.iter().any(|line| line["time_wait"].as_u64() > Some(0)),
+        "{text}"
+    );
+}
+
+#[test]
+fn prometheus_may_scrape_while_runs_go() {
+    let scratch = Scratch::new("scrape");
+    let out = scratch.path("out");
+    let mut running = handfast(&[
+        "run",
+        "rr",
+        "--stack",
+        "null",
+        "--runs",
+        "3",
+        "--duration",
+        "1s",
+        "--interval",
+        "100ms",
+        "--metrics",
+        "127.0.0.1:0",
+        "--out",
+        &out,
+    ])
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("it starts");
+    let address = address_told(&mut running);
+    let mut seen = None;
+    while seen.is_none() && running.try_wait().expect("it is ours").is_none() {
+        seen = scrape(&address).filter(|text| text.contains("handfast_operations_total{scenario=\"rr\""));
+    }
+    let ended = running.wait().expect("it is ours");
+    assert!(matches!(ended.code(), Some(0 | 4)), "{ended}");
+    let text = seen.expect("something was seen before the end");
+    for series in [
+        "handfast_operations_per_second{",
+        "handfast_failures_total{",
+        "le=\"+Inf\"",
+    ] {
+        assert!(text.contains(series), "{series} in\n{text}");
+    }
+}
+
+/// Standard error says where the endpoint is; what follows is read away, so that nobody has to wait for room.
+fn address_told(running: &mut Child) -> String {
+    let errors = BufReader::new(running.stderr.take().expect("it is piped"));
+    let mut lines = errors.lines().map_while(Result::ok);
+    let told = lines.find_map(|line| {
+        let address = line
+            .strip_prefix("metrics at http://")?
+            .strip_suffix("/metrics")?;
+        Some(address.to_owned())
+    });
+    std::thread::spawn(move || lines.for_each(drop));
+    told.expect("the address is told")
+}
+
+/// `None` when the program has ended meanwhile.
+fn scrape(address: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn what_nobody_would_hear_of_is_refused() {
+    for (arguments, words) in [
+        (&["--interval", "1s"][..], &["--json-lines", "--metrics"][..]),
+        (&["--json-lines", "--interval", "4s"], &["3s", "--duration"]),
+        (&["--json-lines", "--interval", "1ms"], &["`1ms`", "100ms"]),
+        (&["--metrics", "9464"], &["9464", "--metrics"]),
+    ] {
+        let output = handfast(&["run", "rr", "--stack", "null"])
+            .args(arguments)
+            .output()
+            .expect("it starts");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(
+            words.iter().all(|word| errors.contains(word)),
+            "{words:?} in\n{errors}"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_had_ends_the_program_before_anything_runs() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let scratch = Scratch::new("taken");
+    let output = handfast(&["run", "rr", "--metrics", &address, "--out", &scratch.path("out")])
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("--metrics {address}")));
+}
