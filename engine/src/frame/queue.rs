@@ -120,8 +120,10 @@ impl PacketQueue {
 
     /// Drops all packets.
     pub fn clear(&mut self) {
-        for packet in self.as_mut_slices().into_iter().flatten() {
-            packet.release_body();
+        for stretch in self.as_mut_slices() {
+            for packet in stretch {
+                packet.release_body();
+            }
         }
         self.len = 0;
         self.head = 0;

@@ -192,19 +192,22 @@ impl Tcp {
         length: usize,
         fill: impl FnMut(&mut [u8]),
     ) -> Result<usize, StreamError> {
-        let index = self.sendable(id)?;
-        let connection = self.connections.get_mut(index);
+        let connection = self
+            .connections
+            .lookup(id.index, id.generation)
+            .ok_or(StreamError::NoConnection)?;
+        may_write(connection)?;
         let queue = self.queues.send.attach(&mut connection.send);
         if queue.may_carve(length) && length <= self.config.send_buffer as usize {
             if queue.carve(length, &mut self.memory, fill).is_ok() {
-                self.dirty.mark(index, connection);
+                self.dirty.mark(id.index, connection);
                 return Ok(length);
             }
             return Ok(self.after_write(id, length, Err(Refused::NoFrame)));
         }
         let mut fill = fill;
-        let limit = self.send_limit(index);
-        let connection = self.connections.get_mut(index);
+        let limit = self.send_limit(id.index);
+        let connection = self.connections.get_mut(id.index);
         let queue = self.queues.send.attach(&mut connection.send);
         let taken = queue.gather(length, &mut self.memory, &limit, &mut fill);
         Ok(self.after_write(id, length, taken))
@@ -278,11 +281,8 @@ impl Tcp {
             .connections
             .lookup(id.index, id.generation)
             .ok_or(StreamError::NoConnection)?;
-        match connection.error {
-            Some(error) => Err(error.into()),
-            None if connection.flags.has(Has::FIN_QUEUED | Has::DETACHED) => Err(StreamError::ShutDown),
-            None => Ok(id.index),
-        }
+        may_write(connection)?;
+        Ok(id.index)
     }
 
     /// Counts bytes that were copied between the application's memory and the engine's.
@@ -390,7 +390,7 @@ impl Tcp {
     }
 
     /// Has a FIN follow what is queued.
-    #[inline]
+    #[inline(always)]
     fn queue_fin(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::FIN_QUEUED) {
@@ -566,6 +566,16 @@ impl Tcp {
 
 /// Ports that are tried before the destination counts as exhausted. Each failure means that a peer's connection has just that tuple.
 const PORT_ATTEMPTS: usize = 64;
+
+/// Whether the application may write to a connection.
+#[inline]
+fn may_write(connection: &Connection) -> Result<(), StreamError> {
+    match connection.error {
+        Some(error) => Err(error.into()),
+        None if connection.flags.has(Has::FIN_QUEUED | Has::DETACHED) => Err(StreamError::ShutDown),
+        None => Ok(()),
+    }
+}
 
 /// What a reader is told when nothing is queued.
 fn nothing_to_read<T>(connection: &Connection) -> Result<Read<T>, StreamError> {

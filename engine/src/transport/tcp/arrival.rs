@@ -166,29 +166,35 @@ impl Tcp {
     /// A segment of which nothing is known.
     #[inline(never)]
     fn input_any(&mut self, out: &mut Output<'_>, packet: &mut Packet, flow: &Prospect) {
+        let key = self.key_of(flow);
         let offset = usize::from(packet.transport_offset);
         let segment = packet.contiguous().get(offset..).unwrap_or_default();
         let Ok(header) = Header::parse(segment) else {
             self.counters.dropped_malformed += 1;
             return;
         };
-        let key = self.key_of(flow);
+        // Put together as soon as it is read, or all of it would be kept aside meanwhile.
+        let mut arrival = Arrival {
+            header,
+            text_len: 0,
+            key: &key,
+            hash: flow.hash,
+            congested: flow.congested,
+        };
         if packet.checksum == Checksum::InPacket && !is_intact(packet, &key) {
             self.counters.dropped_checksum += 1;
             return;
         }
-        if !header.options.sack.is_empty() {
-            self.sack_blocks = header.sack_blocks(segment);
+        if !arrival.header.options.sack.is_empty() {
+            self.sack_blocks = arrival.header.sack_blocks(segment);
         }
-        packet.strip_headers(offset + usize::from(header.header_len));
-        let arrival = Arrival {
-            header,
-            text_len: packet.body_len() as u32,
-            key: &key,
-            hash: self.current_hash(flow.hash, &key),
-            congested: flow.congested,
-        };
-        // Whether pass 2 found the right flow, and it is still: earlier segments of the batch may have changed everything.
+        packet.strip_headers(offset + usize::from(arrival.header.header_len));
+        arrival.text_len = packet.body_len() as u32;
+        if self.hashed_under != self.counters.flow_table_rebuilds {
+            // By the old key's hash, a table that got a new key in the middle of the batch finds nothing.
+            arrival.hash = self.flow_hash(&key);
+        }
+        // Whether pass 3 found the right flow, and it is still: earlier segments of the batch may have changed everything.
         match flow.flow {
             Some(Flow::Connection(index)) if self.has_connection(index, &key) => {
                 self.on_segment(out, index, &arrival, packet);
@@ -204,16 +210,6 @@ impl Tcp {
     fn has_connection(&self, index: u32, key: &FlowKey) -> bool {
         let connection = self.connections.get(index);
         connection.key == *key && !connection.flags.has(Has::DETACHED)
-    }
-
-    /// The hash of a flow. A table that got a new key in the middle of the batch finds nothing by the old one's, `hash`.
-    #[inline]
-    fn current_hash(&self, hash: u64, key: &FlowKey) -> u64 {
-        if self.hashed_under == self.counters.flow_table_rebuilds {
-            hash
-        } else {
-            self.flow_hash(key)
-        }
     }
 
     fn on_other_segment(&mut self, out: &mut Output<'_>, arrival: &Arrival<'_>, packet: &mut Packet) {

@@ -154,9 +154,14 @@ impl Queues {
         let Some(queue) = self.send.get(connection.send) else {
             return;
         };
-        queue.acknowledge(octets);
-        if queue.is_empty() {
+        if octets == queue.len() {
+            queue.clear();
             self.send.detach(&mut connection.send);
+        } else {
+            queue.acknowledge_part(octets);
+            if queue.is_empty() {
+                self.send.detach(&mut connection.send);
+            }
         }
     }
 }

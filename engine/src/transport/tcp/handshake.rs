@@ -47,7 +47,7 @@ impl Tcp {
             },
             seq: iss,
             ack: rcv_nxt,
-            window_scale: scales.then(|| window_scale(&self.config)),
+            window_scale: scales.then_some(self.window_scale),
             sack_permitted: self.config.sack && (!answers || connection.flags.has(Has::SACK)),
             timestamps,
             traffic_class,
@@ -144,7 +144,7 @@ impl Tcp {
             ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
         };
         let connection = self.connections.get_mut(index);
-        agree(&self.config, out, connection, agreed);
+        agree(&self.config, self.window_scale, out, connection, agreed);
         if let Some(algorithm) = self.rare(index).and_then(|rare| rare.algorithm) {
             let connection = self.connections.get_mut(index);
             connection.congestion = Congestion::new(algorithm, connection.mss);

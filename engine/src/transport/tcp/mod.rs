@@ -103,6 +103,8 @@ pub(crate) struct Tcp {
     flow_hasher: TupleHasher,
     port_hasher: TupleHasher,
     secret: [u8; 32],
+    /// The shift of our window where both ends scale.
+    window_scale: u8,
     isn: IsnGenerator,
     flows: FlowTable,
     connections: Connections,
@@ -158,6 +160,7 @@ impl Tcp {
             flow_hasher: hasher,
             port_hasher: hasher,
             secret: config.secret,
+            window_scale: handshake::window_scale(tcp),
             isn: IsnGenerator::new(&isn_key),
             flows: FlowTable::new(tcp.connections as usize + tcp.half_open as usize),
             connections: Connections::with_capacity(tcp.connections),

@@ -30,6 +30,17 @@ impl Pieces {
         (!self.first.is_empty() && self.rest.is_empty()).then_some(&self.first)
     }
 
+    /// As [`Pieces::push_back`] for a queue that has no piece.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, piece: Payload) {
+        debug_assert!(self.is_empty(), "a queue begins once");
+        if piece.is_empty() {
+            return;
+        }
+        // The first of no pieces holds no slot: nothing is lost by not dropping it.
+        std::mem::forget(std::mem::replace(&mut self.first, piece));
+    }
+
     /// Appends a piece; an empty one is dropped.
     #[inline(always)]
     pub(super) fn push_back(&mut self, piece: Payload) {

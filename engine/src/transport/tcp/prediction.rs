@@ -49,8 +49,7 @@ impl Tcp {
         {
             return false;
         }
-        packet.strip_headers(headers);
-        self.on_predicted(out, index, &plain, packet);
+        self.on_predicted(out, index, &plain, packet, headers);
         true
     }
 
@@ -68,15 +67,26 @@ impl Tcp {
         let connection = self.connections.get(index);
         let is_predicted = is_predicted(connection, &plain, arrival.text_len);
         if is_predicted {
-            self.on_predicted(out, index, &plain, packet);
+            // The headers are gone already.
+            self.on_predicted(out, index, &plain, packet, 0);
         }
         is_predicted
     }
 
     /// The connection is looked up once; only what is rare looks it up again.
     #[inline(always)]
-    fn on_predicted(&mut self, out: &mut Output<'_>, index: u32, plain: &Plain, packet: &mut Packet) {
+    fn on_predicted(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        plain: &Plain,
+        packet: &mut Packet,
+        headers: usize,
+    ) {
         let mut connection = self.connections.get_mut(index);
+        if headers > 0 {
+            packet.strip_headers(headers);
+        }
         if let Some(Timestamps { tsval, .. }) = plain.timestamps {
             remember_timestamp(connection, plain.seq, tsval, out.now);
         }

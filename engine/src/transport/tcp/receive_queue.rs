@@ -26,7 +26,7 @@ impl ReceiveQueue {
     /// Queues the first bytes of a queue that holds nothing.
     #[inline(always)]
     pub(crate) fn begin(&mut self, payload: Payload) {
-        self.pieces.push_back(payload);
+        self.pieces.begin(payload);
     }
 
     /// Queues bytes in order. Returns how many were copied, or the payload when there are `most` pieces.

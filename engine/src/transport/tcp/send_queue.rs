@@ -75,7 +75,11 @@ impl SendQueue {
     ) -> Result<usize, Refused> {
         debug_assert!(length > 0, "an empty write queues nothing");
         let payload = memory.carver.carve(length, fill).ok_or(Refused::NoFrame)?;
-        self.pieces.push_back(payload);
+        if self.len == 0 {
+            self.pieces.begin(payload);
+        } else {
+            self.pieces.push_back(payload);
+        }
         self.len += length as u32;
         Ok(length)
     }
@@ -290,18 +294,9 @@ impl SendQueue {
         Some(frame.freeze())
     }
 
-    /// Drops the first `bytes`: the peer has them.
-    #[inline(always)]
-    pub(crate) fn acknowledge(&mut self, bytes: u32) {
-        if bytes == self.len {
-            self.clear();
-        } else {
-            self.acknowledge_part(bytes);
-        }
-    }
-
+    /// Drops the first `bytes`, which the peer has and which are not all; [`SendQueue::clear`] is for all.
     #[inline(never)]
-    fn acknowledge_part(&mut self, bytes: u32) {
+    pub(crate) fn acknowledge_part(&mut self, bytes: u32) {
         let mut left = bytes.min(self.len) as usize;
         self.len -= left as u32;
         let overtaken = left as u32 > self.sent;

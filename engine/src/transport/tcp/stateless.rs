@@ -4,7 +4,7 @@ use super::Tcp;
 use super::arrival::Arrival;
 use super::cookie::Told;
 use super::half_open::{HalfOpen, Offered};
-use super::handshake::{Syn, default_mss, syn_ack_flags, window_scale};
+use super::handshake::{Syn, default_mss, syn_ack_flags};
 use super::input::timestamp_clock;
 use super::options::Timestamps;
 use super::segment::Flags;
@@ -35,7 +35,7 @@ impl Tcp {
             flags: syn_ack_flags(cookie.told.offered),
             seq: cookie.iss,
             ack: entry.irs + 1,
-            window_scale: offers(Offered::WINDOW_SCALE).then(|| window_scale(&self.config)),
+            window_scale: offers(Offered::WINDOW_SCALE).then_some(self.window_scale),
             sack_permitted: offers(Offered::SACK),
             timestamps: offers(Offered::TIMESTAMPS).then(|| Timestamps {
                 tsval: cookie.stamp(tsval),

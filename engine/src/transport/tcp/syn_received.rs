@@ -4,7 +4,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::half_open::{HalfOpen, Offered};
-use super::handshake::{initial_window, window_scale};
+use super::handshake::initial_window;
 use super::input::timestamp_clock;
 use super::options::Timestamps;
 use super::reply::Reply;
@@ -73,7 +73,7 @@ impl Tcp {
         self.counters.challenge_acks += 1;
         let entry = self.half_open.get(flow);
         let scales = entry.offered.contains(Offered::WINDOW_SCALE);
-        let shift = if scales { window_scale(&self.config) } else { 0 };
+        let shift = if scales { self.window_scale } else { 0 };
         let tsval = timestamp_clock(out.now).wrapping_add(self.isn.origin(&entry.key).timestamp_offset());
         let stamped = entry.offered.contains(Offered::TIMESTAMPS);
         let reply = Reply {

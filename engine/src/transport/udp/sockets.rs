@@ -201,6 +201,7 @@ impl Sockets {
         any
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, index: u32) -> &mut Socket {
         &mut self.slots[index as usize]
     }

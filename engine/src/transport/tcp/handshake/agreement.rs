@@ -3,7 +3,7 @@
 use super::super::congestion::Congestion;
 use super::super::connection::{Connection, Flags as Has};
 use super::super::options;
-use super::syn::{default_mss, own_mss, window_scale};
+use super::syn::{default_mss, own_mss};
 use crate::config::TcpConfig;
 use crate::internet::Output;
 
@@ -22,7 +22,13 @@ pub(super) struct Agreed {
 }
 
 /// Sets what the SYNs agreed on. Scaling and timestamps hold only when both ends offered them.
-pub(super) fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Connection, agreed: Agreed) {
+pub(super) fn agree(
+    config: &TcpConfig,
+    window_scale: u8,
+    out: &Output<'_>,
+    connection: &mut Connection,
+    agreed: Agreed,
+) {
     let is_v4 = connection.local().is_v4();
     let peer_mss = match agreed.peer_mss {
         0 => default_mss(is_v4),
@@ -35,7 +41,7 @@ pub(super) fn agree(config: &TcpConfig, out: &Output<'_>, connection: &mut Conne
         .max(1);
     if let Some(scale) = agreed.peer_scale {
         connection.snd_scale = scale;
-        connection.rcv_scale = window_scale(config);
+        connection.rcv_scale = window_scale;
         connection.flags.set(Has::SCALES);
     }
     if agreed.sack {

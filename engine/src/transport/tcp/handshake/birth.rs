@@ -9,7 +9,7 @@ use super::super::input::timestamp_clock;
 use super::super::options::Timestamps;
 use super::super::state::State;
 use super::agreement::{Agreed, agree};
-use super::syn::{Syn, initial_window, syn_ack_flags, window_scale};
+use super::syn::{Syn, initial_window, syn_ack_flags};
 use crate::frame::Packet;
 use crate::internet::Output;
 use crate::transport::flow::FlowKey;
@@ -30,7 +30,7 @@ impl Tcp {
             window_scale: entry
                 .offered
                 .contains(Offered::WINDOW_SCALE)
-                .then(|| window_scale(&self.config)),
+                .then_some(self.window_scale),
             sack_permitted: entry.offered.contains(Offered::SACK),
             timestamps: entry.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
                 tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
@@ -140,7 +140,7 @@ impl Tcp {
             ecn: entry.offered.contains(Offered::ECN),
             ts_recent: entry.ts_recent,
         };
-        agree(&self.config, out, connection, agreed);
+        agree(&self.config, self.window_scale, out, connection, agreed);
         if let Some(flow) = flow
             && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
         {

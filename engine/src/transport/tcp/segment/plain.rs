@@ -24,25 +24,32 @@ impl Plain {
     /// [`Header::parse`](super::Header::parse).
     #[inline(always)]
     pub(in crate::transport::tcp) fn at(packet: &Packet, offset: usize) -> Option<Self> {
-        const BARE: u16 = plain_lead(HEADER_LEN);
-        const TIMED: u16 = plain_lead(TIMED_LEN);
-        const FREE: u16 = (Flags::PSH.0 | Flags::FIN.0) as u16;
-        let fixed: &[u8; HEADER_LEN] = packet.chunk_at(offset)?;
-        let lead = u16_at(fixed, 12);
-        let timestamps = match lead & !FREE {
-            TIMED => Some(options::parse_aligned_timestamps(
-                packet.chunk_at(offset + HEADER_LEN)?,
-            )?),
-            BARE => None,
-            _ => return None,
-        };
-        Some(Self {
+        // Nearly all have timestamps, so that one look at the bounds will do.
+        if let Some(timed) = packet.chunk_at::<TIMED_LEN>(offset) {
+            let (fixed, block) = timed.split_first_chunk().expect("longer than a fixed header");
+            if is_plain(fixed, TIMED_LEN) {
+                let block = block.first_chunk().expect("as long as timestamps are");
+                return Some(Self::from_parts(
+                    fixed,
+                    Some(options::parse_aligned_timestamps(block)?),
+                ));
+            }
+        }
+        let bare = packet
+            .chunk_at(offset)
+            .filter(|bare| is_plain(bare, HEADER_LEN))?;
+        Some(Self::from_parts(bare, None))
+    }
+
+    #[inline(always)]
+    fn from_parts(fixed: &[u8; HEADER_LEN], timestamps: Option<Timestamps>) -> Self {
+        Self {
             seq: SeqNumber(u32_at(fixed, 4)),
             ack: SeqNumber(u32_at(fixed, 8)),
             window: u16_at(fixed, 14),
-            fin: lead & Flags::FIN.0 as u16 != 0,
+            fin: fixed[13] & Flags::FIN.0 != 0,
             timestamps,
-        })
+        }
     }
 
     /// The same of a header that was read already. `None` when it has more flags or options.
@@ -69,9 +76,12 @@ impl Plain {
     }
 }
 
-/// Data offset, reserved bits and flags of a header of `len` octets with nothing but ACK.
-const fn plain_lead(len: usize) -> u16 {
-    (len as u16 / 4) << 12 | Flags::ACK.0 as u16
+/// Whether a header is `len` octets long and has ACK, but nothing besides that is an event: neither reserved bits nor flags other than PSH
+/// and FIN.
+#[inline(always)]
+fn is_plain(fixed: &[u8; HEADER_LEN], len: usize) -> bool {
+    const FREE: u16 = (Flags::PSH.0 | Flags::FIN.0) as u16;
+    u16_at(fixed, 12) & !FREE == (len as u16 / 4) << 12 | Flags::ACK.0 as u16
 }
 
 #[cfg(test)]
