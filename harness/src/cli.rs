@@ -7,6 +7,7 @@ mod describe;
 mod documents;
 mod list;
 mod replay;
+mod report;
 mod run;
 mod script;
 mod serve;
@@ -82,6 +83,9 @@ enum Verb {
     /// Says whether B is faster or slower than A, or the same, or that these runs cannot tell
     #[command(after_help = compare::AFTER_HELP)]
     Compare(compare::CompareArguments),
+    /// Makes a web page of documents: report.html beside them
+    #[command(after_help = report::AFTER_HELP)]
+    Report(report::ReportArguments),
     /// Tells loss, duplication and reordering of a list of sequence numbers (RFC 4737, RFC 5236)
     #[command(after_help = replay::AFTER_HELP)]
     ReplaySeq(replay::ReplayArguments),
@@ -101,7 +105,7 @@ struct Output {
     /// Print one JSON document instead of a table
     #[arg(long)]
     json: bool,
-    /// Write run.json here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
+    /// Write run.json and report.html here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -122,6 +126,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::Serve(arguments)) => serve::main(arguments),
         Some(Verb::Calibrate(arguments)) => calibrate::main(arguments),
         Some(Verb::Compare(arguments)) => compare::main(&arguments),
+        Some(Verb::Report(arguments)) => report::main(&arguments),
         Some(Verb::ReplaySeq(arguments)) => replay::main(&arguments),
         Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
             Ok(()) => Exit::Ok.into(),

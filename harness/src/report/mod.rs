@@ -1,9 +1,10 @@
-//! Documents: what runs found, summed up, as JSON and as a table.
+//! Documents: what runs found, summed up, as JSON, as a table and as a page.
 
 pub(crate) mod compare;
 pub(crate) mod document;
 pub(crate) mod list;
 mod metrics;
+pub(crate) mod page;
 pub(crate) mod replay;
 mod summary;
 mod table;
@@ -20,4 +21,4 @@ pub(crate) use self::metrics::headline as metrics_compared;
 pub(crate) use self::metrics::{percentile_of, required};
 pub(crate) use self::summary::{is_counted, metrics as metrics_of, summarise};
 pub(crate) use self::table::{comparison, headlines};
-pub(crate) use self::writer::{Shelf, now_utc, one_line};
+pub(crate) use self::writer::{Shelf, now_utc, one_line, write_atomically};

@@ -1,4 +1,4 @@
-//! Documents on disk: `results/<utc>-<scenario>-<id>/run.json`, whole or not at all.
+//! Documents on disk: `results/<utc>-<scenario>-<id>/run.json`, and `report.html` beside it; each whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::document::Document;
+use super::page;
+
 /// The place where one call puts its documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
@@ -58,13 +60,19 @@ impl Shelf {
         fs::remove_file(probe)
     }
 
-    /// Writes the document of that name and returns where it is.
+    /// Writes the document of that name and its page, and returns where the document is.
     ///
     /// # Errors
-    /// When the file cannot be written; nothing is left then.
+    /// When a file cannot be written; no part of it is left then.
     pub(crate) fn put(&self, name: &str, document: &Document) -> io::Result<PathBuf> {
         let file = self.directory(name).join("run.json");
-        write_atomically(&file, one_line(document)?.as_bytes())?;
+        let text = one_line(document)?;
+        write_atomically(&file, text.as_bytes())?;
+        let shown = page::documents(text.as_bytes()).map_err(io::Error::other)?;
+        write_atomically(
+            &file.with_file_name("report.html"),
+            page::report(&shown)?.as_bytes(),
+        )?;
         Ok(file)
     }
 }
@@ -78,8 +86,9 @@ pub(crate) fn one_line(document: &impl Serialize) -> io::Result<String> {
 }
 
 /// A reader sees the old file or the new one, never a part.
-fn write_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
-    let partial = file.with_file_name(".run.json.partial");
+pub(crate) fn write_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let partial = file.with_file_name(format!(".{name}.partial"));
     let written = File::create(&partial).and_then(|mut open| {
         open.write_all(content)?;
         open.sync_all()
@@ -151,12 +160,13 @@ mod tests {
             fs::read_to_string(&file).expect("readable"),
             one_line(&document).expect("serialises")
         );
-        let files: Vec<_> = fs::read_dir(&out)
+        let mut files: Vec<_> = fs::read_dir(&out)
             .expect("listable")
             .flatten()
             .map(|file| file.file_name())
             .collect();
-        assert_eq!(files, ["run.json"], "nothing else is left");
+        files.sort();
+        assert_eq!(files, ["report.html", "run.json"], "nothing else is left");
         fs::remove_dir_all(out).expect("removable");
     }
 

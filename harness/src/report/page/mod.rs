@@ -1,0 +1,74 @@
+//! Documents as a web page: one file that needs no network, whose every figure is there without its script.
+
+mod chart;
+mod cost;
+mod counts;
+mod headline;
+mod latency;
+mod numbers;
+mod occupancy;
+mod ratios;
+mod reading;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Value, context};
+use serde::Serialize;
+
+use self::chart::Chart;
+pub(crate) use self::reading::{PageDocument, documents};
+use self::section::{Section, section};
+
+const UPLOT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
+const UPLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
+const UPLOT_LICENCE: &str = include_str!("../../../assets/uplot/LICENSE");
+const SCRIPT: &str = include_str!("../../../assets/report/charts.js");
+const STYLE: &str = include_str!("../../../assets/report/style.css");
+/// The name ends in `.html`, which is what makes the templates escape what they are given.
+const TEMPLATES: [(&str, &str); 2] = [
+    ("page.html", include_str!("../../../assets/report/page.html")),
+    ("report.html", include_str!("../../../assets/report/report.html")),
+];
+
+/// A page that shows all of `documents`, one after the other.
+///
+/// # Errors
+/// Never in practice: the templates are part of the program, and tested.
+pub(crate) fn report(documents: &[PageDocument]) -> io::Result<String> {
+    let sections: Vec<Section> = documents
+        .iter()
+        .enumerate()
+        .map(|(number, document)| section(document, number))
+        .collect();
+    let scenarios: Vec<&str> = sections.iter().map(|section| section.scenario.as_str()).collect();
+    let charts: Vec<&Chart> = sections
+        .iter()
+        .flat_map(|section| section.charts.iter().map(|drawn| &drawn.chart))
+        .collect();
+    render(
+        "report.html",
+        context! { title => scenarios.join(", "), sections => Serde(&sections) },
+        &charts,
+    )
+}
+
+fn render(template: &str, own: Value, charts: &impl Serialize) -> io::Result<String> {
+    let mut templates = Environment::new();
+    for (name, text) in TEMPLATES {
+        templates.add_template(name, text).map_err(io::Error::other)?;
+    }
+    let page = context! {
+        charts => Serde(charts),
+        style => [UPLOT_STYLE, STYLE].concat(),
+        script => [UPLOT, SCRIPT].join("\n"),
+        uplot_licence => UPLOT_LICENCE,
+        version => env!("CARGO_PKG_VERSION"),
+        ..own
+    };
+    let template = templates.get_template(template).map_err(io::Error::other)?;
+    template.render(page).map_err(io::Error::other)
+}

@@ -1,0 +1,203 @@
+//! Ratios with their intervals, on one logarithmic scale.
+
+use serde::Serialize;
+
+use super::reading::{PageDocument, PageRatio};
+use crate::report::metrics::{label, more_is_better};
+use crate::report::units::factor;
+
+/// The ratios of a document.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct Ratios {
+    pub(super) pairs: Vec<Pair>,
+    /// Marks of the scale: where, in percent of its width, and what they say.
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+/// Two stacks, and how they differ.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct Pair {
+    pub(super) of: String,
+    pub(super) to: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One ratio.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) metric: String,
+    pub(super) value: String,
+    /// Empty where there is none.
+    pub(super) interval: String,
+    /// `better`, `worse`, or `unclear` where the interval holds 1 or there is none.
+    pub(super) tone: &'static str,
+    pub(super) verdict: &'static str,
+    pub(super) p: String,
+    pub(super) n: usize,
+    /// Percent of the scale's width.
+    pub(super) at: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// All ratios of a document; `None` when it has none.
+pub(super) fn ratios(document: &PageDocument) -> Option<Ratios> {
+    let shown: Vec<&PageRatio> = document.ratios.iter().filter(|ratio| is_shown(ratio)).collect();
+    let ends = shown.iter().flat_map(|ratio| [low(ratio), high(ratio)]);
+    let scale = LogScale::around(ends)?;
+    Some(Ratios {
+        pairs: pairs(&shown, &scale),
+        ticks: scale.ticks(),
+    })
+}
+
+fn pairs(shown: &[&PageRatio], scale: &LogScale) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    for ratio in shown {
+        let of = format!("{} ({})", ratio.of, ratio.of_path);
+        let to = format!("{} ({})", ratio.to, ratio.to_path);
+        let row = row(ratio, scale);
+        match pairs.iter_mut().find(|pair| pair.of == of && pair.to == to) {
+            Some(pair) => pair.rows.push(row),
+            None => pairs.push(Pair {
+                of,
+                to,
+                rows: vec![row],
+            }),
+        }
+    }
+    pairs
+}
+
+fn is_shown(ratio: &PageRatio) -> bool {
+    let ends = [ratio.value, low(ratio), high(ratio)];
+    ends.iter().all(|end| end.is_finite() && *end > 0.0)
+}
+
+fn low(ratio: &PageRatio) -> f64 {
+    ratio.low.unwrap_or(ratio.value)
+}
+
+fn high(ratio: &PageRatio) -> f64 {
+    ratio.high.unwrap_or(ratio.value)
+}
+
+fn row(ratio: &PageRatio, scale: &LogScale) -> Row {
+    let (tone, verdict) = judged(ratio);
+    let (at, low_at, high_at) = (scale.at(ratio.value), scale.at(low(ratio)), scale.at(high(ratio)));
+    Row {
+        metric: label(&ratio.metric),
+        value: factor(ratio.value),
+        interval: match (ratio.low, ratio.high) {
+            (Some(low), Some(high)) => format!("{} to {}", factor(low), factor(high)),
+            _ => String::new(),
+        },
+        tone,
+        verdict,
+        p: ratio
+            .p_adjusted
+            .map_or_else(|| "–".to_owned(), |p| format!("{p:.3}")),
+        n: ratio.n,
+        at,
+        low: low_at,
+        high: high_at,
+    }
+}
+
+/// Whether the interval says which of the two is better.
+fn judged(ratio: &PageRatio) -> (&'static str, &'static str) {
+    let more = more_is_better(&ratio.metric);
+    match (ratio.low, ratio.high) {
+        (Some(low), _) if low > 1.0 => tone(more),
+        (_, Some(high)) if high < 1.0 => tone(!more),
+        (Some(_), Some(_)) => ("unclear", "cannot tell"),
+        _ if ratio.value == 1.0 => ("unclear", "equal, untested"),
+        _ if (ratio.value > 1.0) == more => ("unclear", "better, untested"),
+        _ => ("unclear", "worse, untested"),
+    }
+}
+
+fn tone(better: bool) -> (&'static str, &'static str) {
+    if better {
+        ("better", "better")
+    } else {
+        ("worse", "worse")
+    }
+}
+
+/// From one power of ten, or half of one, to another, 1 always within.
+struct LogScale {
+    from: f64,
+    to: f64,
+}
+
+impl LogScale {
+    fn around(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let logs: Vec<f64> = values.map(f64::log10).collect();
+        let least = logs.iter().copied().reduce(f64::min)?.min(0.0);
+        let greatest = logs.iter().copied().reduce(f64::max)?.max(0.0);
+        let from = (2.0 * least - 0.1).floor() / 2.0;
+        let to = (2.0 * greatest + 0.1).ceil() / 2.0;
+        Some(Self { from, to })
+    }
+
+    /// Percent of the width, to a tenth.
+    fn at(&self, value: f64) -> f64 {
+        ((value.log10() - self.from) / (self.to - self.from) * 1000.0).round() / 10.0
+    }
+
+    fn ticks(&self) -> Vec<(f64, String)> {
+        let decades = self.from.ceil() as i32..=self.to.floor() as i32;
+        let powers = decades.map(|power| 10_f64.powi(power));
+        powers
+            .map(|value| (self.at(value), format!("{value}×")))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(metric: &str, value: f64, interval: Option<(f64, f64)>) -> PageRatio {
+        let (low, high) = interval.unzip();
+        PageRatio {
+            metric: metric.to_owned(),
+            of: "engine".to_owned(),
+            of_path: "memory".to_owned(),
+            to: "kernel".to_owned(),
+            to_path: "loopback".to_owned(),
+            value,
+            low,
+            high,
+            p_adjusted: None,
+            n: 6,
+        }
+    }
+
+    #[test]
+    fn a_loss_is_called_one_and_an_interval_around_1_says_nothing() {
+        let judged = |metric, value, interval| judged(&ratio(metric, value, interval)).1;
+        assert_eq!(judged("connections_per_second", 2.0, Some((1.5, 2.5))), "better");
+        assert_eq!(judged("cpu_ns_per_connection", 2.0, Some((1.5, 2.5))), "worse");
+        assert_eq!(judged("datagrams_per_second", 0.9, Some((0.8, 0.95))), "worse");
+        assert_eq!(
+            judged("datagrams_per_second", 0.9, Some((0.8, 1.05))),
+            "cannot tell"
+        );
+        assert_eq!(judged("setup_ns_p50", 3.0, None), "worse, untested");
+    }
+
+    #[test]
+    fn every_interval_is_within_the_scale() {
+        let scale = LogScale::around([0.03, 250.0].into_iter()).expect("there are values");
+        let at: Vec<f64> = [0.03, 1.0, 250.0].iter().map(|value| scale.at(*value)).collect();
+        assert!(at.is_sorted() && at[0] > 0.0 && at[2] < 100.0, "{at:?}");
+        assert!(
+            scale
+                .ticks()
+                .iter()
+                .any(|(place, text)| text == "1×" && *place == at[1])
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! What pages show, and that nothing in a document can become markup or script.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::report::fixtures;
+use crate::report::metrics::required;
+use crate::report::one_line;
+use crate::report::units::figure;
+
+fn page_of(document: &Value) -> String {
+    let shown = documents(document.to_string().as_bytes()).expect("a document");
+    report(&shown).expect("renders")
+}
+
+/// The charts that a page carries.
+fn charts_of(page: &str) -> Value {
+    let (_, rest) = page
+        .split_once(r#"<script type="application/json" id="charts">"#)
+        .expect("the charts begin");
+    let (charts, _) = rest.split_once("</script>").expect("the charts end");
+    serde_json::from_str(charts).expect("the charts are JSON")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('/', "&#x2f;")
+}
+
+#[test]
+fn every_figure_of_the_terminal_is_on_the_page() {
+    let document = fixtures::document();
+    let page = page_of(&serde_json::from_str(&one_line(&document).expect("serialises")).expect("JSON"));
+    for result in &document.results {
+        for metric in required(document.scenario) {
+            if let Some(value) = result.metrics.get(metric).and_then(|summary| summary.median) {
+                assert!(
+                    page.contains(&figure(metric, value)),
+                    "{metric} of {}",
+                    result.stack
+                );
+            }
+        }
+    }
+    for said in [
+        "Valid",
+        "no ports left",
+        "is shown at its best",
+        "A bare system call cost 1.35 µs",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn a_page_needs_no_network_and_is_small() {
+    let page =
+        page_of(&serde_json::from_str(&one_line(&fixtures::document()).expect("serialises")).expect("JSON"));
+    for foreign in ["src=", "@import", "url(", "<link"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("default-src 'none'"));
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn names_and_reasons_never_become_markup() {
+    const HOSTILE: &str = r#""><img src=x onerror=alert(1)></script><script>alert(2)</script>"#;
+    let page = page_of(&json!({
+        "schema": "handfast.run/1", "scenario": HOSTILE, "started": HOSTILE, "valid": false, "invalid_reasons": [HOSTILE],
+        "config": { HOSTILE: HOSTILE }, "environment": { HOSTILE: [HOSTILE] },
+        "results": [{
+            "stack": HOSTILE, "path": HOSTILE, "unsupported_reason": HOSTILE,
+            "metrics": { "cpu_ns_per_<i>": { "median": 1.0, "min": 1.0, "max": 1.0, "low": null, "high": null, "n": 1 } },
+            "runs": [{
+                "notes": [HOSTILE], "metrics": { HOSTILE: 1.0 },
+                "distributions": { HOSTILE: { "buckets": [[7, 100]] } },
+            }],
+        }],
+        "ratios": [{ "metric": HOSTILE, "of": HOSTILE, "to": HOSTILE, "value": 2.0, "low": null, "high": null, "p_adjusted": null }],
+    }));
+    assert!(!page.contains("<img"), "an attribute or text was left open");
+    assert!(!page.contains("<script>alert"), "a script came through");
+    assert!(!page.contains("<i>"), "a metric became markup");
+    let charts = charts_of(&page);
+    assert_eq!(charts[0]["series"][0]["name"], format!("{HOSTILE} ({HOSTILE})"));
+    assert!(page.contains(&escaped("&lt;script&gt;alert(2)&lt;/script&gt;")));
+}
+
+#[test]
+fn a_document_that_says_almost_nothing_can_be_shown() {
+    let page = page_of(&json!({ "schema": "handfast.run/1", "scenario": "carrier-pigeon" }));
+    assert!(page.contains("carrier-pigeon"));
+    assert!(page.contains("Invalid"));
+    assert_eq!(charts_of(&page), json!([]));
+}
+
+#[test]
+fn why_figures_do_not_count_stands_first() {
+    let page = page_of(&json!({
+        "schema": "handfast.run/1", "scenario": "crr", "valid": false, "invalid_reasons": ["engine: run 2: disturbed"],
+    }));
+    let (verdict, figures) = (page.find("engine: run 2: disturbed"), page.find("All figures"));
+    assert!(verdict.is_some() && verdict < figures);
+}
+
+#[test]
+fn other_documents_are_refused_by_what_they_are() {
+    let refused = |text: &str| documents(text.as_bytes()).expect_err("no document");
+    assert!(refused("{").contains("no JSON"));
+    assert!(refused(r#"{"schema":"handfast.compare/1"}"#).contains("handfast.compare/1"));
+    assert!(refused("[]").contains("says no schema"));
+    assert!(refused(r#"{"schema":"handfast.run/1","scenario":7}"#).contains("no handfast.run/1 document"));
+}
+
+/// The chart of a document whose only stack has these distributions, one for each run.
+fn chart_of(name: &str, runs: &[Value]) -> Value {
+    let runs: Vec<Value> = runs
+        .iter()
+        .map(|all| json!({ "distributions": { name: all } }))
+        .collect();
+    let page = page_of(&json!({
+        "schema": "handfast.run/1", "scenario": "reorder", "results": [{ "stack": "engine", "path": "memory", "runs": runs }],
+    }));
+    charts_of(&page)[0].clone()
+}
+
+#[test]
+fn a_percentile_curve_is_of_all_runs_and_ends_where_samples_do() {
+    let chart = chart_of(
+        "setup_ns",
+        &[
+            json!({ "buckets": [[100, 900]] }),
+            json!({ "buckets": [[1000, 100]] }),
+        ],
+    );
+    let (at, values) = (
+        chart["at"].as_array().expect("xs"),
+        chart["series"][0]["values"].as_array().expect("ys"),
+    );
+    let y = |x: f64| {
+        values[at
+            .iter()
+            .position(|other| other.as_f64() == Some(x))
+            .expect("an x")]
+        .as_f64()
+    };
+    assert_eq!(
+        (y(1.0), y(10.0), y(100.0)),
+        (Some(100.0), Some(100.0), Some(1000.0))
+    );
+    assert_eq!(
+        at.last().and_then(Value::as_f64),
+        Some(100.0),
+        "ten of 1000 samples are beyond p99"
+    );
+}
+
+#[test]
+fn counts_are_added_and_parts_averaged() {
+    let extents = chart_of("extent", &[json!({ "1": 30, "2": 10 }), json!({ "1": 60 })]);
+    assert_eq!(
+        (&extents["at"], &extents["series"][0]["values"]),
+        (&json!([1.0, 2.0]), &json!([0.9, 0.1]))
+    );
+    let density = chart_of(
+        "reorder_density",
+        &[json!({ "-1": 0.5, "0": 0.5 }), json!({ "0": 1.0 })],
+    );
+    assert_eq!(
+        (&density["at"], &density["series"][0]["values"]),
+        (&json!([-1.0, 0.0]), &json!([0.25, 0.75]))
+    );
+}
+
+#[test]
+fn a_bin_of_occupancy_is_that_of_the_run_which_saw_most_of_it() {
+    let run = |n: u64, p99: u64| json!({ "unit": "entries", "bins": [{ "from": 0.0, "n": n, "p50": 5, "p99": p99 }] });
+    let chart = chart_of("setup_ns_by_occupancy", &[run(10, 70), run(20, 80), run(5, 90)]);
+    assert_eq!(chart["series"][1]["values"], json!([80.0]));
+    assert_eq!(
+        chart["at"],
+        json!([512.0]),
+        "no entries have no place on a logarithmic axis"
+    );
+}
