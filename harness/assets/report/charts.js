@@ -190,7 +190,7 @@
           width: this.width(),
           height: HEIGHT,
           legend: { show: false },
-          cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
+          cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 }, bind: { dblclick: () => () => this.reset() } },
           scales: {
             x: isBars(chart) ? { time: false, range: (_plot, min, max) => [min, max] } : scaleOf(chart.x, (_plot, min, max) => [min, max]),
             y: scaleOf(chart.y, yRange(chart.y)),

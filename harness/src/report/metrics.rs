@@ -159,6 +159,11 @@ pub(super) fn more_is_better(metric: &str) -> bool {
     metric.ends_with("_per_second") || metric == "reached"
 }
 
+/// Whether a greater or a lesser figure is better at all: how much is reordered is a property of the path.
+pub(super) fn is_better_or_worse(metric: &str) -> bool {
+    metric != "reordered_ratio"
+}
+
 /// What people call a metric.
 pub(super) fn label(metric: &str) -> String {
     let (base, suffix) = match percentile_of(metric) {
@@ -174,6 +179,7 @@ pub(super) fn label(metric: &str) -> String {
         "setup_ns" => "set-up time",
         "teardown_ns" => "teardown time",
         "latency_ns" => "latency",
+        "delay_ns" => "one-way delay",
         "copied_bytes_per_payload_byte" => "copies of each byte",
         "allocations_per_operation" => "allocations/operation",
         "time_wait_bytes_per_entry" => "bytes per TIME_WAIT",

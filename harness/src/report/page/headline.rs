@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::reading::{PageDocument, PageResult, PageSummary};
 use crate::config::ScenarioKind;
-use crate::report::metrics::{headline, label, more_is_better};
+use crate::report::metrics::{headline, is_better_or_worse, label, more_is_better};
 use crate::report::units::figure;
 
 /// One metric, a bar for each stack.
@@ -48,10 +48,10 @@ fn one(document: &PageDocument, metric: &str) -> Option<Headline> {
         .fold(0.0, f64::max);
     (longest > 0.0).then(|| Headline {
         metric: label(metric),
-        direction: if more_is_better(metric) {
-            "more is better"
-        } else {
-            "less is better"
+        direction: match (is_better_or_worse(metric), more_is_better(metric)) {
+            (false, _) => "",
+            (true, true) => "more is better",
+            (true, false) => "less is better",
         },
         bars: document
             .results

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::reading::{PageDocument, PageRatio};
-use crate::report::metrics::{label, more_is_better};
+use crate::report::metrics::{is_better_or_worse, label, more_is_better};
 use crate::report::units::factor;
 
 /// The ratios of a document.
@@ -106,6 +106,9 @@ fn row(ratio: &PageRatio, scale: &LogScale) -> Row {
 
 /// Whether the interval says which of the two is better.
 fn judged(ratio: &PageRatio) -> (&'static str, &'static str) {
+    if !is_better_or_worse(&ratio.metric) {
+        return ("unclear", "");
+    }
     let more = more_is_better(&ratio.metric);
     match (ratio.low, ratio.high) {
         (Some(low), _) if low > 1.0 => tone(more),
@@ -186,6 +189,7 @@ mod tests {
             "cannot tell"
         );
         assert_eq!(judged("setup_ns_p50", 3.0, None), "worse, untested");
+        assert_eq!(judged("reordered_ratio", 2.0, Some((1.5, 2.5))), "");
     }
 
     #[test]
