@@ -105,7 +105,7 @@ struct Output {
     /// Print one JSON document instead of a table
     #[arg(long)]
     json: bool,
-    /// Write run.json and report.html here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
+    /// Write run.json, its data in other formats and report.html here [default: results/TIME-SCENARIO-ID]; with several scenarios, each into a directory below
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

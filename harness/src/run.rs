@@ -10,12 +10,13 @@ pub(crate) use self::interrupt::{install as stop_on_signals, interrupted};
 pub(crate) use self::plan::{Plan, Subject, quick};
 pub(crate) use self::replicate::Measured;
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
 use self::child::{Heard, Told};
 use self::progress::Progress;
 use self::replicate::{Job, Outcome};
-use crate::observe::{Observers, Standing};
+use crate::observe::{Figures, Interval, Observers, Standing};
 
 /// What the runs of one subject came to.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub(crate) struct Replicate {
     pub(crate) found: Result<Measured, String>,
     /// What the system refused although the run could go on without.
     pub(crate) notes: Vec<String>,
+    pub(crate) began: Instant,
+    /// What its intervals came to; empty when nobody asked.
+    pub(crate) intervals: Vec<Figures>,
 }
 
 /// What a plan came to.
@@ -60,11 +64,19 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
         let subject = &mut subjects[at];
         if subject.unsupported.is_none() {
             progress.begin(run, &subject.subject);
+            let kept = RefCell::new(Vec::new());
+            let interval = |interval: &Interval| {
+                kept.borrow_mut().push(Figures::of(interval));
+                observers.tell(&standing(&plan, &plan.subjects[at], run), interval);
+            };
             let heard = Heard {
                 progress: &|part| progress.within(part),
-                interval: &|interval| observers.tell(&standing(&plan, &plan.subjects[at], run), interval),
+                interval: &interval,
             };
             replicate_once(subject, run, observers.every(), &heard);
+            if let Some(replicate) = &mut subject.runs[run] {
+                replicate.intervals = kept.take();
+            }
         }
         progress.end_one();
     }
@@ -102,6 +114,7 @@ fn replicate_once(subject: &mut SubjectRuns, run: usize, every: Option<Duration>
         config: subject.subject.config_of_run(run),
         every,
     };
+    let began = Instant::now();
     let (found, notes) = match child::run(&job, heard) {
         Ok(Told {
             outcome: Outcome::Unsupported(reason),
@@ -116,5 +129,10 @@ fn replicate_once(subject: &mut SubjectRuns, run: usize, every: Option<Duration>
         }) => (Ok(measured), notes),
         Err(failure) => (Err(failure), Vec::new()),
     };
-    subject.runs[run] = Some(Replicate { found, notes });
+    subject.runs[run] = Some(Replicate {
+        found,
+        notes,
+        began,
+        intervals: Vec::new(),
+    });
 }

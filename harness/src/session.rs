@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::measure::environment::Environment;
 use crate::observe::{Observers, Onlookers};
 use crate::report::document::SuiteFormat;
-use crate::report::{Document, Shelf, Suite, comparison, headlines, one_line, summarise};
+use crate::report::{Document, Shelf, Suite, comparison, headlines, now_utc, one_line, summarise};
 use crate::run::{self, Plan};
 
 /// How the program ends.
@@ -114,8 +114,9 @@ impl Session {
         let environment = Environment::observe();
         let mut documents = Vec::new();
         for plan in &self.plans {
+            let started = now_utc();
             let done = run::execute(plan.clone(), observers);
-            let document = summarise(&done, environment.clone(), shelf.started.clone());
+            let document = summarise(&done, environment.clone(), started);
             let file = shelf.put(&plan.name, &document)?;
             eprintln!("written to {}", file.display());
             documents.push(document);

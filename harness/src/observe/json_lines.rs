@@ -7,9 +7,9 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Interval, Observer, Standing, operation};
+use super::figures::LatencyOfInterval;
+use super::{Figures, Interval, Observer, Standing, operation};
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
-use crate::measure::recorder::from_buckets;
 
 /// Names the format of a [`Line`].
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
@@ -47,27 +47,10 @@ pub(crate) struct Line {
     pub(crate) latency_ns: Option<LatencyOfInterval>,
 }
 
-/// Percentiles of one interval, which say less than those of a run. They must not be averaged.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct LatencyOfInterval {
-    pub(crate) count: u64,
-    pub(crate) p50: u64,
-    pub(crate) p99: u64,
-    pub(crate) p999: u64,
-    pub(crate) max: u64,
-}
-
 impl Line {
     /// The line of an interval.
     pub(crate) fn of(standing: &Standing, interval: &Interval) -> Self {
-        let histogram = from_buckets(&interval.latencies);
-        let latency = LatencyOfInterval {
-            count: histogram.len(),
-            p50: histogram.value_at_quantile(0.5),
-            p99: histogram.value_at_quantile(0.99),
-            p999: histogram.value_at_quantile(0.999),
-            max: histogram.max(),
-        };
+        let figures = Figures::of(interval);
         Self {
             schema: LineFormat::Interval1,
             scenario: standing.scenario,
@@ -84,7 +67,7 @@ impl Line {
             per_second: interval.per_second,
             failed: interval.failed,
             time_wait: interval.time_wait,
-            latency_ns: (!histogram.is_empty()).then_some(latency),
+            latency_ns: figures.latency_ns,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod endpoint;
 mod exposition;
+mod figures;
 pub(crate) mod json_lines;
 mod onlookers;
 
@@ -9,6 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 
+pub(crate) use self::figures::Figures;
 pub(crate) use self::onlookers::Onlookers;
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
 pub(crate) use crate::load::pulse::Interval;
@@ -45,15 +47,15 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
-    /// Observers that are told once in `every`.
-    pub(crate) fn new(every: Duration, all: Vec<Box<dyn Observer>>) -> Self {
+    /// Observers that are told once in `every`, which documents keep too; `None` when nobody wants to know.
+    pub(crate) fn new(every: Option<Duration>, all: Vec<Box<dyn Observer>>) -> Self {
         Self {
-            every: (!all.is_empty()).then_some(every),
+            every,
             all: RefCell::new(all),
         }
     }
 
-    /// How often; `None` when nobody looks on.
+    /// How often; `None` when nobody wants to know.
     pub(crate) fn every(&self) -> Option<Duration> {
         self.every
     }
@@ -138,11 +140,10 @@ mod tests {
             Box::new(Counting(short.clone(), 1)),
             Box::new(Counting(long.clone(), 99)),
         ];
-        let observers = Observers::new(Duration::from_secs(1), all);
+        let observers = Observers::new(Some(Duration::from_secs(1)), all);
         for _ in 0..5 {
             observers.tell(&fixtures::standing(), &fixtures::interval());
         }
         assert_eq!((*short.borrow(), *long.borrow()), (2, 5));
-        assert_eq!(Observers::new(Duration::from_secs(1), Vec::new()).every(), None);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Onlookers {
     /// Let Prometheus scrape http://ADDRESS/metrics while runs go, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
-    /// How long an interval is, at least 100ms [default: 1s]
+    /// Keep what every interval of this length came to, at least 100ms [default: 1s with --json-lines or --metrics, else none are kept]
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
 }
@@ -41,18 +41,14 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 impl Onlookers {
-    /// Refuses intervals that nobody would hear of.
+    /// Refuses intervals that would not end within a window.
     ///
     /// # Errors
     /// The text names the option and the way out.
     pub(crate) fn check(&self, plans: &[Plan]) -> Result<(), String> {
-        if self.json_lines.is_none() && self.metrics.is_none() {
-            return match self.interval {
-                Some(_) => Err("--interval tells nobody: give --json-lines or --metrics as well".to_owned()),
-                None => Ok(()),
-            };
-        }
-        let every = self.every();
+        let Some(every) = self.every() else {
+            return Ok(());
+        };
         let windows = plans.iter().flat_map(|plan| {
             plan.subjects
                 .iter()
@@ -60,15 +56,17 @@ impl Onlookers {
         });
         match windows.min_by_key(|(_, window)| *window) {
             Some((plan, window)) if window < every => Err(format!(
-                "the measured window of {} is {window:?}, and an interval {every:?}: nothing would be told; give a shorter --interval or a longer --duration",
+                "the measured window of {} is {window:?}, and an interval {every:?}: none would end in it; give a shorter --interval or a longer --duration",
                 plan.name
             )),
             _ => Ok(()),
         }
     }
 
-    fn every(&self) -> Duration {
-        self.interval.unwrap_or(USUAL)
+    /// `None` when nobody wants to know.
+    fn every(&self) -> Option<Duration> {
+        let looks_on = self.json_lines.is_some() || self.metrics.is_some();
+        self.interval.or(looks_on.then_some(USUAL))
     }
 
     /// Opens what they write to.
@@ -109,7 +107,7 @@ mod tests {
     use crate::config::{Options, ScenarioKind};
 
     #[test]
-    fn an_interval_has_to_end_within_the_window_and_to_be_told_to_somebody() {
+    fn an_interval_has_to_end_within_the_window() {
         let plans = [Plan::new(
             ScenarioKind::Rr,
             &Options {
@@ -117,22 +115,21 @@ mod tests {
                 ..Options::default()
             },
         )];
-        let onlookers = |milliseconds, heard: bool| Onlookers {
-            json_lines: heard.then(|| "-".into()),
-            metrics: None,
+        let onlookers = |milliseconds| Onlookers {
             interval: Some(Duration::from_millis(milliseconds)),
+            ..Onlookers::default()
         };
-        assert!(onlookers(500, true).check(&plans).is_ok());
+        assert!(onlookers(500).check(&plans).is_ok());
         assert!(
-            onlookers(501, true)
+            onlookers(501)
                 .check(&plans)
                 .is_err_and(|error| error.contains("--duration"))
         );
-        assert!(
-            onlookers(500, false)
-                .check(&plans)
-                .is_err_and(|error| error.contains("--json-lines"))
-        );
+        let told = Onlookers {
+            json_lines: Some("-".into()),
+            ..Onlookers::default()
+        };
+        assert!(told.check(&plans).is_err(), "the usual second is too long, too");
         assert!(Onlookers::default().check(&plans).is_ok());
         assert!(interval("99ms").is_err_and(|error| error.contains("100ms")));
     }

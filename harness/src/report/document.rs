@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::measure::counters::Counters;
 use crate::measure::environment::Environment;
+use crate::observe::Figures;
 
 /// Names the format of a [`Document`].
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
@@ -113,6 +114,8 @@ pub(crate) struct StackResult {
 pub(crate) struct Run {
     /// Runs of the same index belong together: stacks take turns in it.
     pub(crate) index: usize,
+    /// Seconds from the start of the document's first run to that of this one.
+    pub(crate) began_seconds: f64,
     pub(crate) valid: bool,
     pub(crate) invalid_reasons: Vec<String>,
     /// Why the run failed; null when it ended as it should.
@@ -123,6 +126,8 @@ pub(crate) struct Run {
     pub(crate) distributions: BTreeMap<String, Distribution>,
     /// What the system counted in the window; null when the run failed.
     pub(crate) counters: Option<Counters>,
+    /// The intervals of its window; empty unless `--interval`, `--json-lines` or `--metrics` asked for them.
+    pub(crate) intervals: Vec<Figures>,
 }
 
 /// More than one figure.

@@ -1,11 +1,14 @@
 //! Made-up runs for tests.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::{Document, summarise};
 use crate::config::{Options, ScenarioKind, StackKind};
 use crate::measure::environment::Environment;
 use crate::measure::recorder::{Recorder, to_buckets};
+use crate::observe::Figures;
+use crate::observe::fixtures::interval;
 use crate::run::{Measured, Plan, PlanRuns, Replicate, SubjectRuns};
 
 /// A run with some latencies around `latency_ns`.
@@ -51,6 +54,8 @@ pub(crate) fn ran(found: Result<Measured, String>) -> Option<Replicate> {
     Some(Replicate {
         found,
         notes: Vec::new(),
+        began: Instant::now(),
+        intervals: vec![Figures::of(&interval())],
     })
 }
 

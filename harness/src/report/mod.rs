@@ -1,6 +1,7 @@
 //! Documents: what runs found, summed up, as JSON, as a table and as a page.
 
 pub(crate) mod compare;
+mod data;
 pub(crate) mod document;
 pub(crate) mod list;
 mod metrics;
@@ -8,6 +9,7 @@ pub(crate) mod page;
 pub(crate) mod replay;
 mod summary;
 mod table;
+mod time;
 mod units;
 mod writer;
 
@@ -21,4 +23,5 @@ pub(crate) use self::metrics::headline as metrics_compared;
 pub(crate) use self::metrics::{percentile_of, required};
 pub(crate) use self::summary::{is_counted, metrics as metrics_of, summarise};
 pub(crate) use self::table::{comparison, headlines};
-pub(crate) use self::writer::{Shelf, now_utc, one_line, write_atomically};
+pub(crate) use self::time::now_utc;
+pub(crate) use self::writer::{Shelf, one_line, write_atomically};

@@ -4,6 +4,7 @@ mod ratios;
 mod validity;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
@@ -27,10 +28,10 @@ pub(crate) fn summarise(done: &PlanRuns, environment: Environment, started: Stri
         subjects,
         interrupted,
     } = done;
-    let results = at_their_best(
-        plan.scenario,
-        subjects.iter().map(|subject| result(plan.scenario, subject)),
-    );
+    let began = subjects.iter().flat_map(|subject| subject.runs.iter().flatten());
+    let first = began.map(|run| run.began).min();
+    let of_subject = |subject| result(plan.scenario, subject, first);
+    let results = at_their_best(plan.scenario, subjects.iter().map(of_subject));
     let invalid_reasons = validity::of_document(&results, *interrupted);
     Document {
         schema: DocumentFormat::Run1,
@@ -110,7 +111,8 @@ fn is_better(scenario: ScenarioKind, one: &StackResult, other: &StackResult) -> 
     }
 }
 
-fn result(scenario: ScenarioKind, subject: &SubjectRuns) -> StackResult {
+/// `first` is when the first run of all began.
+fn result(scenario: ScenarioKind, subject: &SubjectRuns, first: Option<Instant>) -> StackResult {
     let config = subject.subject.config.clone();
     let took_place = subject
         .runs
@@ -118,7 +120,7 @@ fn result(scenario: ScenarioKind, subject: &SubjectRuns) -> StackResult {
         .enumerate()
         .filter_map(|(index, run)| Some((index, run.as_ref()?)));
     let runs: Vec<Run> = took_place
-        .map(|(index, run)| self::run(scenario, index, run))
+        .map(|(index, run)| self::run(scenario, index, run, first.unwrap_or(run.began)))
         .collect();
     let measured: Vec<&Measured> = subject
         .runs
@@ -141,13 +143,16 @@ fn result(scenario: ScenarioKind, subject: &SubjectRuns) -> StackResult {
     }
 }
 
-fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
+fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate, first: Instant) -> Run {
     let notes = replicate.notes.clone();
+    let began_seconds = (replicate.began - first).as_secs_f64();
+    let intervals = replicate.intervals.clone();
     match &replicate.found {
         Ok(measured) => {
             let invalid_reasons = validity::of_run(measured);
             Run {
                 index,
+                began_seconds,
                 valid: invalid_reasons.is_empty(),
                 invalid_reasons,
                 error: None,
@@ -155,10 +160,12 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
                 metrics: metrics(scenario, measured),
                 distributions: distributions(measured),
                 counters: measured.counters.as_deref().cloned(),
+                intervals,
             }
         }
         Err(failure) => Run {
             index,
+            began_seconds,
             valid: false,
             invalid_reasons: vec!["the run failed".to_owned()],
             error: Some(failure.clone()),
@@ -166,6 +173,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate) -> Run {
             metrics: BTreeMap::new(),
             distributions: BTreeMap::new(),
             counters: None,
+            intervals,
         },
     }
 }

@@ -1,20 +1,22 @@
-//! Documents on disk: `results/<utc>-<scenario>-<id>/run.json`, and `report.html` beside it; each whole or not at all.
+//! Documents on disk: `results/<utc>-<scenario>-<id>/run.json`, its data in other formats and `report.html` beside it; each whole or
+//! not at all, and the data before the document that it belongs to.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::data::{self, DataFile};
 use super::document::Document;
 use super::page;
+use super::time::{since_1970, utc};
 
 /// The place where one call puts its documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
     /// When the call began, UTC: `2026-11-22T19:30:00Z`.
-    pub(crate) started: String,
+    started: String,
     id: u16,
     out: Option<PathBuf>,
     /// Whether there are several documents.
@@ -48,7 +50,7 @@ impl Shelf {
         }
     }
 
-    /// Makes sure, before anything is measured, that the document will have a place.
+    /// Makes sure, before anything is measured, that the document will have a place, without data of the document that was there before.
     ///
     /// # Errors
     /// When the directory cannot be made or written to.
@@ -57,16 +59,20 @@ impl Shelf {
         fs::create_dir_all(&directory)?;
         let probe = directory.join(".run.json.partial");
         File::create(&probe)?;
-        fs::remove_file(probe)
+        fs::remove_file(probe)?;
+        remove_data(&directory)
     }
 
-    /// Writes the document of that name and its page, and returns where the document is.
+    /// Writes the data of the document of that name, the document and its page, and returns where the document is.
     ///
     /// # Errors
     /// When a file cannot be written; no part of it is left then.
     pub(crate) fn put(&self, name: &str, document: &Document) -> io::Result<PathBuf> {
         let file = self.directory(name).join("run.json");
         let text = one_line(document)?;
+        for DataFile { name, content } in data::files(document) {
+            write_atomically(&file.with_file_name(name), &content)?;
+        }
         write_atomically(&file, text.as_bytes())?;
         let shown = page::documents(text.as_bytes()).map_err(io::Error::other)?;
         write_atomically(
@@ -75,6 +81,19 @@ impl Shelf {
         )?;
         Ok(file)
     }
+}
+
+/// What an earlier document has beside it would be taken for data of the one that replaces it.
+fn remove_data(directory: &Path) -> io::Result<()> {
+    if !directory.join("run.json").exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(directory)?.flatten() {
+        if entry.file_name().to_str().is_some_and(data::is_ours) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A document as JSON in one line, with its end.
@@ -101,52 +120,10 @@ pub(crate) fn write_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
     renamed
 }
 
-/// The time now, as documents say it: `2026-11-22T19:30:00Z`.
-pub(crate) fn now_utc() -> String {
-    utc(since_1970().as_secs())
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// Seconds since 1970 as RFC 3339 in UTC.
-fn utc(seconds: u64) -> String {
-    let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a day since 1970-01-01, counted in years that begin in March so that leap days come last.
-fn date(days_since_1970: u64) -> (u64, u64, u64) {
-    let days = days_since_1970 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::fixtures;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
-        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(utc(1_700_000_000), "2023-11-14T22:13:20Z");
-        assert_eq!(utc(4_107_542_399), "2100-02-28T23:59:59Z");
-        assert_eq!(utc(4_107_542_400), "2100-03-01T00:00:00Z");
-    }
 
     #[test]
     fn a_document_is_written_whole_and_replaces_the_one_before() {
@@ -160,13 +137,25 @@ mod tests {
             fs::read_to_string(&file).expect("readable"),
             one_line(&document).expect("serialises")
         );
-        let mut files: Vec<_> = fs::read_dir(&out)
-            .expect("listable")
-            .flatten()
-            .map(|file| file.file_name())
-            .collect();
-        files.sort();
-        assert_eq!(files, ["report.html", "run.json"], "nothing else is left");
+        let files = || {
+            let listed = fs::read_dir(&out).expect("listable").flatten();
+            let mut names: Vec<_> = listed.map(|file| file.file_name()).collect();
+            names.sort();
+            names
+        };
+        let document = ["report.html", "run.json"];
+        assert_eq!(
+            files(),
+            [
+                "intervals.csv",
+                "intervals.hlog",
+                document[0],
+                document[1],
+                "setup_ns.hlog"
+            ]
+        );
+        shelf.reserve("crr").expect("writable");
+        assert_eq!(files(), document, "data of the last call is gone before the next");
         fs::remove_dir_all(out).expect("removable");
     }
 
