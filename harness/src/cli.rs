@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::config::ScenarioKind;
 use crate::doctor;
 use crate::observe::Onlookers;
 use crate::run::{Plan, quick, replicate};
@@ -110,6 +111,20 @@ struct Output {
     out: Option<PathBuf>,
     #[command(flatten)]
     onlookers: Onlookers,
+    /// Of reorder, keep every arrival in sequence-*.csv, which replay-seq reads; costs time and 32 bytes for each
+    #[arg(long)]
+    keep_sequence: bool,
+}
+
+impl Output {
+    /// Refuses what would come to nothing.
+    fn check(&self, plans: &[Plan]) -> Result<(), String> {
+        let reorder = plans.iter().any(|plan| plan.scenario == ScenarioKind::Reorder);
+        if self.keep_sequence && !reorder {
+            return Err("--keep-sequence keeps the arrivals of reorder: run that scenario".to_owned());
+        }
+        self.onlookers.check(plans)
+    }
 }
 
 /// Runs the verb that the command line names.
@@ -137,7 +152,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
-    if let Err(error) = output.onlookers.check(&plans) {
+    if let Err(error) = output.check(&plans) {
         eprintln!("error: {error}");
         return Exit::Usage.into();
     }
@@ -147,6 +162,7 @@ fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
         json: output.json,
         out: output.out,
         onlookers: output.onlookers,
+        keep_sequence: output.keep_sequence,
     }
     .run()
     .into()

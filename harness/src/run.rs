@@ -11,7 +11,7 @@ pub(crate) use self::plan::{Plan, Subject, quick};
 pub(crate) use self::replicate::Measured;
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::child::{Heard, Told};
 use self::progress::Progress;
@@ -73,7 +73,13 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
                 progress: &|part| progress.within(part),
                 interval: &interval,
             };
-            replicate_once(subject, run, observers.every(), &heard);
+            let job = Job {
+                stack: subject.subject.stack,
+                config: subject.subject.config_of_run(run),
+                every: observers.every(),
+                sequences: plan.sequence(&subject.subject, run),
+            };
+            replicate_once(subject, run, &job, &heard);
             if let Some(replicate) = &mut subject.runs[run] {
                 replicate.intervals = kept.take();
             }
@@ -108,14 +114,9 @@ fn blank(subject: &Subject, runs: u32) -> SubjectRuns {
     }
 }
 
-fn replicate_once(subject: &mut SubjectRuns, run: usize, every: Option<Duration>, heard: &Heard<'_>) {
-    let job = Job {
-        stack: subject.subject.stack,
-        config: subject.subject.config_of_run(run),
-        every,
-    };
+fn replicate_once(subject: &mut SubjectRuns, run: usize, job: &Job, heard: &Heard<'_>) {
     let began = Instant::now();
-    let (found, notes) = match child::run(&job, heard) {
+    let (found, notes) = match child::run(job, heard) {
         Ok(Told {
             outcome: Outcome::Unsupported(reason),
             ..

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::ScenarioKind;
 use crate::measure::environment::Environment;
 use crate::observe::{Observers, Onlookers};
 use crate::report::document::SuiteFormat;
@@ -59,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) json: bool,
     pub(crate) out: Option<PathBuf>,
     pub(crate) onlookers: Onlookers,
+    /// Whether `reorder` keeps its arrivals one by one.
+    pub(crate) keep_sequence: bool,
 }
 
 impl Session {
@@ -115,6 +118,11 @@ impl Session {
         let mut documents = Vec::new();
         for plan in &self.plans {
             let started = now_utc();
+            let keeps = self.keep_sequence && plan.scenario == ScenarioKind::Reorder;
+            let plan = Plan {
+                sequences: keeps.then(|| shelf.directory(&plan.name)),
+                ..plan.clone()
+            };
             let done = run::execute(plan.clone(), observers);
             let document = summarise(&done, environment.clone(), started);
             let file = shelf.put(&plan.name, &document)?;

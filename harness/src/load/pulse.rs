@@ -79,6 +79,8 @@ pub(crate) struct Watch<'a> {
     /// How often `interval` is told; never for `None`.
     pub(crate) every: Option<Duration>,
     pub(crate) interval: &'a dyn Fn(Interval),
+    /// Whether `reorder` keeps every arrival, for who wants to look at them afterwards.
+    pub(crate) keep_sequence: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -89,6 +91,7 @@ impl<'a> Watch<'a> {
             progress,
             every: None,
             interval: &|_| {},
+            keep_sequence: false,
         }
     }
 }

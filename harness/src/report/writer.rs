@@ -2,7 +2,7 @@
 //! not at all, and the data before the document that it belongs to.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -106,11 +106,19 @@ pub(crate) fn one_line(document: &impl Serialize) -> io::Result<String> {
 
 /// A reader sees the old file or the new one, never a part.
 pub(crate) fn write_atomically(file: &Path, content: &[u8]) -> io::Result<()> {
+    stream_atomically(file, |to| to.write_all(content))
+}
+
+/// The same with content that `write` produces piece by piece.
+pub(crate) fn stream_atomically(
+    file: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let partial = file.with_file_name(format!(".{name}.partial"));
-    let written = File::create(&partial).and_then(|mut open| {
-        open.write_all(content)?;
-        open.sync_all()
+    let written = File::create(&partial).map(BufWriter::new).and_then(|mut open| {
+        write(&mut open)?;
+        open.into_inner()?.sync_all()
     });
     let renamed = written.and_then(|()| fs::rename(&partial, file));
     if renamed.is_err() {

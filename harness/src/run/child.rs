@@ -184,6 +184,7 @@ mod tests {
             stack: Pairing::of(StackKind::Null),
             config,
             every: None,
+            sequences: None,
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]);

@@ -1,5 +1,6 @@
 //! Which runs there are, and in which order.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) runs: u32,
     /// The path that was asked for; `None` when each stack takes its own.
     pub(crate) path: Option<PathKind>,
+    /// The directory that gets the arrivals of each run one by one; of `reorder`.
+    pub(crate) sequences: Option<PathBuf>,
 }
 
 impl Plan {
@@ -84,7 +87,21 @@ impl Plan {
             subjects: subjects.collect(),
             runs: asked.runs.unwrap_or(3),
             path: None,
+            sequences: None,
         }
+    }
+
+    /// Where a run of a subject writes its arrivals: the file's name up to its ending.
+    pub(super) fn sequence(&self, subject: &Subject, run: usize) -> Option<PathBuf> {
+        let RunConfig {
+            path,
+            placement,
+            connections,
+            ..
+        } = &subject.config;
+        let stack = subject.stack.to_string().replace('/', "-to-");
+        let name = format!("sequence-{stack}-{path}-{placement}-{connections}-run{}", run + 1);
+        self.sequences.as_ref().map(|directory| directory.join(name))
     }
 
     /// Run index and subject index of every replicate. In each two runs the subjects come in one order and then backwards (ABBA), so

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::config::{Pairing, RunConfig};
 use crate::load::pulse::{Interval, Watch};
 use crate::measure::counters::Counters;
 use crate::measure::recorder::to_buckets;
+use crate::measure::reordering::Sequence;
+use crate::report::stream_atomically;
 use crate::scenario::{self, Measurement, Unsupported};
 
 /// What a replicate is to do.
@@ -24,6 +27,8 @@ pub(super) struct Job {
     pub(super) config: RunConfig,
     /// How often it says what an interval came to; never for `None`.
     pub(super) every: Option<Duration>,
+    /// Where `reorder` writes its arrivals one by one: the file's name up to its ending.
+    pub(super) sequences: Option<PathBuf>,
 }
 
 /// What a replicate says, one line each.
@@ -127,11 +132,35 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
         progress: &progress,
         every: job.every,
         interval: &interval,
+        keep_sequence: job.sequences.is_some(),
     };
     Ok(match scenario::run(job.stack, &job.config, stop, &watch) {
-        Ok(found) => Outcome::Measured(Measured::new(found, super::interrupted())),
+        Ok(found) => {
+            if let Some(place) = &job.sequences {
+                keep(place, &found.sequences);
+            }
+            Outcome::Measured(Measured::new(found, super::interrupted()))
+        }
         Err(Unsupported(reason)) => Outcome::Unsupported(reason),
     })
+}
+
+/// Writes the arrivals of each generator. A run whose arrivals cannot be kept counts nonetheless, and says so.
+fn keep(place: &Path, sequences: &[(Sequence, u64)]) {
+    for (generator, (sequence, sent)) in (1..).zip(sequences) {
+        let file = if generator == 1 {
+            place.with_added_extension("csv")
+        } else {
+            place.with_added_extension(format!("generator{generator}.csv"))
+        };
+        let written = stream_atomically(&file, |to| sequence.write(*sent, to));
+        if let Err(error) = written {
+            eprintln!(
+                "warning: arrivals are not kept: {} cannot be written ({error})",
+                file.display()
+            );
+        }
+    }
 }
 
 fn say(message: &Message) -> io::Result<()> {
@@ -160,6 +189,7 @@ mod tests {
             ]),
             histograms: BTreeMap::from([("latency_ns", latency.clone())]),
             distributions: BTreeMap::from([("extent", serde_json::json!({ "3": 4 }))]),
+            sequences: Vec::new(),
             counters: Some(Counters::default()),
             invalid_reasons: vec!["client-bound".to_owned()],
         };

@@ -29,6 +29,7 @@ use crate::load::outcome::Outcome;
 use crate::load::pulse::Watch;
 use crate::load::{Actor, Script, generators};
 use crate::measure::counters::Counters;
+use crate::measure::reordering::Sequence;
 pub(crate) use crate::stack::Unsupported;
 
 /// What one run of one scenario on one stack found.
@@ -40,6 +41,8 @@ pub(crate) struct Measurement {
     pub(crate) histograms: BTreeMap<&'static str, Histogram<u64>>,
     /// Distributions that are not latencies, as JSON.
     pub(crate) distributions: BTreeMap<&'static str, serde_json::Value>,
+    /// Arrivals one by one, and how many were sent, for each generator; empty unless the watch asked for them.
+    pub(crate) sequences: Vec<(Sequence, u64)>,
     /// What the system counted in the window.
     pub(crate) counters: Option<Counters>,
     /// Why the run does not count; empty when it does.

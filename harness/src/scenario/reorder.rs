@@ -37,6 +37,7 @@ struct Reorder {
     length: usize,
     seed: u64,
     impairment: Impairment,
+    keep_sequence: bool,
 }
 
 impl Script for Reorder {
@@ -53,7 +54,7 @@ impl Script for Reorder {
     }
 
     fn server(&self, ends: &Ends) -> Receiver {
-        Receiver::new(ends.listen_addresses[0])
+        Receiver::new(ends.listen_addresses[0], self.keep_sequence)
     }
 }
 
@@ -76,23 +77,25 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         length,
         seed: run.config.seed,
         impairment: impairment(run.stack),
+        keep_sequence: run.watch.keep_sequence,
     };
     let mut outcome = run.drive(&script)?;
+    let mut found = Measurement::default();
     let total = outcome
         .generators
         .iter_mut()
         .filter_map(|one| {
-            one.server
-                .tally
-                .take()
-                .map(|observer| observer.finish(one.client.tally))
+            let (watched, sent) = (one.server.tally.take()?, one.client.tally);
+            found
+                .sequences
+                .extend(watched.sequence.map(|sequence| (sequence, sent)));
+            Some(watched.observer.finish(sent))
         })
         .reduce(|mut sum, more| {
             sum.add(&more);
             sum
         })
         .expect("a run has at least one generator");
-    let mut found = Measurement::default();
     let seconds = outcome.shortest_span() as f64 / 1e9;
     found.set("datagrams_per_second", total.arrivals as f64 / seconds);
     found.set_bill(&bill::DATAGRAM, &outcome, total.arrivals as f64);

@@ -8,6 +8,7 @@
 
 mod density;
 mod order;
+mod sequence;
 mod sequence_window;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use self::order::OrderTracker;
 use self::sequence_window::{SequenceWindow, Sighting};
 use super::recorder::Recorder;
 pub(crate) use order::{Late, Order};
+pub(crate) use sequence::Sequence;
 
 /// How far the metrics look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

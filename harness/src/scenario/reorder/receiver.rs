@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::{HEADER, UNNUMBERED};
 use crate::load::pulse::Beat;
 use crate::load::{Actor, Next, Phase};
-use crate::measure::reordering::{Observer, Thresholds};
+use crate::measure::reordering::{Observer, Sequence, Thresholds};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
 
 /// Datagrams in one call.
@@ -19,16 +19,26 @@ pub(super) struct Receiver {
     at: SocketAddr,
     socket: Option<Datagrams>,
     observer: Observer,
+    /// Every arrival, when they are to be kept.
+    sequence: Option<Sequence>,
     last: Nanos,
     now: Nanos,
 }
 
+/// What came of watching.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) observer: Observer,
+    pub(super) sequence: Option<Sequence>,
+}
+
 impl Receiver {
-    pub(super) fn new(at: SocketAddr) -> Self {
+    pub(super) fn new(at: SocketAddr, keep_sequence: bool) -> Self {
         Self {
             at,
             socket: None,
             observer: Observer::new(Thresholds::default()),
+            sequence: keep_sequence.then(Sequence::default),
             last: 0,
             now: 0,
         }
@@ -40,7 +50,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Actor for Receiver {
-    type Tally = Option<Observer>;
+    type Tally = Option<Watched>;
 
     fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
         self.socket = Some(stack.bind(self.at)?);
@@ -56,17 +66,16 @@ impl Actor for Receiver {
         let Some(socket) = self.socket else {
             return Next::OnEvent;
         };
-        let observer = &mut self.observer;
+        let (observer, sequence) = (&mut self.observer, &mut self.sequence);
         let received = stack.receive_datagrams(socket, BATCH, &mut |bytes| {
             if bytes.len() < HEADER || word(bytes, 0) == UNNUMBERED {
                 return;
             }
-            observer.observe(
-                word(bytes, 0),
-                Some(now),
-                Some(word(bytes, 8)),
-                bytes.len() as u32,
-            );
+            let (number, sent_at, length) = (word(bytes, 0), word(bytes, 8), bytes.len() as u32);
+            observer.observe(number, Some(now), Some(sent_at), length);
+            if let Some(sequence) = sequence {
+                sequence.push(number, sent_at, now, length);
+            }
         });
         if received > 0 {
             self.last = now;
@@ -88,7 +97,10 @@ impl Actor for Receiver {
         beat.latency.copy_from(delays);
     }
 
-    fn into_tally(self) -> Option<Observer> {
-        Some(self.observer)
+    fn into_tally(self) -> Option<Watched> {
+        Some(Watched {
+            observer: self.observer,
+            sequence: self.sequence,
+        })
     }
 }
