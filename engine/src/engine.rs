@@ -57,6 +57,11 @@ impl Progress {
 #[error("{0} has a listener already")]
 pub struct AddressInUse(pub SocketAddr);
 
+/// The handle names no listener (any more).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no such listener")]
+pub struct ListenerClosed;
+
 /// A TCP/UDP/IP stack over one device. It stays on one thread and does nothing by itself: the application calls [`Engine::poll`] in a loop,
 /// reads what became ready from [`Engine::poll_event`], and may sleep until [`Engine::next_deadline`] or until the device has packets.
 ///

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{AddressInUse, Engine, output};
+use super::{AddressInUse, Engine, ListenerClosed, output};
 use crate::application::{
     ConnectError, ConnectionError, ListenerHandle, SoftError, StreamError, TcpHandle, TcpInfo,
 };
 use crate::internet::Output;
 use crate::internet::address::Address;
 use crate::link::Device;
+use crate::time::Duration;
 use crate::transport::tcp::state::State;
 
 impl<D: Device> Engine<D> {
@@ -26,6 +27,21 @@ impl<D: Device> Engine<D> {
             .listen(address, at.port(), backlog)
             .map(ListenerHandle)
             .map_err(|_| AddressInUse(at))
+    }
+
+    /// Has a listener's connections begin with the first text of the peer and not with the acknowledgment before it, so that whoever accepts
+    /// one has something to read (`TCP_DEFER_ACCEPT`). Each waits for `limit`, rounded up to what a number of SYN-ACKs take, 1 s, 3 s, 7 s and so
+    /// on; then its SYN-ACK goes again, and an acknowledgment is enough. Zero, the default, waits for none. Nor do handshakes under SYN cookies.
+    ///
+    /// # Errors
+    /// If the listener is closed.
+    pub fn tcp_set_defer_accept(
+        &mut self,
+        listener: ListenerHandle,
+        limit: Duration,
+    ) -> Result<(), ListenerClosed> {
+        let set = self.transport.tcp.set_defer_accept(listener.0, limit);
+        set.ok_or(ListenerClosed)
     }
 
     /// The next connection that a listener has established.

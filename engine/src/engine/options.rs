@@ -74,6 +74,49 @@ impl<D: Device> Engine<D> {
         self.transport.tcp.set_linger(connection.0, limit)
     }
 
+    /// Corks the connection or uncorks it: while corked, text that does not fill a segment waits for more, even when nothing is outstanding
+    /// and although Nagle is off. Uncorking, [`Engine::tcp_shutdown`] and urgent data let it go; so does the retransmission timeout, 200 ms at
+    /// least, when nothing is outstanding. What others write with `MSG_MORE`, and what they put between `TCP_CORK` and its end.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_cork(&mut self, connection: TcpHandle, corked: bool) -> Result<(), StreamError> {
+        self.transport.tcp.set_cork(connection.0, corked)
+    }
+
+    /// Bounds how many bytes wait unsent beyond what the windows take now, 1 at least; `None`, the default, for as many as the send queue
+    /// holds. [`Readiness::WRITABLE`](crate::application::Readiness::WRITABLE) comes when less than half of them wait
+    /// (`TCP_NOTSENT_LOWAT`). What goes out early is fresh: the rest can still be decided on.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_unsent_low_water(
+        &mut self,
+        connection: TcpHandle,
+        bytes: Option<u32>,
+    ) -> Result<(), StreamError> {
+        self.transport.tcp.set_unsent_low_water(connection.0, bytes)
+    }
+
+    /// Sets the largest window that the connection offers, 1 to 2³⁰ bytes, and grows to by itself, whatever
+    /// [`Engine::tcp_set_receive_buffer`] says or will say (`TCP_WINDOW_CLAMP`). Bytes that wait for the application are taken off, as they
+    /// are of the buffer. A window that was offered is not taken back.
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_window_clamp(&mut self, connection: TcpHandle, bytes: u32) -> Result<(), StreamError> {
+        self.transport.tcp.set_window_clamp(connection.0, bytes)
+    }
+
+    /// Says how long the connection, once closed, waits for the peer's FIN in FIN-WAIT-2, instead of
+    /// [`TcpConfig::fin_wait_2`](crate::config::TcpConfig::fin_wait_2); zero resets it as soon as ours is acknowledged (`TCP_LINGER2`).
+    ///
+    /// # Errors
+    /// If the connection is gone or over.
+    pub fn tcp_set_fin_wait_2(&mut self, connection: TcpHandle, limit: Duration) -> Result<(), StreamError> {
+        self.transport.tcp.set_fin_wait_2(connection.0, limit)
+    }
+
     /// Gives an attempt to connect so much time, from now on or from its first SYN; then it fails as timed out. Without effect on a connection that is open.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod internet {
 mod transport {
     mod attacks;
     mod ecn;
+    mod gathering;
     mod goodput;
     mod loss_recovery;
     mod pacing;

@@ -195,7 +195,14 @@ fn calls_are_held_to_their_results_and_times() {
 #[test]
 fn what_cannot_be_done_is_named() {
     for (line, construct) in [
-        ("+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0", "TCP_CORK [1]"),
+        (
+            "+0 setsockopt(4, SOL_TCP, TCP_DEFER_ACCEPT, [1], 4) = 0",
+            "TCP_DEFER_ACCEPT [1] of a connection",
+        ),
+        (
+            "+0 setsockopt(4, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0",
+            "SO_ZEROCOPY [1]",
+        ),
         ("+0 splice(4, 5) = 0", "call splice"),
         ("+0 recv(4, ..., 10, MSG_ERRQUEUE) = 10", "MSG_ERRQUEUE"),
         ("+0 `ip route show`", "ip route show"),

@@ -238,5 +238,9 @@ fn apply<D: Device>(
         Setting::ReceiveBuffer(bytes) => engine.tcp_set_receive_buffer(connection, bytes),
         Setting::Pacing(pacing) => engine.tcp_set_pacing(connection, pacing),
         Setting::Congestion(algorithm) => engine.tcp_set_congestion(connection, algorithm),
+        Setting::Cork(corked) => engine.tcp_set_cork(connection, corked),
+        Setting::UnsentLowWater(bytes) => engine.tcp_set_unsent_low_water(connection, bytes),
+        Setting::WindowClamp(bytes) => engine.tcp_set_window_clamp(connection, bytes),
+        Setting::FinWait2(limit) => engine.tcp_set_fin_wait_2(connection, limit),
     }
 }

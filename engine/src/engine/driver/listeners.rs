@@ -20,7 +20,13 @@ impl<D: Device> Driver<D> {
             None if dropped => {}
             None => self.listen(door),
             Some(handle) if dropped => self.close_door(handle, &door),
-            Some(handle) => self.admit(handle),
+            Some(handle) => {
+                if let Some(limit) = door.lock().defers.take() {
+                    // A listener that the program holds is open.
+                    let _ = self.engine.tcp_set_defer_accept(handle, limit);
+                }
+                self.admit(handle);
+            }
         }
     }
 

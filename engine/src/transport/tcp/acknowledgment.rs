@@ -71,17 +71,18 @@ impl Tcp {
         !fin_acked || self.on_fin_acknowledged(out, index, false)
     }
 
-    /// The application was refused room: it hears when half of the queue is free.
+    /// The application was refused room: it hears when half of the queue is free, and of what may wait unsent.
     #[cold]
     pub(super) fn offer_room(&mut self, index: u32) {
-        let limit = self.send_limit(index).bytes;
+        let limit = self.send_buffer(index);
         let connection = self.connections.get_mut(index);
         let queued = self
             .queues
             .send
             .get(connection.send)
             .map_or(0, |queue| queue.len());
-        if queued <= limit / 2 {
+        if queued <= limit / 2 && self.has_low_water(index, queued) {
+            let connection = self.connections.get_mut(index);
             connection.flags.clear(Has::WANTS_ROOM);
             self.notices.add(index, connection, Ready::WRITABLE);
         }
@@ -135,6 +136,9 @@ impl Tcp {
                 self.resend_everything(index, now);
             }
         }
+        if self.connections.get(index).flags.has(Has::WANTS_ROOM) {
+            self.offer_room(index);
+        }
         self.make_dirty_if_it_can_send(index);
     }
 
@@ -143,12 +147,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         connection.state = connection.state.on_fin_acknowledged();
         match connection.state {
-            State::FinWait2 => {
-                if connection.flags.has(Has::ORPHAN) && !brings_fin {
-                    self.await_fin(index, out.now);
-                }
-                true
-            }
+            State::FinWait2 => !connection.flags.has(Has::ORPHAN) || brings_fin || self.await_fin(out, index),
             State::TimeWait => {
                 self.enter_time_wait(out, index);
                 false

@@ -432,9 +432,10 @@ impl Tcp {
             self.send_reset(out, id.index);
             return self.finish(id.index);
         }
-        match self.connections.get(id.index).state {
+        let state = self.connections.get(id.index).state;
+        match state {
             State::SynSent => return self.finish(id.index),
-            State::FinWait2 => self.await_fin(id.index, out.now),
+            State::FinWait2 if !self.await_fin(out, id.index) => return,
             _ => {}
         }
         self.queue_fin(id.index);

@@ -20,17 +20,33 @@ impl Tcp {
     /// grow by themselves any more. A window that was offered is not taken back; it shrinks as the peer uses it.
     pub(crate) fn set_receive_buffer(&mut self, id: Id, octets: u32) -> Result<(), StreamError> {
         self.open_connection(id)?;
-        let before = self.connections.get(id.index).rcv_limit;
-        let rare = self.rare_or_new(id.index);
-        rare.owns_receive_buffer = true;
+        self.rare_or_new(id.index).receive_buffer = Some(octets.clamp(1, LARGEST));
+        self.limit_window(id.index);
+        Ok(())
+    }
+
+    /// Sets the largest window that the connection offers, whatever its queue holds. One that was offered is not taken back.
+    pub(crate) fn set_window_clamp(&mut self, id: Id, octets: u32) -> Result<(), StreamError> {
+        self.open_connection(id)?;
+        self.rare_or_new(id.index).window_clamp = Some(octets.clamp(1, LARGEST));
+        self.limit_window(id.index);
+        Ok(())
+    }
+
+    /// The application has set what the window is measured by.
+    fn limit_window(&mut self, index: u32) {
+        let (before, configured) = (self.connections.get(index).rcv_limit, self.config.receive_buffer);
+        let rare = self.rare_or_new(index);
         rare.largest_receive_buffer = rare.largest_receive_buffer.max(before);
-        let connection = self.connections.get_mut(id.index);
-        connection.rcv_limit = octets.clamp(1, LARGEST);
+        // A queue that has grown by itself stays as large as it is.
+        let queue = rare.receive_buffer.unwrap_or(before.max(configured));
+        let limit = queue.min(rare.window_clamp.unwrap_or(LARGEST));
+        let connection = self.connections.get_mut(index);
+        connection.rcv_limit = limit;
         // Nothing comes back when no more was taken; it tells whether the peer must hear of a window that opened.
         if connection.state.is_synchronized() && connection.give_credit(0) {
-            self.dirty.mark(id.index, connection);
+            self.dirty.mark(index, connection);
         }
-        Ok(())
     }
 
     /// What the window was measured by when it was largest.
@@ -40,12 +56,19 @@ impl Tcp {
         before.max(connection.rcv_limit).max(self.config.receive_buffer)
     }
 
-    /// How much the send queue of a connection holds.
+    /// How many octets the send queue of a connection holds.
+    #[inline]
+    pub(super) fn send_buffer(&mut self, index: u32) -> u32 {
+        let own = self.rare(index).and_then(|rare| rare.send_buffer);
+        own.unwrap_or(self.config.send_buffer)
+    }
+
+    /// How much a write may add to now.
     #[inline]
     pub(super) fn send_limit(&mut self, index: u32) -> Limit {
-        let own = self.rare(index).and_then(|rare| rare.send_buffer);
+        let bytes = self.send_buffer(index);
         Limit {
-            bytes: own.unwrap_or(self.config.send_buffer),
+            bytes: bytes.min(self.most_queued(index).unwrap_or(bytes)),
             pieces: self.config.queue_pieces as usize,
         }
     }

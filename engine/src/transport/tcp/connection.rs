@@ -14,6 +14,8 @@ use crate::transport::timer_wheel::Link;
 
 /// No queue is attached: the connection holds no data in this direction.
 pub(crate) const NO_QUEUE: u32 = u32::MAX;
+/// The listener of a connection that we opened.
+pub(crate) const NO_LISTENER: u16 = u16::MAX;
 
 /// Nanoseconds of a tick of [`Connection::sent_at`], as a power of two.
 const TICK_SHIFT: u32 = 20;
@@ -42,8 +44,8 @@ impl Flags {
     pub(crate) const FIN_SENT: u32 = 1 << 5;
     /// The application has given up the handle.
     pub(crate) const ORPHAN: u32 = 1 << 6;
-    /// Opened by the peer's SYN (RFC 9293 MUST-11).
-    pub(crate) const PASSIVE: u32 = 1 << 7;
+    /// The application gathers what it writes: what does not fill a segment waits.
+    pub(crate) const CORKED: u32 = 1 << 7;
     /// An acknowledgment is owed and goes out with the next packet, at the latest at the end of this poll.
     pub(crate) const ACK_NOW: u32 = 1 << 8;
     /// An acknowledgment is owed and goes out at the end of the next poll, when the application had its turn.
@@ -189,6 +191,7 @@ pub(crate) struct Connection {
     pub(crate) ts_offset: u32,
     /// Payload bytes of a full segment, options taken off.
     pub(crate) mss: u16,
+    /// The listener that the peer's SYN came to (RFC 9293 MUST-11), or [`NO_LISTENER`].
     pub(crate) listener: u16,
 
     pub(crate) flags: Flags,
@@ -244,6 +247,12 @@ impl Connection {
     #[inline]
     pub(crate) fn in_flight(&self) -> u32 {
         self.snd_nxt.distance(self.snd_una).max(0) as u32
+    }
+
+    /// Whether the peer opened it.
+    #[inline]
+    pub(crate) fn is_passive(&self) -> bool {
+        self.listener != NO_LISTENER
     }
 
     /// Remembers that new data is sent.

@@ -65,7 +65,9 @@ impl Tcp {
         let most = (self.memory.pool.mapped_bytes() / PART_OF_POOL) as u32;
         let most = most.min(self.config.receive_buffer_limit);
         let connection = self.connections.get(index);
-        let is_own = self.rare.get(&index).is_some_and(|rare| rare.owns_receive_buffer);
+        let rare = self.rare.get(&index);
+        let is_own = rare.is_some_and(|rare| rare.receive_buffer.is_some());
+        let most = most.min(rare.and_then(|rare| rare.window_clamp).unwrap_or(most));
         if connection.rcv_limit >= most || is_own {
             return;
         }

@@ -81,7 +81,7 @@ impl Tcp {
         if release_port && let Some(destination) = connection.destination.take() {
             self.ports.release(destination, connection.key.local_port);
         }
-        self.passive -= u32::from(connection.flags.has(Has::PASSIVE));
+        self.passive -= u32::from(connection.is_passive());
         let removed = self.flows.remove(connection.hash, Flow::Connection(index));
         debug_assert!(removed, "a connection is in the flow table until it is detached");
         if connection.flags.has(Has::KEEPS_ALIVE | Has::RARE | Has::LOSS) {

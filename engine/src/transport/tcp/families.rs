@@ -329,6 +329,26 @@ impl HalfOpens {
             .or_else(|| self.v6.due(now).map(Flow::HalfOpen6))
     }
 
+    /// How many timeouts of a SYN-ACK take `limit`.
+    pub(super) fn timeouts_in(&self, limit: Duration) -> u8 {
+        self.v4.timeouts_in(limit)
+    }
+
+    /// How many timeouts of the SYN-ACK have passed.
+    pub(super) fn timeouts(&mut self, flow: Flow) -> u8 {
+        on_half_open!(self, flow, |table, id| table.retransmissions(id))
+    }
+
+    /// The peer has acknowledged the SYN-ACK, and text is waited for.
+    pub(super) fn acknowledge(&mut self, flow: Flow) {
+        on_half_open!(self, flow, |table, id| table.acknowledge(id));
+    }
+
+    /// Whether the SYN-ACK, which is due, is to go again, where text is waited for during `timeouts`.
+    pub(super) fn is_to_be_sent(&mut self, flow: Flow, timeouts: u8) -> bool {
+        on_half_open!(self, flow, |table, id| table.is_to_be_sent(id, timeouts))
+    }
+
     /// Starts the next, longer wait. False when there is none left.
     pub(super) fn rearm(&mut self, flow: Flow, now: Instant) -> bool {
         on_half_open!(self, flow, |table, id| table.rearm(id, now))

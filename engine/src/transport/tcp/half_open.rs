@@ -114,6 +114,8 @@ struct Slot<K> {
     retransmissions: u8,
     /// Challenges sent since the SYN-ACK went last.
     challenges: u8,
+    /// The peer has acknowledged the SYN-ACK, and is to send text before there is a connection.
+    acknowledged: bool,
     place: Place,
 }
 
@@ -182,6 +184,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
             prev: NIL,
             retransmissions: 0,
             challenges: 0,
+            acknowledged: false,
             place: Place::Due,
         };
         let id = self.occupy(slot)?;
@@ -197,18 +200,41 @@ impl<K: CompactKey> HalfOpenTable<K> {
     }
 
     /// How long the SYN-ACK of an entry has been on its way, rounded down to milliseconds. `None` when it was sent again, so that nobody
-    /// knows which one is answered (RFC 6298 section 3), and when it is less than one.
+    /// knows which one is answered (RFC 6298 section 3), when the answer is long here, and when it is less than one.
     pub(super) fn round_trip(&mut self, id: u32, now: Instant) -> Option<Duration> {
         self.clock.observe(now);
         let slot = &self.slots[id as usize];
         let first = self.levels.first()?.timeout;
         let left = self.clock.remaining(slot.deadline, self.longest_timeout);
         let passed = first.saturating_sub(left);
-        (slot.retransmissions == 0 && passed > 0).then(|| Duration::from_millis(u64::from(passed)))
+        (slot.retransmissions == 0 && !slot.acknowledged && passed > 0)
+            .then(|| Duration::from_millis(u64::from(passed)))
     }
 
-    /// How often the SYN-ACK of an entry was sent again.
-    #[cfg(test)]
+    /// Notes that the peer has acknowledged the SYN-ACK and sent nothing else.
+    pub(super) fn acknowledge(&mut self, id: u32) {
+        self.slots[id as usize].acknowledged = true;
+    }
+
+    /// Whether the SYN-ACK of an entry is to go again when it is due: not while text is waited for, which may last for `timeouts` in all,
+    /// but before the last of them, so that the peer has something to answer.
+    pub(super) fn is_to_be_sent(&self, id: u32, timeouts: u8) -> bool {
+        let slot = &self.slots[id as usize];
+        !slot.acknowledged || slot.retransmissions + 1 >= timeouts
+    }
+
+    /// How many timeouts of a SYN-ACK take `limit`, as many as there are at most.
+    pub(super) fn timeouts_in(&self, limit: Duration) -> u8 {
+        let limit = limit.as_millis();
+        let begins = self.levels.iter().scan(0, |passed, level| {
+            let begins = *passed;
+            *passed += u64::from(level.timeout);
+            Some(begins)
+        });
+        begins.take_while(|begins| *begins < limit).count() as u8
+    }
+
+    /// How many timeouts of the SYN-ACK of an entry have passed.
     pub(super) fn retransmissions(&self, id: u32) -> u8 {
         self.slots[id as usize].retransmissions
     }

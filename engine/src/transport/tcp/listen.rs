@@ -3,13 +3,17 @@
 use std::collections::VecDeque;
 
 use super::Tcp;
+use super::application::Id;
 use super::arrival::Arrival;
+use super::connection::NO_LISTENER;
 use super::half_open::{HalfOpen, Offered};
 use super::segment::Flags;
 use super::seq::SeqNumber;
 use crate::internet::Output;
 use crate::internet::address::Address;
+use crate::time::Duration;
 use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
 
 /// How far the sequence numbers of a new incarnation start behind those of the last (RFC 1122 section 4.2.2.13): as far as a window without
 /// scaling reaches, and a little.
@@ -26,6 +30,8 @@ pub(crate) struct Listener {
     /// Established connections that the application has not accepted yet.
     pub(super) accept: VecDeque<u32>,
     pub(super) generation: u32,
+    /// Timeouts of a SYN-ACK during which an acknowledgment without text makes no connection.
+    deferring: u8,
     open: bool,
     pub(super) announced: bool,
     next_on_port: u16,
@@ -41,7 +47,7 @@ impl Listener {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct InUse;
 
-const NOBODY: u16 = u16::MAX;
+const NOBODY: u16 = NO_LISTENER;
 
 /// All listeners, found by port in one step.
 #[derive(Debug)]
@@ -79,6 +85,7 @@ impl Listeners {
             backlog: backlog.max(1),
             accept,
             generation,
+            deferring: 0,
             open: true,
             announced: false,
             next_on_port,
@@ -142,6 +149,13 @@ impl Listeners {
         })
     }
 
+    /// During how many timeouts of its SYN-ACK a connection of this listener waits for text.
+    pub(super) fn deferring(&self, index: u32) -> u8 {
+        self.slots
+            .get(index as usize)
+            .map_or(0, |listener| listener.deferring)
+    }
+
     /// Queues a newborn connection for the application.
     #[inline]
     pub(super) fn announce(&mut self, index: u32, connection: u32) {
@@ -179,6 +193,23 @@ impl Listeners {
 }
 
 impl Tcp {
+    /// Has a listener's connections begin with the first text of the peer, for which each waits so long. `None` when the listener is closed.
+    pub(crate) fn set_defer_accept(&mut self, id: Id, limit: Duration) -> Option<()> {
+        let timeouts = self.half_open.timeouts_in(limit);
+        self.listeners.lookup(id.index, id.generation)?.deferring = timeouts;
+        Some(())
+    }
+
+    /// Whether an acknowledgment of a SYN-ACK makes no connection yet, because it brings nothing and its listener waits for text.
+    pub(super) fn defers(&mut self, flow: Flow, entry: &HalfOpen<FlowKey>, arrival: &Arrival<'_>) -> bool {
+        let deferring = self.listeners.deferring(u32::from(entry.listener));
+        if deferring == 0 || arrival.sequence_len() > 0 || self.half_open.timeouts(flow) >= deferring {
+            return false;
+        }
+        self.half_open.acknowledge(flow);
+        true
+    }
+
     /// A segment for a port that listens. `previous` is the last sequence number of an earlier incarnation of the tuple.
     pub(super) fn on_listen(
         &mut self,

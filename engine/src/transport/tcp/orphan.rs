@@ -95,9 +95,25 @@ impl Tcp {
         self.rare(index)?.linger
     }
 
-    /// An orphan's FIN is acknowledged: that of the peer is waited for, but not for ever.
-    pub(super) fn await_fin(&mut self, index: u32, now: Instant) {
-        let end = Deadline::at(now + self.config.fin_wait_2);
+    /// Says how long the connection, once it is closed, waits for the peer's FIN.
+    pub(crate) fn set_fin_wait_2(&mut self, id: Id, limit: Duration) -> Result<(), StreamError> {
+        self.open_connection(id)?;
+        self.rare_or_new(id.index).fin_wait_2 = Some(limit);
+        Ok(())
+    }
+
+    /// An orphan's FIN is acknowledged: that of the peer is waited for, but not for ever. False when it is not waited for at all: then the
+    /// connection is over, and the peer is told.
+    pub(super) fn await_fin(&mut self, out: &mut Output<'_>, index: u32) -> bool {
+        let own = self.rare(index).and_then(|rare| rare.fin_wait_2);
+        let limit = own.unwrap_or(self.config.fin_wait_2);
+        if limit == Duration::ZERO {
+            self.counters.fin_wait_2_timeouts += 1;
+            self.send_reset(out, index);
+            self.finish(index);
+            return false;
+        }
+        let end = Deadline::at(out.now + limit);
         let lingers = self.lingers(index).is_some();
         let connection = self.connections.get_mut(index);
         connection.quiet_at = if lingers {
@@ -108,6 +124,7 @@ impl Tcp {
         if let Some(end) = connection.quiet_at.instant() {
             self.arm(index, end);
         }
+        true
     }
 
     /// The deadline that all of these share is over. True when the connection is.

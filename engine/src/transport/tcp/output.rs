@@ -10,7 +10,7 @@ use crate::internet::Output;
 use crate::time::Instant;
 
 /// What takes a connection off the common path of sending. It may be over, too, and have been marked before.
-const UNUSUAL: u32 = Has::LOSS | Has::PACED | Has::SENDS_URGENT | Has::DETACHED;
+const UNUSUAL: u32 = Has::LOSS | Has::PACED | Has::SENDS_URGENT | Has::DETACHED | Has::CORKED;
 
 /// The text of a segment.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +71,12 @@ impl Tcp {
             return self.output_unusual(out, index);
         }
         let max_segment = out.internet.max_segment();
-        while self.output_one(out, index, max_segment)? {}
+        while self.output_one::<true>(out, index, max_segment)? {}
         Ok(())
     }
 
-    /// What there is to send of a connection that is not as most are: it is not open yet, knows of loss, is paced, or sends urgent data.
+    /// What there is to send of a connection that is not as most are: it is not open yet, knows of loss, is paced or corked, or sends urgent
+    /// data.
     #[inline(never)]
     fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let connection = self.connections.get(index);
@@ -90,6 +91,9 @@ impl Tcp {
         if self.connections.get(index).flags.has(Has::LOSS | Has::PACED) {
             self.output_fin(out, index)?;
             return self.output_acknowledgment(out, index).map(drop);
+        }
+        if self.connections.get(index).flags.has(Has::CORKED) {
+            return self.output_corked(out, index);
         }
         let max_segment = self.largest_segment(out, index);
         while self.output_one_more(out, index, max_segment)? {}
@@ -115,15 +119,20 @@ impl Tcp {
         index: u32,
         max_segment: u32,
     ) -> Result<bool, QueueFull> {
-        self.output_one(out, index, max_segment)
+        self.output_one::<false>(out, index, max_segment)
     }
 
     /// One segment, or virtual segment of at most `max_segment` octets: of new text if the windows allow it, with our FIN when it is the
     /// last, or of an acknowledgment that is due. Tells whether there may be more.
     ///
-    /// The connection is looked up once; only what is rare looks it up again.
+    /// The connection is looked up once; only what is rare looks it up again. On the common path it is not corked.
     #[inline(always)]
-    fn output_one(&mut self, out: &mut Output<'_>, index: u32, max_segment: u32) -> Result<bool, QueueFull> {
+    fn output_one<const COMMON: bool>(
+        &mut self,
+        out: &mut Output<'_>,
+        index: u32,
+        max_segment: u32,
+    ) -> Result<bool, QueueFull> {
         let mut connection = self.connections.get_mut(index);
         let queue = self.queues.send.get(connection.send);
         let unsent = queue.as_ref().map_or(0, |queue| queue.unsent());
@@ -132,7 +141,7 @@ impl Tcp {
             if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
                 restart_if_idle(connection, out.now);
             }
-            let Some(may_go) = may_send(connection, unsent, max_segment) else {
+            let Some(may_go) = may_send::<COMMON>(connection, unsent, max_segment) else {
                 return self.await_window(out, index);
             };
             len = may_go;
@@ -329,10 +338,11 @@ fn restart_if_idle(connection: &mut Connection, now: Instant) {
 
 /// How many of `unsent` bytes may go in one (virtual) segment now. `None` when nothing may.
 #[inline(always)]
-fn may_send(connection: &Connection, unsent: u32, max_segment: u32) -> Option<u32> {
+fn may_send<const COMMON: bool>(connection: &Connection, unsent: u32, max_segment: u32) -> Option<u32> {
     let window = connection.snd_wnd.min(connection.congestion.window());
     // All there is fits into one segment and nothing is on its way, so that no rule holds it back.
-    if connection.in_flight() == 0 && unsent <= window.min(u32::from(connection.mss)) {
+    let is_corked = !COMMON && connection.flags.has(Has::CORKED);
+    if !is_corked && connection.in_flight() == 0 && unsent <= window.min(u32::from(connection.mss)) {
         return Some(unsent);
     }
     let usable = window.saturating_sub(connection.in_flight()).min(unsent);
@@ -356,7 +366,8 @@ pub(super) fn sendable(connection: &Connection, usable: u32, unsent: u32, max_se
         });
     }
     let all = usable == unsent && may_send_small(connection, in_flight);
-    let half_of_largest_window = usable > 0 && usable >= connection.max_snd_wnd / 2;
+    let half_of_largest_window =
+        usable >= connection.max_snd_wnd / 2 && !(usable == unsent && is_corked(connection));
     (usable > 0 && (all || half_of_largest_window)).then_some(usable)
 }
 
@@ -366,9 +377,16 @@ pub(super) fn sendable(connection: &Connection, usable: u32, unsent: u32, max_se
 #[inline]
 fn may_send_small(connection: &Connection, in_flight: u32) -> bool {
     let flags = connection.flags;
-    in_flight == 0
+    let may = in_flight == 0
         || !flags.has(Has::SMALL_SENT)
-        || flags.has(Has::NO_DELAY | Has::FIN_QUEUED | Has::SENDS_URGENT)
+        || flags.has(Has::NO_DELAY | Has::FIN_QUEUED | Has::SENDS_URGENT);
+    may && !is_corked(connection)
+}
+
+/// Whether a small segment waits for what the application writes next.
+#[inline]
+fn is_corked(connection: &Connection) -> bool {
+    connection.flags.has(Has::CORKED) && connection.may_be_corked()
 }
 
 /// Remembers that the last of what was `sent` is no full segment.

@@ -27,8 +27,8 @@ pub(super) struct Rare {
     pub(super) connect_timeout: Option<Duration>,
     /// How long closing may take.
     pub(super) linger: Option<Duration>,
-    /// The application has set how much the receive queue holds.
-    pub(super) owns_receive_buffer: bool,
+    /// How many octets the receive queue holds, if the application has said so.
+    pub(super) receive_buffer: Option<u32>,
     /// How fast the application takes what the peer sends.
     pub(super) delivery: Option<Delivery>,
     /// When the next segment may go.
@@ -39,6 +39,12 @@ pub(super) struct Rare {
     pub(super) largest_receive_buffer: u32,
     /// How many octets the send queue holds, if not as many as configured.
     pub(super) send_buffer: Option<u32>,
+    /// How many octets may wait beyond what the windows take, if the application has said so.
+    pub(super) unsent_low_water: Option<u32>,
+    /// The largest window that the application wants offered.
+    pub(super) window_clamp: Option<u32>,
+    /// How long an orphan waits for the peer's FIN, if not as long as configured.
+    pub(super) fin_wait_2: Option<Duration>,
     /// SND.MAX when an echo of congestion reduced the window last.
     pub(super) reduced: Option<SeqNumber>,
 }

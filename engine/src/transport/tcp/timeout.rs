@@ -140,7 +140,7 @@ impl Tcp {
         }
     }
 
-    /// The peer's window is zero and nothing is outstanding that would make it answer.
+    /// Text waits, and nothing is outstanding that would make the peer say more: its window is closed, or the text is too little.
     pub(super) fn start_probing(&mut self, index: u32, out: &Output<'_>) {
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::PROBING) && connection.retransmit_at.is_set() {
@@ -153,13 +153,16 @@ impl Tcp {
         self.arm(index, deadline);
     }
 
-    /// Sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given
+    /// Text that waits behind an open window goes now. Behind a closed one: sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given
     /// up (MUST-37); one that does not is, after as many probes as retransmissions. An orphan is given up although the peer answers: with
     /// nobody to say that it is enough, closed windows would cost the peer nothing and us connections.
     fn probe_window(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.send == NO_QUEUE && !connection.flags.has(Has::FIN_QUEUED) {
             connection.flags.clear(Has::PROBING);
+            return;
+        }
+        if self.override_waiting(out, index) {
             return;
         }
         if self.is_out_of_patience(index, self.most_retries(index), out.now) {

@@ -296,3 +296,43 @@ fn halves_come_together_again_only_if_they_are_of_one_stream() {
     let read = world.finish(async move { reads.read(&mut [0; 16]).await });
     assert_eq!(read.expect("what was sent"), 10);
 }
+
+#[test]
+fn a_corked_stream_gathers_and_a_deferred_one_begins_with_text() {
+    let mut world = World::new();
+    let (near, mut far, listener) = world.connect();
+    let at = listener.local_addr().expect("it listens");
+    near.set(Setting::Cork(true)).expect("an open connection");
+    near.set(Setting::UnsentLowWater(Some(4096)))
+        .expect("an open connection");
+    near.set(Setting::WindowClamp(16 << 10))
+        .expect("an open connection");
+    near.set(Setting::FinWait2(Duration::from_secs(1)))
+        .expect("an open connection");
+    assert_eq!(near.try_write(b"corked").expect("room"), 6);
+    world.settle();
+    let heard = world.spawn(async move {
+        let mut words = [0; 6];
+        far.read_exact(&mut words).await.expect("what was written");
+        words
+    });
+    world.settle();
+    assert!(heard.get().is_none(), "it is corked");
+    near.set(Setting::Cork(false)).expect("an open connection");
+    world.settle();
+    assert_eq!(&heard.take(), b"corked");
+
+    listener
+        .set_defer_accept(Duration::from_secs(3))
+        .expect("it listens");
+    world.settle();
+    let clients = world.client.network.clone();
+    let accepted = world.spawn(async move { listener.accept().await.map(|(stream, _)| stream) });
+    let client = world.spawn(async move { TcpStream::connect(&clients, at).await });
+    world.settle();
+    let client = client.take().expect("the handshake is complete for a client");
+    assert!(accepted.get().is_none(), "it has said nothing");
+    client.try_write(b"hello").expect("room");
+    world.settle();
+    assert!(accepted.get().is_some());
+}

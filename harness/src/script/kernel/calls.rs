@@ -27,7 +27,7 @@ pub(super) fn attempt(kernel: &mut Kernel, call: &Call, progress: &mut Progress)
         "close" => close(kernel, call),
         "bind" | "listen" | "accept" | "accept4" | "connect" | "shutdown" | "fcntl" | "ioctl" | "read"
         | "recv" | "recvfrom" | "readv" | "recvmsg" | "write" | "send" | "sendto" | "writev" | "sendmsg"
-        | "setsockopt" | "getsockopt" => on_socket(kernel, call, progress),
+        | "setsockopt" | "getsockopt" | "getsockname" | "getpeername" => on_socket(kernel, call, progress),
         _ => Err(Stop::unsupported(format!(
             "call {} against the kernel",
             call.name
@@ -52,6 +52,7 @@ fn on_socket(kernel: &mut Kernel, call: &Call, progress: &mut Progress) -> Resul
         "ioctl" => ioctl(call, socket),
         "setsockopt" => option::set(call, socket),
         "getsockopt" => option::get(call, socket),
+        "getsockname" | "getpeername" => name(call, socket),
         "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => {
             let now = kernel.now();
             transfer::receive(call, socket, progress, now)
@@ -242,6 +243,17 @@ fn close(kernel: &mut Kernel, call: &Call) -> Result<Attempt> {
             kernel.descriptors.insert(fd, closing);
             Ok(Attempt::Blocks)
         }
+    }
+}
+
+fn name(call: &Call, socket: &Socket) -> Result<Attempt> {
+    let found = match call.name.as_str() {
+        "getsockname" => socket.local_addr(),
+        _ => socket.peer_addr(),
+    };
+    match found {
+        Ok(at) => sockets::name::answer(call, at.as_socket().map_or(0, |at| at.port())),
+        Err(error) => told(&error),
     }
 }
 

@@ -116,7 +116,8 @@ fn stream_readiness(world: &mut World, fd: i64) -> i64 {
         ready |= HUP;
     }
     let opening = matches!(snapshot.state, State::SynSent | State::SynReceived);
-    if !opening && snapshot.send_queued <= limit / 3 * 2 {
+    let few_wait = option::unsent_low_water(world, fd).is_none_or(|most| snapshot.notsent < most.div_ceil(2));
+    if !opening && few_wait && snapshot.send_queued <= limit / 3 * 2 {
         ready |= OUT | WRITE_NORMAL;
     }
     ready

@@ -5,7 +5,9 @@ mod close;
 mod control;
 mod control_message;
 mod datagram;
+mod gather;
 mod interest;
+pub(super) mod name;
 mod option;
 mod peek;
 mod setting;
@@ -109,6 +111,8 @@ struct Descriptor {
     kind: Kind,
     nonblocking: bool,
     no_delay: bool,
+    /// The engine holds back what does not fill a segment.
+    corked: bool,
     port: Option<u16>,
     /// The error of the connection was told.
     error_told: bool,
@@ -131,6 +135,7 @@ impl Descriptor {
             kind,
             nonblocking: false,
             no_delay: false,
+            corked: false,
             port: None,
             error_told: false,
             read_shut: false,
@@ -181,6 +186,7 @@ pub(super) fn attempt(world: &mut World, call: &Call, progress: &mut Progress) -
         "setsockopt" => option::set(world, call),
         "getsockopt" => option::get(world, call),
         "fcntl" => control::fcntl(world, call),
+        "getsockname" | "getpeername" => name::get(world, call),
         "ioctl" => control::ioctl(world, call),
         "poll" => interest::poll(world, call, progress),
         "epoll_create" | "epoll_create1" => interest::create(world, call),

@@ -3,7 +3,7 @@
 use handfast::application::TcpInfo;
 
 use super::control::value;
-use super::{Attempt, Kind, Result, arguments, datagram, failed, returned, setting, stream};
+use super::{Attempt, Kind, Result, arguments, datagram, failed, gather, returned, setting, stream};
 use crate::script::configuration::doubled;
 use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
@@ -148,6 +148,14 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
             }
         }
         "IP_TTL" | "IPV6_UNICAST_HOPS" => set_ttl(world, name, given)?,
+        "TCP_CORK" => {
+            keep(world, fd, name, i64::from(given != 0));
+            gather::apply(world, fd, false);
+            return Ok(returned(0));
+        }
+        "TCP_LINGER2" => return set_fin_wait_2(world, fd, given),
+        "TCP_DEFER_ACCEPT" => return set_defer_accept(world, fd, given),
+        "TCP_WINDOW_CLAMP" => return set_window_clamp(world, fd, given),
         "TCP_MAXSEG" => return set_max_segment(world, fd, given),
         "TCP_SYNCNT" => return set_syn_retries(world, given),
         _ if setting::NAMES.contains(&name) => {
@@ -158,13 +166,59 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
         // In line is how the engine always delivers.
         "SO_OOBINLINE" if given == 1 => {}
         // Off is what the engine always does.
-        "TCP_CORK" | "TCP_DEFER_ACCEPT" | "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING"
-        | "IP_RECVERR"
-            if given == 0 => {}
+        "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING" | "IP_RECVERR" if given == 0 => {}
         "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" | "IPV6_RECVERR" if given == 0 => {}
         _ => return Err(Stop::unsupported(format!("{name} [{given}]"))),
     }
     keep(world, fd, name, given);
+    setting::apply(world, fd);
+    Ok(returned(0))
+}
+
+/// Linux waits for two minutes at most, and for nothing at all below zero.
+const LONGEST_FIN_WAIT_2: i64 = 120;
+
+fn set_fin_wait_2(world: &mut World, fd: i64, given: i64) -> Result<Attempt> {
+    keep(world, fd, "TCP_LINGER2", given.clamp(-1, LONGEST_FIN_WAIT_2));
+    setting::apply(world, fd);
+    Ok(returned(0))
+}
+
+/// Of a listener, or of what is to become one. Linux counts in SYN-ACKs, and says so when asked.
+fn set_defer_accept(world: &mut World, fd: i64, given: i64) -> Result<Attempt> {
+    if given > 0
+        && matches!(
+            world.sockets.get(fd).map(|descriptor| &descriptor.kind),
+            Some(Kind::Stream(_))
+        )
+    {
+        return Err(Stop::unsupported(format!(
+            "TCP_DEFER_ACCEPT [{given}] of a connection: it is an option of listeners"
+        )));
+    }
+    keep(world, fd, "TCP_DEFER_ACCEPT", setting::whole_timeouts(given));
+    setting::apply_to_listener(world, fd);
+    Ok(returned(0))
+}
+
+/// Half of the smallest receive buffer that Linux has.
+const LEAST_CLAMP: i64 = 1_152;
+
+fn set_window_clamp(world: &mut World, fd: i64, given: i64) -> Result<Attempt> {
+    let is_connection = matches!(
+        world.sockets.get(fd).map(|descriptor| &descriptor.kind),
+        Some(Kind::Stream(_))
+    );
+    if given <= 0 && is_connection {
+        return Ok(failed("EINVAL"));
+    }
+    let given = given.clamp(LEAST_CLAMP, 1 << 30);
+    if !world.is_running() {
+        // The window of the SYN, and its scale, are the engine's.
+        let before = world.config.tcp.receive_buffer;
+        world.config.tcp.set_receive_buffer(before.min(given as u32));
+    }
+    keep(world, fd, "TCP_WINDOW_CLAMP", given);
     setting::apply(world, fd);
     Ok(returned(0))
 }
@@ -299,6 +353,7 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
     let (send_buffer, receive_buffer) = (world.config.tcp.send_buffer, world.config.tcp.receive_buffer);
     let ttl = world.config.ttl;
     let syn_retries = i64::from(world.config.tcp.syn_retries);
+    let fin_wait_2 = (world.config.tcp.fin_wait_2.as_millis() / 1000) as i64;
     let snapshot = snapshot(world, fd);
     let Some(descriptor) = world.sockets.get(fd) else {
         return Err(Stop::failed("no such descriptor"));
@@ -317,6 +372,8 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),
         "SO_ACCEPTCONN" => i64::from(matches!(descriptor.kind, Kind::Listener { .. })),
         "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "TCP_CORK" | "TCP_INQ" => stored.unwrap_or(0),
+        "TCP_DEFER_ACCEPT" => stored.unwrap_or(0),
+        "TCP_LINGER2" => stored.filter(|given| *given != 0).unwrap_or(fin_wait_2),
         "SO_RCVLOWAT" => stored.unwrap_or(1).max(1),
         "TCP_QUICKACK" => stored.unwrap_or(1),
         _ => match stored.or_else(|| setting::default(name)) {
@@ -359,6 +416,12 @@ pub(super) fn receive_low_water(world: &mut World, fd: i64) -> u32 {
         .and_then(|given| u32::try_from(given).ok())
         .unwrap_or(1)
         .max(1)
+}
+
+/// Bytes that may wait unsent; `None` for as many as there is room for.
+pub(super) fn unsent_low_water(world: &mut World, fd: i64) -> Option<u32> {
+    let given = world.sockets.get(fd)?.options.get("TCP_NOTSENT_LOWAT").copied()?;
+    u32::try_from(given).ok().filter(|most| *most > 0)
 }
 
 /// Whether there is urgent data that was not read yet.

@@ -10,7 +10,7 @@ use crate::script::shell;
 use crate::script::world::World;
 
 /// The options that are kept here.
-pub(super) const NAMES: [&str; 9] = [
+pub(super) const NAMES: [&str; 10] = [
     "SO_KEEPALIVE",
     "TCP_KEEPIDLE",
     "TCP_KEEPINTVL",
@@ -20,6 +20,7 @@ pub(super) const NAMES: [&str; 9] = [
     "IPV6_TCLASS",
     "SO_RCVTIMEO",
     "SO_SNDTIMEO",
+    "TCP_NOTSENT_LOWAT",
 ];
 
 /// What Linux says of an option that was not set. `None` for other options.
@@ -95,9 +96,51 @@ pub(super) fn apply(world: &mut World, fd: i64) {
     if let Some(millis) = options.get("TCP_USER_TIMEOUT") {
         set_user_timeout(world, handle, *millis);
     }
+    apply_limits(world, handle, |name| options.get(name).copied());
     if let Some(class) = options.get("IP_TOS").or_else(|| options.get("IPV6_TCLASS")) {
         let _ = world.engine().tcp_set_diffserv(handle, (*class >> 2) as u8);
     }
+}
+
+/// Hands a connection the limits that its descriptor was told, or that the listener was.
+fn apply_limits(world: &mut World, handle: TcpHandle, given: impl Fn(&str) -> Option<i64>) {
+    // A connection that is over has nothing to limit.
+    if let Some(low_water) = given("TCP_NOTSENT_LOWAT") {
+        let low_water = u32::try_from(low_water).ok().filter(|octets| *octets > 0);
+        let _ = world.engine().tcp_set_unsent_low_water(handle, low_water);
+    }
+    if let Some(clamp) = given("TCP_WINDOW_CLAMP") {
+        let _ = world.engine().tcp_set_window_clamp(handle, clamp as u32);
+    }
+    // Zero stands for what the engine was configured with, and less for none.
+    if let Some(time) = given("TCP_LINGER2").filter(|seconds| *seconds != 0) {
+        let _ = world
+            .engine()
+            .tcp_set_fin_wait_2(handle, Duration::from_secs(u64::try_from(time).unwrap_or(0)));
+    }
+}
+
+/// Hands a listener what its descriptor was told.
+pub(super) fn apply_to_listener(world: &mut World, fd: i64) {
+    let Some(Descriptor {
+        kind: Kind::Listener { handle, .. },
+        options,
+        ..
+    }) = world.sockets.get(fd)
+    else {
+        return;
+    };
+    let handle = *handle;
+    if let Some(limit) = options.get("TCP_DEFER_ACCEPT").copied() {
+        // A listener that has a descriptor is open.
+        let _ = world.engine().tcp_set_defer_accept(handle, seconds(limit));
+    }
+}
+
+/// Seconds rounded up to what SYN-ACKs wait for: 1 for the first, and twice as long for each that follows.
+pub(super) fn whole_timeouts(given: i64) -> i64 {
+    let sums = (0..8).map(|timeouts| (1 << timeouts) - 1);
+    sums.clone().find(|sum| *sum >= given).unwrap_or(255)
 }
 
 fn set_user_timeout(world: &mut World, handle: TcpHandle, millis: i64) {

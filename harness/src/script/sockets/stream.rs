@@ -8,8 +8,8 @@ use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
 use super::{
-    Attempt, Descriptor, Kind, Progress, Result, arguments, control_message, errno, failed, new_number,
-    returned, setting,
+    Attempt, Descriptor, Kind, Progress, Result, arguments, control_message, errno, failed, gather,
+    new_number, returned, setting,
 };
 use crate::script::subject::Subject;
 use crate::script::tree::Call;
@@ -35,6 +35,7 @@ pub(super) fn listen(world: &mut World, call: &Call) -> Result<Attempt> {
         Ok(handle) => {
             let waiting = VecDeque::new();
             set_kind(world, fd, Kind::Listener { handle, waiting });
+            setting::apply_to_listener(world, fd);
             world.network.listening_port = Some(port);
             world.network.select(None);
             Ok(returned(0))
@@ -325,9 +326,12 @@ fn has_waited(world: &mut World, fd: i64, option: &str, progress: &mut Progress)
     }
 }
 
+/// What a write with this flag does besides.
+const SEND_FLAGS: [&str; 5] = ["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB", "MSG_MORE", "MSG_EOR"];
+
 pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
     let (length, flags) = arguments::length(call)?;
-    arguments::check_flags(&flags, &["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB"])?;
+    arguments::check_flags(&flags, &SEND_FLAGS)?;
     control_message::refuse(call)?;
     let (handle, nonblocking, _) = match stream_of(world, fd) {
         Ok(stream) => stream,
@@ -343,6 +347,7 @@ pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progr
         });
     }
     let rest = length - progress.moved;
+    gather::apply(world, fd, flags.contains(&"MSG_MORE"));
     match queue(world, handle, rest, flags.contains(&"MSG_OOB")) {
         Ok(taken) => progress.moved += taken,
         Err(_) if progress.moved > 0 => return Ok(returned(progress.moved as i64)),

@@ -16,6 +16,7 @@ use crate::application::ListenerHandle;
 use crate::application::asynchronous::shared::{Bell, State};
 use crate::application::asynchronous::wakers::Wakers;
 use crate::application::asynchronous::{Call, Failure, Network, Shared};
+use crate::time::Duration;
 
 /// Connections that wait in the engine to be accepted, unless the program says otherwise. Linux's choice, in effect.
 const BACKLOG: usize = 128;
@@ -32,6 +33,8 @@ pub(crate) struct DoorState {
     pub(crate) at: SocketAddr,
     pub(crate) backlog: usize,
     pub(crate) handle: Option<ListenerHandle>,
+    /// What the driver is to set: how long connections wait for the first text.
+    pub(crate) defers: Option<Duration>,
     pub(crate) accepted: VecDeque<Arc<Pipe>>,
     /// The driver left connections where they are because too many wait here.
     pub(crate) stalled: bool,
@@ -119,6 +122,7 @@ impl TcpListener {
             at,
             backlog,
             handle: None,
+            defers: None,
             accepted: VecDeque::new(),
             stalled: false,
             dropped: false,
@@ -134,6 +138,19 @@ impl TcpListener {
             .until(|state| &mut state.wakers, DoorState::listening)
             .await?;
         Ok(listener)
+    }
+
+    /// Has connections begin with the first text of the peer, for which each waits so long, see
+    /// [`Engine::tcp_set_defer_accept`](crate::engine::Engine::tcp_set_defer_accept).
+    ///
+    /// # Errors
+    /// `ConnectionAborted` when the engine has ended.
+    pub fn set_defer_accept(&self, limit: Duration) -> io::Result<()> {
+        self.door.act(|state| {
+            state.defers = Some(limit);
+            state.bell.want();
+            state.failure.map_or(Ok(()), |failure| Err(failure.into()))
+        })
     }
 
     /// Waits for the next connection.

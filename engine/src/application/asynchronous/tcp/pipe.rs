@@ -42,6 +42,14 @@ pub enum Setting {
     Pacing(Pacing),
     /// The congestion control.
     Congestion(Congestion),
+    /// Text that does not fill a segment waits for more.
+    Cork(bool),
+    /// Bytes that the engine queues beyond what the windows take. What the stream itself holds, up to 128 KiB, comes on top.
+    UnsentLowWater(Option<u32>),
+    /// The largest window that is offered.
+    WindowClamp(u32),
+    /// How long the closed connection waits for the peer's FIN.
+    FinWait2(Duration),
 }
 
 /// How far a connection has come.

@@ -3,7 +3,6 @@
 
 use super::super::Tcp;
 use super::super::arrival::Arrival;
-use super::super::connection::Flags as Has;
 use super::super::half_open::{HalfOpen, Offered};
 use super::super::input::timestamp_clock;
 use super::super::options::Timestamps;
@@ -63,10 +62,14 @@ impl Tcp {
     #[inline(never)]
     fn run_some_half_open_timers(&mut self, out: &mut Output<'_>) {
         while let Some(flow) = self.half_open.due(out.now) {
+            let entry = self.half_open.get(flow);
+            let deferring = self.listeners.deferring(u32::from(entry.listener));
+            let is_to_be_sent = self.half_open.is_to_be_sent(flow, deferring);
             if self.half_open.rearm(flow, out.now) {
-                self.counters.segments_retransmitted += 1;
-                let entry = self.half_open.get(flow);
-                self.send_syn_ack_again(out, &entry);
+                if is_to_be_sent {
+                    self.counters.segments_retransmitted += 1;
+                    self.send_syn_ack_again(out, &entry);
+                }
             } else {
                 let hash = self.half_open.get(flow).key.hash(&self.flow_hasher);
                 self.forget_half_open(flow, hash);
@@ -88,6 +91,9 @@ impl Tcp {
         }
         if arrival.header.ack != entry.iss + 1 {
             return self.reset_reply(out, arrival);
+        }
+        if self.defers(flow, &entry, arrival) {
+            return;
         }
         if let Some(index) = self.give_birth(out, Some(flow), &entry, arrival)
             && !self.take_first(out, index, arrival, packet)
@@ -148,7 +154,6 @@ impl Tcp {
         }
         let rcv_nxt = entry.irs + 1;
         connection.state = State::Established;
-        connection.flags.set(Has::PASSIVE);
         connection.listener = entry.listener;
         connection.rcv_nxt = rcv_nxt;
         connection.rcv_acked = rcv_nxt;

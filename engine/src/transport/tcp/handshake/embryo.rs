@@ -2,7 +2,7 @@
 
 use super::super::Tcp;
 use super::super::congestion::{Algorithm, Congestion};
-use super::super::connection::{Connection, Deadline, Flags as Has, NO_QUEUE, ticks};
+use super::super::connection::{Connection, Deadline, Flags as Has, NO_LISTENER, NO_QUEUE, ticks};
 use super::super::input::coarse_clock;
 use super::super::loss::Reordering;
 use super::super::rtt::RttEstimator;
@@ -61,7 +61,7 @@ pub(in crate::transport::tcp) fn embryo(config: &TcpConfig) -> Connection {
         hash: 0,
         ts_offset: 0,
         mss: DEFAULT_MSS_V4,
-        listener: 0,
+        listener: NO_LISTENER,
         flags: initial_flags(config),
         snd_una: zero,
         snd_nxt: zero,

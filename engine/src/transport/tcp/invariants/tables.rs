@@ -13,7 +13,7 @@ impl Tcp {
             "the flow table has {} entries for {connections} connections and {half_open} half-open ones",
             self.flows.len()
         );
-        let passive = count(&living, |connection| connection.flags.has(Has::PASSIVE));
+        let passive = count(&living, Connection::is_passive);
         ensure!(
             passive == self.passive as usize,
             "{passive} connections were opened by peers, {} are counted",

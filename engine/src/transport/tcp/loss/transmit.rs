@@ -146,7 +146,7 @@ impl Tcp {
     }
 
     /// Octets that are queued and were never sent.
-    pub(super) fn unsent(&mut self, index: u32) -> u32 {
+    pub(in crate::transport::tcp) fn unsent(&mut self, index: u32) -> u32 {
         let send = self.connections.get(index).send;
         self.queues.send.get(send).map_or(0, |queue| queue.unsent())
     }
