@@ -180,6 +180,7 @@ pub(super) fn label(metric: &str) -> String {
         "teardown_ns" => "teardown time",
         "latency_ns" => "latency",
         "delay_ns" => "one-way delay",
+        "reuse_interval_ns" => "time until a four-tuple comes back",
         "copied_bytes_per_payload_byte" => "copies of each byte",
         "allocations_per_operation" => "allocations/operation",
         "time_wait_bytes_per_entry" => "bytes per TIME_WAIT",

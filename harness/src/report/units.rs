@@ -42,7 +42,7 @@ fn count(value: f64) -> String {
     }
 }
 
-fn scaled(value: f64) -> String {
+pub(super) fn scaled(value: f64) -> String {
     match value.abs() {
         ..1e3 => digits(value),
         ..1e6 => format!("{} k", digits(value / 1e3)),
@@ -52,7 +52,7 @@ fn scaled(value: f64) -> String {
 }
 
 /// About three significant digits, without a tail of zeros after a whole number.
-fn digits(value: f64) -> String {
+pub(super) fn digits(value: f64) -> String {
     let decimals = match value.abs() {
         0.0 => 0,
         ..1.0 => 3,

@@ -46,6 +46,8 @@ pub(super) enum Unit {
     Count,
     /// Nanoseconds.
     Ns,
+    Seconds,
+    Gigabits,
     /// A part of one, shown in percent.
     Part,
     /// 1 ÷ (1 − p), shown as the percentile p.

@@ -23,7 +23,7 @@ pub(super) struct Bar {
 /// A piece of a bar.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Part {
-    /// `client`, `server`, `process` or `machine`; names its colour too.
+    /// `client`, `server`, `process` or `machine`; or `user`, `kernel`, `softirq` or `others`. Names its colour too.
     pub(super) kind: &'static str,
     pub(super) figure: String,
     /// Percent of the longest bar.
@@ -33,26 +33,45 @@ pub(super) struct Part {
 
 /// What each stack's operation cost; `None` when no stack could tell.
 pub(super) fn costs(document: &PageDocument) -> Option<Costs> {
-    let metric = document
-        .results
-        .iter()
-        .flat_map(|result| result.metrics.keys())
-        .find(|metric| metric.starts_with("cpu_ns_per_"))?;
-    let operation = metric.strip_prefix("cpu_ns_per_")?.to_owned();
-    let mut bars: Vec<Bar> = document
-        .results
-        .iter()
-        .map(|result| Bar {
-            name: result.name(),
-            parts: parts(result, &operation),
-        })
-        .filter(|bar| !bar.parts.is_empty())
-        .collect();
+    let operation = operation(document)?;
+    let bar = |result: &PageResult| Bar {
+        name: result.name(),
+        parts: parts(result, &operation),
+    };
+    on_one_scale(document.results.iter().map(bar).collect()).map(|bars| Costs { operation, bars })
+}
+
+/// What is paid for, by the metric that says how much.
+pub(super) fn operation(document: &PageDocument) -> Option<String> {
+    let mut metrics = document.results.iter().flat_map(|result| result.metrics.keys());
+    let operation = metrics.find_map(|metric| {
+        metric
+            .strip_prefix("cpu_ns_per_")
+            .filter(|rest| !rest.contains("poll"))
+    });
+    operation.map(str::to_owned)
+}
+
+/// Gives parts their width; `None` when there is nothing to show.
+pub(super) fn on_one_scale(mut bars: Vec<Bar>) -> Option<Vec<Bar>> {
+    bars.retain(|bar| !bar.parts.is_empty());
     let longest = bars.iter().map(Bar::nanoseconds).fold(0.0, f64::max);
     for part in bars.iter_mut().flat_map(|bar| &mut bar.parts) {
         part.width = (part.nanoseconds / longest * 1000.0).round() / 10.0;
     }
-    (longest > 0.0).then_some(Costs { operation, bars })
+    (longest > 0.0).then_some(bars)
+}
+
+impl Part {
+    /// Without a width: that depends on the other bars.
+    pub(super) fn new(kind: &'static str, cost: f64) -> Self {
+        Self {
+            kind,
+            figure: nanoseconds(cost),
+            width: 0.0,
+            nanoseconds: cost,
+        }
+    }
 }
 
 impl Bar {
@@ -77,11 +96,5 @@ fn parts(result: &PageResult, operation: &str) -> Vec<Part> {
         _ => vec![("process", process)],
     };
     let told = own.into_iter().chain(machine).filter(|(_, cost)| *cost > 0.0);
-    told.map(|(kind, cost)| Part {
-        kind,
-        figure: nanoseconds(cost),
-        width: 0.0,
-        nanoseconds: cost,
-    })
-    .collect()
+    told.map(|(kind, cost)| Part::new(kind, cost)).collect()
 }

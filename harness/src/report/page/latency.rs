@@ -1,11 +1,11 @@
 //! Latencies by percentile, as curves and as a table, from the histograms of all runs merged.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
 use super::reading::PageResult;
+use super::table::Table;
 use crate::measure::recorder::{empty_histogram, from_buckets};
 use crate::report::metrics::label;
 use crate::report::units::nanoseconds;
@@ -23,14 +23,6 @@ const ROWS: [(&str, f64); 7] = [
     ("p99.99", 0.9999),
     ("p99.999", 0.99999),
 ];
-
-/// The percentiles of one distribution, a column for each stack that has it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub(super) struct Percentiles {
-    pub(super) columns: Vec<String>,
-    /// What the row is called, and a figure for each column.
-    pub(super) rows: Vec<(String, Vec<String>)>,
-}
 
 /// The latencies by this name of each stack that has any, with the stack's position.
 pub(super) fn merged(results: &[PageResult], name: &str) -> Vec<(usize, Histogram<u64>)> {
@@ -102,7 +94,7 @@ fn value(all: &Histogram<u64>, quantile: f64) -> Option<f64> {
 }
 
 /// The same as figures.
-pub(super) fn table(results: &[PageResult], merged: &[(usize, Histogram<u64>)]) -> Percentiles {
+pub(super) fn table(results: &[PageResult], merged: &[(usize, Histogram<u64>)]) -> Table {
     let figures = |figure: &dyn Fn(&Histogram<u64>) -> Option<f64>| -> Vec<String> {
         let shown = |(_, all): &(usize, Histogram<u64>)| figure(all).map_or("–".to_owned(), nanoseconds);
         merged.iter().map(shown).collect()
@@ -116,9 +108,10 @@ pub(super) fn table(results: &[PageResult], merged: &[(usize, Histogram<u64>)]) 
     rows.push(("mean".to_owned(), figures(&|all| Some(all.mean()))));
     let counts = merged.iter().map(|(_, all)| all.len().to_string()).collect();
     rows.push(("samples".to_owned(), counts));
-    Percentiles {
+    Table {
         columns: merged.iter().map(|(index, _)| results[*index].name()).collect(),
         rows,
+        left_out: String::new(),
     }
 }
 

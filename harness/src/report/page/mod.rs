@@ -4,12 +4,16 @@ mod chart;
 mod cost;
 mod counts;
 mod headline;
+mod intervals;
+mod inventory;
 mod latency;
+mod modes;
 mod numbers;
 mod occupancy;
 mod ratios;
 mod reading;
 mod section;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -24,20 +24,22 @@ pub(super) fn charts(id: &str, results: &[PageResult]) -> Vec<Chart> {
     let units = [
         (
             "port_space",
+            "Set-up time against occupied four-tuples",
             Axis::new("part of the four-tuples that is taken", Scale::Linear, Unit::Part),
         ),
         (
             "entries",
+            "Set-up time against TIME_WAIT entries",
             Axis::new("TIME_WAIT entries held", Scale::Log, Unit::Count),
         ),
     ];
     let charts = units
         .into_iter()
-        .filter_map(|(unit, axis)| chart(format!("{id}-{unit}"), unit, axis, results));
+        .filter_map(|(unit, title, axis)| chart(format!("{id}-{unit}"), unit, title, axis, results));
     charts.collect()
 }
 
-fn chart(id: String, unit: &str, x: Axis, results: &[PageResult]) -> Option<Chart> {
+fn chart(id: String, unit: &str, title: &str, x: Axis, results: &[PageResult]) -> Option<Chart> {
     let of_stacks: Vec<(usize, Vec<Bin>)> = results
         .iter()
         .map(|result| bins(result, unit))
@@ -69,7 +71,7 @@ fn chart(id: String, unit: &str, x: Axis, results: &[PageResult]) -> Option<Char
     let log = x.scale == Scale::Log;
     (!at.is_empty()).then(|| Chart {
         id,
-        title: "Set-up time against occupancy".to_owned(),
+        title: title.to_owned(),
         note: "Each point starts a bin that reaches to the next one. Of several runs, the one with the most set-ups in the bin.".to_owned(),
         kind: Kind::Line,
         x,

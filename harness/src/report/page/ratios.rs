@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::reading::{PageDocument, PageRatio};
+use super::reading::{PageDocument, PageRatio, PageRun};
 use crate::report::metrics::{is_better_or_worse, label, more_is_better};
 use crate::report::units::factor;
 
@@ -38,12 +38,30 @@ pub(super) struct Row {
     pub(super) at: f64,
     pub(super) low: f64,
     pub(super) high: f64,
+    /// Each pair of runs, percent of the width.
+    pub(super) each: Vec<f64>,
+}
+
+/// A ratio and those of the single pairs of runs that it is the middle of.
+struct Told<'a> {
+    ratio: &'a PageRatio,
+    each: Vec<f64>,
 }
 
 /// All ratios of a document; `None` when it has none.
 pub(super) fn ratios(document: &PageDocument) -> Option<Ratios> {
-    let shown: Vec<&PageRatio> = document.ratios.iter().filter(|ratio| is_shown(ratio)).collect();
-    let ends = shown.iter().flat_map(|ratio| [low(ratio), high(ratio)]);
+    let shown = document.ratios.iter().filter(|ratio| is_shown(ratio));
+    let shown: Vec<Told<'_>> = shown
+        .map(|ratio| Told {
+            ratio,
+            each: each(document, ratio),
+        })
+        .collect();
+    let ends = shown.iter().flat_map(|told| {
+        [low(told.ratio), high(told.ratio)]
+            .into_iter()
+            .chain(told.each.clone())
+    });
     let scale = LogScale::around(ends)?;
     Some(Ratios {
         pairs: pairs(&shown, &scale),
@@ -51,12 +69,34 @@ pub(super) fn ratios(document: &PageDocument) -> Option<Ratios> {
     })
 }
 
-fn pairs(shown: &[&PageRatio], scale: &LogScale) -> Vec<Pair> {
+/// The ratios of runs with the same index, which took turns.
+fn each(document: &PageDocument, ratio: &PageRatio) -> Vec<f64> {
+    let runs = |stack: &str, path: &str| {
+        let found = document
+            .results
+            .iter()
+            .find(|result| result.stack == stack && result.path == path);
+        found.map_or(&[][..], |result| result.runs.as_slice())
+    };
+    let value = |run: &PageRun| run.metrics.get(&ratio.metric).copied().flatten();
+    let others = runs(&ratio.to, &ratio.to_path);
+    let of_pair = |run: &PageRun| {
+        let other = others.iter().find(|other| other.index == run.index)?;
+        Some(value(run)? / value(other)?).filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+    };
+    runs(&ratio.of, &ratio.of_path)
+        .iter()
+        .filter_map(of_pair)
+        .collect()
+}
+
+fn pairs(shown: &[Told<'_>], scale: &LogScale) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
-    for ratio in shown {
+    for told in shown {
+        let ratio = told.ratio;
         let of = format!("{} ({})", ratio.of, ratio.of_path);
         let to = format!("{} ({})", ratio.to, ratio.to_path);
-        let row = row(ratio, scale);
+        let row = row(told, scale);
         match pairs.iter_mut().find(|pair| pair.of == of && pair.to == to) {
             Some(pair) => pair.rows.push(row),
             None => pairs.push(Pair {
@@ -82,7 +122,8 @@ fn high(ratio: &PageRatio) -> f64 {
     ratio.high.unwrap_or(ratio.value)
 }
 
-fn row(ratio: &PageRatio, scale: &LogScale) -> Row {
+fn row(told: &Told<'_>, scale: &LogScale) -> Row {
+    let ratio = told.ratio;
     let (tone, verdict) = judged(ratio);
     let (at, low_at, high_at) = (scale.at(ratio.value), scale.at(low(ratio)), scale.at(high(ratio)));
     Row {
@@ -101,6 +142,7 @@ fn row(ratio: &PageRatio, scale: &LogScale) -> Row {
         at,
         low: low_at,
         high: high_at,
+        each: told.each.iter().map(|ratio| scale.at(*ratio)).collect(),
     }
 }
 
@@ -160,6 +202,8 @@ impl LogScale {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn ratio(metric: &str, value: f64, interval: Option<(f64, f64)>) -> PageRatio {
@@ -190,6 +234,24 @@ mod tests {
         );
         assert_eq!(judged("setup_ns_p50", 3.0, None), "worse, untested");
         assert_eq!(judged("reordered_ratio", 2.0, Some((1.5, 2.5))), "");
+    }
+
+    #[test]
+    fn runs_of_the_same_turn_are_paired() {
+        let runs = |values: [Option<f64>; 3], first: usize| {
+            let run = |(index, value)| json!({ "index": first + index, "metrics": { "connections_per_second": value } });
+            values.into_iter().enumerate().map(run).collect::<Vec<_>>()
+        };
+        let document: PageDocument = serde_json::from_value(json!({ "scenario": "crr", "results": [
+            { "stack": "engine", "path": "memory", "runs": runs([Some(8.0), Some(30.0), None], 0) },
+            { "stack": "kernel", "path": "loopback", "runs": runs([Some(3.0), Some(2.0), Some(0.0)], 1) },
+        ] }))
+        .expect("a document");
+        assert_eq!(
+            each(&document, &ratio("connections_per_second", 10.0, None)),
+            [10.0],
+            "the others have no partner"
+        );
     }
 
     #[test]

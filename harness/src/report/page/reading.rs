@@ -57,6 +57,28 @@ pub(super) struct PageRun {
     pub(super) metrics: BTreeMap<String, Option<f64>>,
     #[serde(default)]
     pub(super) distributions: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) counters: Value,
+    #[serde(default)]
+    pub(super) intervals: Vec<PageInterval>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct PageInterval {
+    /// Seconds since the window began.
+    pub(super) to: f64,
+    #[serde(default)]
+    pub(super) per_second: Option<f64>,
+    #[serde(default)]
+    pub(super) time_wait: Option<f64>,
+    #[serde(default)]
+    pub(super) latency_ns: Option<PageLatency>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct PageLatency {
+    pub(super) p50: Option<f64>,
+    pub(super) p99: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -8,12 +8,15 @@ use serde::Serialize;
 use super::chart::Chart;
 use super::cost::{Costs, costs};
 use super::headline::{Headline, headlines};
-use super::latency::{Percentiles, curves, is_latency, merged, table};
+use super::inventory::{Inventory, inventory};
+use super::latency::{self, curves, is_latency, merged};
 use super::numbers::{Row, Runs, pairs, rows, runs};
 use super::ratios::{Ratios, ratios};
 use super::reading::{PageDocument, PageResult};
-use super::{counts, occupancy};
+use super::table::{Table, table};
+use super::{counts, intervals, modes, occupancy};
 use crate::config::ScenarioKind;
+use crate::observe::operation;
 use crate::report::metrics::{headline, label};
 use crate::report::units::{figure, nanoseconds};
 
@@ -29,7 +32,11 @@ pub(super) struct Section {
     pub(super) remarks: Vec<String>,
     pub(super) headlines: Vec<Headline>,
     pub(super) ratios: Option<Ratios>,
+    /// By the ends that cause it.
     pub(super) costs: Option<Costs>,
+    /// By what cores did.
+    pub(super) modes: Option<Costs>,
+    pub(super) inventory: Option<Inventory>,
     pub(super) charts: Vec<Drawn>,
     /// Names of the stacks' columns.
     pub(super) columns: Vec<String>,
@@ -39,11 +46,11 @@ pub(super) struct Section {
     pub(super) environment: Vec<(String, String)>,
 }
 
-/// A chart and the same as a table, where there is one.
+/// A chart and the same as a table.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Drawn {
     pub(super) chart: Chart,
-    pub(super) table: Option<Percentiles>,
+    pub(super) table: Table,
 }
 
 /// Whether figures count.
@@ -69,7 +76,9 @@ pub(super) fn section(document: &PageDocument, number: usize) -> Section {
         headlines: headlines(document, scenario),
         ratios: ratios(document),
         costs: costs(document),
-        charts: charts(&id, document),
+        modes: modes::costs(document),
+        inventory: inventory(document),
+        charts: charts(&id, document, scenario),
         columns: document.results.iter().map(PageResult::name).collect(),
         rows: rows(document, scenario),
         runs: runs(document),
@@ -164,35 +173,36 @@ fn at_its_best(result: &PageResult, other: &PageResult, scenario: ScenarioKind) 
     ))
 }
 
-fn charts(id: &str, document: &PageDocument) -> Vec<Drawn> {
+fn charts(id: &str, document: &PageDocument, scenario: Option<ScenarioKind>) -> Vec<Drawn> {
     let results = &document.results;
     let runs = results.iter().flat_map(|result| &result.runs);
     let distributions = runs.flat_map(|run| &run.distributions);
     let names: BTreeSet<(&String, bool)> = distributions.map(|(name, all)| (name, is_latency(all))).collect();
-    let mut drawn = Vec::new();
+    let operations = scenario.map_or("operations", operation);
+    let over_time = intervals::charts(id, document, operations);
+    let mut drawn: Vec<Drawn> = over_time.into_iter().map(Drawn::of).collect();
     for (name, is_latency) in names {
         let id = format!("{id}-{}", drawn.len());
         if is_latency {
             let merged = merged(results, name);
             drawn.extend((!merged.is_empty()).then(|| Drawn {
                 chart: curves(id, name, results, &merged),
-                table: Some(table(results, &merged)),
+                table: latency::table(results, &merged),
             }));
         } else if name == occupancy::NAME {
-            drawn.extend(
-                occupancy::charts(&id, results)
-                    .into_iter()
-                    .map(Drawn::without_table),
-            );
+            drawn.extend(occupancy::charts(&id, results).into_iter().map(Drawn::of));
         } else {
-            drawn.extend(counts::chart(id, name, results).map(Drawn::without_table));
+            drawn.extend(counts::chart(id, name, results).map(Drawn::of));
         }
     }
     drawn
 }
 
 impl Drawn {
-    fn without_table(chart: Chart) -> Self {
-        Self { chart, table: None }
+    fn of(chart: Chart) -> Self {
+        Self {
+            table: table(&chart),
+            chart,
+        }
     }
 }

@@ -183,3 +183,105 @@ fn a_bin_of_occupancy_is_that_of_the_run_which_saw_most_of_it() {
         "no entries have no place on a logarithmic axis"
     );
 }
+
+/// A page of `crr` on the engine in two runs with these intervals.
+fn page_of_intervals(intervals: &[Vec<Value>]) -> String {
+    let run = |(index, intervals): (usize, &Vec<Value>)| json!({ "index": index, "metrics": {}, "intervals": intervals });
+    let runs: Vec<Value> = intervals.iter().enumerate().map(run).collect();
+    page_of(&json!({
+        "schema": "handfast.run/1", "scenario": "crr", "results": [{ "stack": "engine", "path": "memory", "runs": runs }],
+    }))
+}
+
+fn interval(to: f64, per_second: f64, p99: Option<f64>) -> Value {
+    let latency = p99.map(|p99| json!({ "p50": 1.0, "p99": p99 }));
+    json!({ "to": to, "per_second": per_second, "time_wait": 0, "latency_ns": latency })
+}
+
+#[test]
+fn runs_are_drawn_over_the_time_that_they_share() {
+    let (first, second) = (
+        vec![interval(0.1 + 0.2, 5.0, Some(7000.0)), interval(0.6, 6.0, None)],
+        vec![interval(0.3, 8.0, None)],
+    );
+    let page = page_of_intervals(&[first, second]);
+    let charts = charts_of(&page);
+    let titles: Vec<&Value> = charts
+        .as_array()
+        .expect("charts")
+        .iter()
+        .map(|chart| &chart["title"])
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "Rate over time",
+            "Median latency over time",
+            "99th percentile of latency over time"
+        ],
+        "no entry was in TIME_WAIT"
+    );
+    let rate = &charts[0];
+    assert_eq!(rate["at"], json!([0.3, 0.6]));
+    assert_eq!(rate["series"][0]["values"], json!([5.0, 6.0]));
+    assert_eq!(rate["series"][1]["values"], json!([8.0, null]));
+    assert_eq!(
+        charts[2]["series"].as_array().map(Vec::len),
+        Some(1),
+        "only one run has latencies"
+    );
+    assert!(
+        page.contains("Rate over time, as figures") && page.contains("7.00 µs"),
+        "the table has them too"
+    );
+}
+
+#[test]
+fn of_many_runs_the_first_of_each_stack_is_drawn() {
+    let runs = vec![vec![interval(1.0, 5.0, None)]; 13];
+    let charts = charts_of(&page_of_intervals(&runs));
+    assert_eq!(charts[0]["series"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_long_table_is_thinned_out_and_says_so() {
+    let run: Vec<Value> = (1..=1000)
+        .map(|second| interval(f64::from(second), 5.0, None))
+        .collect();
+    let page = page_of_intervals(&[run]);
+    assert!(page.contains("One of 9 points"), "a thousand points in rows");
+    assert!(page.matches("<tr><th scope=\"row\">").count() < 200);
+}
+
+#[test]
+fn every_chart_is_a_table_too() {
+    for (name, distribution) in [
+        ("extent", json!({ "1": 30, "2": 10 })),
+        ("reorder_density", json!({ "-1": 0.5, "0": 0.5 })),
+        ("buffer_density", json!({ "0": 0.75, "1": 0.25 })),
+        ("setup_ns", json!({ "buckets": [[100, 900]] })),
+        (
+            "setup_ns_by_occupancy",
+            json!({ "unit": "entries", "bins": [{ "from": 1000.0, "n": 9, "p50": 5, "p99": 80 }] }),
+        ),
+    ] {
+        let page = page_of(&json!({
+            "schema": "handfast.run/1", "scenario": "reorder",
+            "results": [{ "stack": "engine", "path": "memory", "runs": [{ "distributions": { name: distribution } }] }],
+        }));
+        assert_eq!(page.matches("<figure class=\"chart\"").count(), 1, "{name}");
+        assert_eq!(page.matches(", as figures</summary>").count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn an_inventory_says_what_left_too_early_and_what_the_rest_takes() {
+    let metric = |value: f64| json!({ "median": value, "min": value, "max": value, "low": null, "high": null, "n": 1 });
+    let page = page_of(&json!({
+        "schema": "handfast.run/1", "scenario": "time-wait", "results": [{ "stack": "engine", "path": "memory", "metrics": {
+            "time_wait_peak": metric(1_000_000.0), "time_wait_bytes_per_entry": metric(39.5), "time_wait_violations": metric(3.0),
+        } }],
+    }));
+    assert!(page.contains("TIME_WAIT, the inventory") && page.contains("39.5 MB"));
+    assert!(page.contains("<td class=\"number worse\">3</td>"));
+}
