@@ -64,6 +64,7 @@ mod peers;
 
 /// All layers at once.
 mod whole {
+    mod adversary;
     mod allocations;
     mod conduct;
     mod found_by_simulation;

@@ -97,21 +97,23 @@ impl Tcp {
             self.challenge(out, index);
             return false;
         }
-        let (window_before, wl) = (connection.snd_wnd, ack == connection.snd_una);
-        if wl {
+        let (window_before, is_latest) = (connection.snd_wnd, ack == connection.snd_una);
+        if is_latest {
             connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
             if connection.flags.has(Has::PROBING) && !connection.flags.has(Has::ORPHAN) {
                 // A peer that answers probes is alive, however long its window stays closed (MUST-37).
                 connection.retries = 0;
             }
         }
-        let is_duplicate = wl
+        let is_duplicate = is_latest
             && connection.snd_wnd == window_before
             && arrival.text_len == 0
             && !arrival.header.flags.contains(Flags::FIN)
             && !connection.all_acknowledged();
+        // What an older one reports is stale. Were it listened to, a peer that can't be brought further, because it lacks what somebody else has
+        // acknowledged in its name, would have the rest sent again with every answer, for ever.
         let tells_of_loss = if connection.flags.has(Has::SACK) {
-            is_about_loss(connection, arrival)
+            is_latest && is_about_loss(connection, arrival)
         } else {
             is_duplicate
         };

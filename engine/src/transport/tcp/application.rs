@@ -397,7 +397,8 @@ impl Tcp {
             return;
         }
         connection.flags.set(Has::FIN_QUEUED);
-        if connection.state != State::SynSent {
+        // Before the handshake is complete the FIN waits, as data would (RFC 9293 section 3.10.4): our SYN still has to be acknowledged.
+        if connection.state.is_synchronized() {
             connection.state = connection.state.on_close_requested();
         }
         self.dirty.mark(index, connection);

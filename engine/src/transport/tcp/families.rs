@@ -157,18 +157,15 @@ impl TimeWaits {
         });
     }
 
-    /// Lets up to `budget` entries of each family go whose time is over, and shows them to `on_expired`.
+    /// Lets up to `budget` entries of each family go whose time is over, and shows them to `on_expired`. A table in which nobody waits may still
+    /// have places of reused entries to give up.
     #[inline]
     pub(super) fn expire(&mut self, now: Instant, budget: usize, mut on_expired: impl FnMut(Entry<FlowKey>)) {
         let Self { hasher, v4, v6 } = self;
-        if !v4.is_empty() {
-            let shown = |entry: &Entry<Key4>| on_expired(entry.with_key(entry.key.to_flow()));
-            v4.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
-        }
-        if !v6.is_empty() {
-            let shown = |entry: &Entry<Key6>| on_expired(entry.with_key(entry.key.to_flow()));
-            v6.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
-        }
+        let shown = |entry: &Entry<Key4>| on_expired(entry.with_key(entry.key.to_flow()));
+        v4.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
+        let shown = |entry: &Entry<Key6>| on_expired(entry.with_key(entry.key.to_flow()));
+        v6.expire(now, budget, |key| key.to_flow().hash(hasher), shown);
     }
 
     /// Checks both tables, and counts the entries that own a port.

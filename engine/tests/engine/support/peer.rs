@@ -407,9 +407,12 @@ impl Script {
     pub(crate) fn pass(&mut self, span: Duration) -> Vec<Segment> {
         let end = self.now + span;
         let mut heard = self.hear();
+        let mut rounds = 0;
         while let Some(deadline) = self.engine.next_deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
             heard.extend(self.hear());
+            rounds += 1;
+            assert!(rounds < 100_000, "the engine always has something due");
         }
         self.now = end;
         heard.extend(self.hear());

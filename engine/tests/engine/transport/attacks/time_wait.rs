@@ -117,3 +117,23 @@ fn a_syn_begins_anew_only_when_it_cannot_be_old() {
         }
     }
 }
+
+/// The place that a reused entry leaves in the queue goes when its turn comes, though nobody is in TIME_WAIT any more. An engine that still had it
+/// due would never sleep again.
+#[test]
+fn nothing_is_due_for_ever_after_the_last_entry_was_reused() {
+    for family in Family::BOTH {
+        let mut script = Script::over(family, |_| {});
+        waiting(&mut script, Some(100));
+        let at = script.local();
+        let listener = script.engine.tcp_listen(at, 8).unwrap();
+        let mut again = say(SYN, IRS + 1_000, 0);
+        again.timestamps = Some((101, 0));
+        assert_eq!(script.tell(&again).len(), 1);
+        script.tell(&say(RST, IRS + 1_001, 0));
+        script.engine.tcp_close_listener(listener);
+        script.pass(Duration::from_secs(120));
+        assert_eq!(script.engine.time_wait().len, 0);
+        assert_eq!(script.engine.next_deadline(), None, "{family:?}");
+    }
+}
