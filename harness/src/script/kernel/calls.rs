@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Kernel;
 use super::descriptor::{self, Descriptor};
-use super::{option, transfer};
+use super::{epoll, option, transfer};
 use crate::script::IpVersion;
 use crate::script::sockets::{self, Attempt, Progress, Result, arguments, error_name, failed, returned};
 use crate::script::subject::Subject;
@@ -24,6 +24,9 @@ pub(super) fn attempt(kernel: &mut Kernel, call: &Call, progress: &mut Progress)
     match call.name.as_str() {
         "socket" => socket(kernel, call),
         "poll" => poll(kernel, call, progress),
+        "epoll_create" | "epoll_create1" => epoll::create(kernel, call),
+        "epoll_ctl" => epoll::control(kernel, call),
+        "epoll_wait" => epoll::wait(kernel, call, progress),
         "close" => close(kernel, call),
         "bind" | "listen" | "accept" | "accept4" | "connect" | "shutdown" | "fcntl" | "ioctl" | "read"
         | "recv" | "recvfrom" | "readv" | "recvmsg" | "write" | "send" | "sendto" | "writev" | "sendmsg"
@@ -237,7 +240,7 @@ fn close(kernel: &mut Kernel, call: &Call) -> Result<Attempt> {
             kernel.descriptors.insert(fd, closing);
             Ok(Attempt::Blocks)
         }
-        Some(Descriptor::Socket(_)) => Ok(returned(0)),
+        Some(Descriptor::Socket(_) | Descriptor::Epoll(_)) => Ok(returned(0)),
         Some(Descriptor::Closing(closing)) if closing.is_finished() => Ok(returned(0)),
         Some(closing) => {
             kernel.descriptors.insert(fd, closing);
@@ -288,6 +291,7 @@ fn ioctl(call: &Call, socket: &Socket) -> Result<Attempt> {
         "SIOCINQ" | "FIONREAD" => libc::FIONREAD,
         "SIOCOUTQ" | "TIOCOUTQ" => libc::TIOCOUTQ,
         "SIOCOUTQNSD" => 0x894b,
+        "SIOCATMARK" => 0x8905,
         _ => return Err(Stop::unsupported(format!("ioctl {request}"))),
     };
     match (sys::queued(socket.as_fd(), code), argument) {

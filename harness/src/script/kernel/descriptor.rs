@@ -1,7 +1,8 @@
 //! What the script's descriptors stand for.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use handfast::time::Duration;
@@ -15,6 +16,7 @@ pub(super) enum Descriptor {
     Socket(Socket),
     /// Whoever closes it waits (`SO_LINGER`).
     Closing(JoinHandle<()>),
+    Epoll(Arc<OwnedFd>),
 }
 
 /// A descriptor and what it is polled for.
@@ -39,7 +41,7 @@ impl Descriptor {
     pub(super) fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Socket(socket) => Some(socket),
-            Self::Closing(_) => None,
+            Self::Closing(_) | Self::Epoll(_) => None,
         }
     }
 

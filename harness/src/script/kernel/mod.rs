@@ -5,6 +5,7 @@
 
 mod calls;
 mod descriptor;
+mod epoll;
 mod info;
 mod interface;
 mod option;

@@ -31,7 +31,11 @@ pub(super) fn receive(
             _ => return Err(Stop::unsupported(format!("flag {word}"))),
         };
     }
-    let waits = !descriptor::is_nonblocking(socket) && !words.contains(&"MSG_DONTWAIT");
+    // What is out of band is never waited for.
+    let waits = !descriptor::is_nonblocking(socket)
+        && !words
+            .iter()
+            .any(|word| matches!(*word, "MSG_DONTWAIT" | "MSG_OOB"));
     let timeout = socket.read_timeout().ok().flatten();
     // A read that blocks waits for as much as SO_RCVLOWAT says, one that does not takes what there is.
     if waits && length > 0 && descriptor::readiness(socket.as_fd(), libc::POLLIN) == 0 {

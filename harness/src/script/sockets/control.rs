@@ -1,6 +1,6 @@
 //! `fcntl` and `ioctl`.
 
-use super::{Attempt, Descriptor, Kind, Result, arguments, failed, returned};
+use super::{Attempt, Descriptor, Kind, Result, arguments, failed, returned, urgent};
 use crate::script::tree::{Call, Expression};
 use crate::script::verdict::Stop;
 use crate::script::world::World;
@@ -163,6 +163,7 @@ pub(super) fn ioctl(world: &mut World, call: &Call) -> Result<Attempt> {
     let found = match request.as_str() {
         "SIOCINQ" | "FIONREAD" => snapshot.rcv_buffered.saturating_sub(read),
         "SIOCOUTQ" | "TIOCOUTQ" => snapshot.send_queued,
+        "SIOCATMARK" => u32::from(urgent::is_at_mark(world, fd)),
         "SIOCOUTQNSD" => snapshot.send_queued.saturating_sub(snapshot.unacked),
         _ => return Err(Stop::unsupported(format!("ioctl {request}"))),
     };

@@ -6,7 +6,7 @@ use handfast::transport::tcp::state::State;
 use super::control::value;
 use super::{
     Attempt, Descriptor, Kind, Progress, Result, arguments, datagram, failed, new_number, option, returned,
-    stream,
+    stream, urgent,
 };
 use crate::script::subject::Subject;
 use crate::script::tree::{Call, Expression};
@@ -99,7 +99,7 @@ fn stream_readiness(world: &mut World, fd: i64) -> i64 {
         _ => false,
     };
     let mut ready = 0;
-    if option::has_urgent(world, fd) {
+    if urgent::is_pending(world, fd) {
         ready |= PRIORITY;
     }
     if failed {
@@ -212,7 +212,7 @@ pub(super) fn control(world: &mut World, call: &Call) -> Result<Attempt> {
 }
 
 /// `{events=EPOLLIN, fd=4}`: what is waited for, and what is handed back.
-fn interest_in(event: &Expression) -> Option<(i64, i64)> {
+pub(in crate::script) fn interest_in(event: &Expression) -> Option<(i64, i64)> {
     let data = ["fd", "ptr", "u32", "u64"]
         .iter()
         .find_map(|name| event.field(name));
@@ -242,7 +242,6 @@ fn look(world: &mut World, interest: &mut Interest) -> i64 {
 
 pub(super) fn wait(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {
     let own = arguments::fd(call)?;
-    let expected = call.arguments.get(1).and_then(interest_in);
     let timeout = arguments::integer(call, 3, "a timeout")?;
     let interests = match world.sockets.get(own).map(|descriptor| &descriptor.kind) {
         Some(Kind::Epoll(interests)) => interests.clone(),
@@ -267,6 +266,12 @@ pub(super) fn wait(world: &mut World, call: &Call, progress: &mut Progress) -> R
     if ready.is_empty() && !has_timed_out(world, timeout, progress) {
         return Ok(Attempt::Blocks);
     }
+    answer(call, &ready)
+}
+
+/// What `epoll_wait` returns for events and their data, which are held against what the script says.
+pub(in crate::script) fn answer(call: &Call, ready: &[(i64, i64)]) -> Result<Attempt> {
+    let expected = call.arguments.get(1).and_then(interest_in);
     if let (Some((events, data)), Some(first)) = (expected, ready.first())
         && !ready.contains(&(events, data))
     {

@@ -6,12 +6,13 @@ mod control;
 mod control_message;
 mod datagram;
 mod gather;
-mod interest;
+pub(super) mod interest;
 pub(super) mod name;
 mod option;
 mod peek;
 mod setting;
 mod stream;
+mod urgent;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,6 +22,7 @@ use handfast::time::{Duration, Instant};
 pub(super) use self::control::{error_name, value};
 use self::interest::Interest;
 use self::peek::Peeked;
+use self::urgent::Urgent;
 use super::tree::{Call, Expression};
 use super::verdict::Stop;
 use super::world::World;
@@ -125,6 +127,8 @@ struct Descriptor {
     congestion: Option<String>,
     /// A write has found no room since this was told to an edge-triggered epoll.
     short_of_room: bool,
+    /// How far the application is in the stream, and what it knows of urgent data.
+    urgent: Urgent,
     /// Options that were set and change nothing, for those who ask.
     options: BTreeMap<String, i64>,
 }
@@ -143,6 +147,7 @@ impl Descriptor {
             resets: false,
             congestion: None,
             short_of_room: false,
+            urgent: Urgent::default(),
             options: BTreeMap::new(),
         }
     }

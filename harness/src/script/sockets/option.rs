@@ -139,7 +139,7 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
         "SO_SNDBUF" if !world.is_running() => world.config.tcp.send_buffer = doubled(given),
         "SO_RCVBUF" if !world.is_running() => world.config.tcp.set_receive_buffer(doubled(given)),
         "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_SNDBUF" | "SO_RCVBUF" | "SO_PRIORITY" | "SO_MARK"
-        | "IPV6_V6ONLY" => {}
+        | "SO_OOBINLINE" | "IPV6_V6ONLY" => {}
         "TCP_NODELAY" => return set_no_delay(world, fd, given != 0),
         "TCP_QUICKACK" => set_quick_ack(world, fd, given != 0),
         "SO_RCVLOWAT" | "TCP_INQ" => {
@@ -163,8 +163,6 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
                 return Ok(failed("EINVAL"));
             }
         }
-        // In line is how the engine always delivers.
-        "SO_OOBINLINE" if given == 1 => {}
         // Off is what the engine always does.
         "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING" | "IP_RECVERR" if given == 0 => {}
         "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" | "IPV6_RECVERR" if given == 0 => {}
@@ -367,11 +365,12 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "TCP_NODELAY" => i64::from(no_delay),
         "TCP_MAXSEG" => snapshot.map_or(stored.unwrap_or(536), |snapshot| i64::from(snapshot.snd_mss)),
         "TCP_SYNCNT" => syn_retries,
-        "SO_OOBINLINE" => 1,
         "IP_TTL" | "IPV6_UNICAST_HOPS" => i64::from(ttl),
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),
         "SO_ACCEPTCONN" => i64::from(matches!(descriptor.kind, Kind::Listener { .. })),
-        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "TCP_CORK" | "TCP_INQ" => stored.unwrap_or(0),
+        "SO_REUSEADDR" | "SO_REUSEPORT" | "SO_PRIORITY" | "SO_OOBINLINE" | "TCP_CORK" | "TCP_INQ" => {
+            stored.unwrap_or(0)
+        }
         "TCP_DEFER_ACCEPT" => stored.unwrap_or(0),
         "TCP_LINGER2" => stored.filter(|given| *given != 0).unwrap_or(fin_wait_2),
         "SO_RCVLOWAT" => stored.unwrap_or(1).max(1),
@@ -422,17 +421,6 @@ pub(super) fn receive_low_water(world: &mut World, fd: i64) -> u32 {
 pub(super) fn unsent_low_water(world: &mut World, fd: i64) -> Option<u32> {
     let given = world.sockets.get(fd)?.options.get("TCP_NOTSENT_LOWAT").copied()?;
     u32::try_from(given).ok().filter(|most| *most > 0)
-}
-
-/// Whether there is urgent data that was not read yet.
-pub(super) fn has_urgent(world: &mut World, fd: i64) -> bool {
-    match world.sockets.get(fd).map(|descriptor| &descriptor.kind) {
-        Some(Kind::Stream(handle)) => {
-            let handle = *handle;
-            world.engine().tcp_urgent_mark(handle).is_some()
-        }
-        _ => false,
-    }
 }
 
 /// What the connection of a descriptor looks like.

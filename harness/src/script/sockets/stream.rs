@@ -9,7 +9,7 @@ use handfast::transport::tcp::state::State;
 
 use super::{
     Attempt, Descriptor, Kind, Progress, Result, arguments, control_message, errno, failed, gather,
-    new_number, returned, setting,
+    new_number, returned, setting, urgent,
 };
 use crate::script::subject::Subject;
 use crate::script::tree::Call;
@@ -199,12 +199,13 @@ fn stream_of(world: &mut World, fd: i64) -> std::result::Result<(TcpHandle, bool
 }
 
 /// What a call with this flag does besides.
-const RECEIVE_FLAGS: [&str; 5] = [
+const RECEIVE_FLAGS: [&str; 6] = [
     "MSG_DONTWAIT",
     "MSG_NOSIGNAL",
     "MSG_PEEK",
     "MSG_WAITALL",
     "MSG_TRUNC",
+    "MSG_OOB",
 ];
 
 pub(super) fn receive(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
@@ -214,10 +215,13 @@ pub(super) fn receive(world: &mut World, call: &Call, fd: i64, progress: &mut Pr
         Ok(stream) => stream,
         Err(error) => return Ok(failed(error)),
     };
+    let peeks = flags.contains(&"MSG_PEEK");
+    if flags.contains(&"MSG_OOB") {
+        return urgent::receive(world, fd, length, peeks);
+    }
     if length == 0 {
         return Ok(returned(0));
     }
-    let peeks = flags.contains(&"MSG_PEEK");
     control_message::check_known(call)?;
     let at_once = nonblocking || flags.contains(&"MSG_DONTWAIT");
     if !peeks && !at_once && waits_for_more(world, fd, length, handle) {
@@ -264,8 +268,25 @@ type Found = std::result::Result<Option<usize>, StreamError>;
 
 const STRANGE: &str = "what was read is not what arrived";
 
-/// Reads what was looked at, or what the engine has.
+/// Reads up to `limit` bytes, up to the urgent mark at most.
 fn take(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<Found> {
+    if urgent::steps_over(world, fd) {
+        let stepped = take_in_line(world, fd, handle, 1)?;
+        urgent::advance(world, fd, 1);
+        if !matches!(stepped, Ok(Some(_))) {
+            return Ok(stepped);
+        }
+    }
+    let limit = urgent::before_mark(world, fd, limit);
+    let found = take_in_line(world, fd, handle, limit)?;
+    if let Ok(Some(bytes)) = found {
+        urgent::advance(world, fd, bytes);
+    }
+    Ok(found)
+}
+
+/// Reads what was looked at, or what the engine has.
+fn take_in_line(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<Found> {
     let peeked = world.sockets.get(fd).map(|descriptor| &mut descriptor.peeked);
     let taken = peeked.map_or(0, |peeked| peeked.take(limit));
     if taken == limit {
@@ -291,6 +312,7 @@ fn take(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<F
 
 /// Looks at up to `limit` bytes, which stay to be read.
 fn look(world: &mut World, fd: i64, handle: TcpHandle, limit: usize) -> Result<Found> {
+    let limit = urgent::before_mark(world, fd, limit);
     loop {
         let held = world
             .sockets
