@@ -152,7 +152,7 @@ async function zooms(page, size) {
 // Every figure is there, and it is said what is not.
 async function withoutScript(file) {
   const { context, page, faults } = await open(file, { javaScriptEnabled: false, viewport: SIZES.telephone });
-  assert((await page.locator("table.figures td").count()) > 0, "a table of figures");
+  assert((await page.locator("table td").count()) > 0, "a table");
   for (const note of await page.locator("figure.chart noscript").all()) assert(await note.isVisible());
   assert.deepEqual(faults, []);
   await context.close();

@@ -84,7 +84,7 @@ enum Verb {
     /// Says whether B is faster or slower than A, or the same, or that these runs cannot tell
     #[command(after_help = compare::AFTER_HELP)]
     Compare(compare::CompareArguments),
-    /// Makes a web page of documents: report.html beside them
+    /// Makes web pages: report.html beside documents, index.html over directories of results
     #[command(after_help = report::AFTER_HELP)]
     Report(report::ReportArguments),
     /// Tells loss, duplication and reordering of a list of sequence numbers (RFC 4737, RFC 5236)

@@ -78,8 +78,8 @@
         return splits.map((split, index) => (index % every ? null : split));
       };
     }
-    if (axis.unit === "date") delete common.values;
-    return side === "x" ? { ...common, label: axis.label, labelSize: 18, size: 34, space: 64 } : { ...common, size: 62, space: 34 };
+    const space = axis.unit === "date" ? 130 : 64;
+    return side === "x" ? { ...common, label: axis.label, labelSize: 18, size: 34, space } : { ...common, size: 62, space: 34 };
   };
 
   // --- data
@@ -111,6 +111,9 @@
       const common = { label: one.name, stroke: color, spanGaps: true };
       if (isBars(chart)) {
         return { ...common, spanGaps: false, fill: color, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.92, 60], align: 0 }) };
+      }
+      if (one.marks) {
+        return { ...common, width: 0, stroke: color, paths: () => null, points: { show: true, size: 9, width: 2, stroke: color, fill: css("--page") } };
       }
       const few = chart.at.length <= 40;
       return { ...common, width: 2, dash: one.dashed ? [6, 5] : undefined, points: { show: few, size: 6, fill: color } };
@@ -189,6 +192,7 @@
         {
           width: this.width(),
           height: HEIGHT,
+          tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
           legend: { show: false },
           cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 }, bind: { dblclick: () => () => this.reset() } },
           scales: {

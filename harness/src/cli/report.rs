@@ -1,22 +1,24 @@
 //! The verb `report`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::report::page::{PageDocument, documents, report};
+use crate::report::page::{PageDocument, documents, index, places, report};
 use crate::report::write_atomically;
 use crate::session::Exit;
 
-pub(super) const AFTER_HELP: &str = "A directory gets report.html, which shows all documents in it; a file gets a page beside it, run.json one of the name report.html. \
+pub(super) const AFTER_HELP: &str = "A directory gets report.html, which shows all documents in it, and index.html, which lists all results in directories below it with how \
+     figures went over time; a file gets a page beside it, run.json one of the name report.html. \
      A page is one file, needs no network, and has every figure without JavaScript too. `run` writes it by itself.\n\n\
      Exit status: 0 ok, 2 nothing there can be shown, 5 a page cannot be written";
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// A directory that `run --out` wrote, or a document
+    /// A directory that `run` wrote, one of such directories, or a document
     #[arg(value_name = "PLACE", required = true)]
     places: Vec<PathBuf>,
 }
@@ -32,13 +34,29 @@ pub(super) fn main(arguments: &ReportArguments) -> ExitCode {
 }
 
 fn show(place: &Path) -> Result<(), (Exit, String)> {
-    let (page, shown) = if place.is_dir() {
-        (place.join("report.html"), of_directory(place))
-    } else {
-        (page_beside(place), of_file(place))
-    };
-    let shown = shown.map_err(|why| (Exit::Usage, why))?;
-    let written = report(&shown).and_then(|text| write_atomically(&page, text.as_bytes()));
+    let usage = |why| (Exit::Usage, why);
+    if !place.is_dir() {
+        let shown = of_file(place).map_err(usage)?;
+        return write(&page_beside(place), report(&shown));
+    }
+    let shown = of_directory(place).map_err(usage)?;
+    let below = places(place).map_err(|error| usage(error.to_string()))?;
+    if shown.is_empty() && below.is_empty() {
+        return Err(usage(
+            "no document is in this directory or below: name one that `run` wrote, or a run.json".to_owned(),
+        ));
+    }
+    if !shown.is_empty() {
+        write(&place.join("report.html"), report(&shown))?;
+    }
+    if !below.is_empty() {
+        write(&place.join("index.html"), index(&below))?;
+    }
+    Ok(())
+}
+
+fn write(page: &Path, text: io::Result<String>) -> Result<(), (Exit, String)> {
+    let written = text.and_then(|text| write_atomically(page, text.as_bytes()));
     written.map_err(|error| {
         let page = page.display();
         (Exit::Environment, format!("{page} cannot be written ({error})"))
@@ -70,11 +88,6 @@ fn of_directory(directory: &Path) -> Result<Vec<PageDocument>, String> {
             Ok(documents) => shown.extend(documents),
             Err(why) => eprintln!("warning: {} is left out: {why}", file.display()),
         }
-    }
-    if shown.is_empty() {
-        return Err(
-            "no document is in this directory: name one that `run --out` wrote, or a run.json".to_owned(),
-        );
     }
     Ok(shown)
 }

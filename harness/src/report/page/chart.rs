@@ -48,6 +48,8 @@ pub(super) enum Unit {
     Ns,
     Seconds,
     Gigabits,
+    /// Seconds since 1970, UTC.
+    Date,
     /// A part of one, shown in percent.
     Part,
     /// 1 ÷ (1 − p), shown as the percentile p.
@@ -61,6 +63,8 @@ pub(super) struct Series {
     pub(super) color: usize,
     /// Whether it is a second figure of the same stack.
     pub(super) dashed: bool,
+    /// Whether it is single points, marked, in place of a line.
+    pub(super) marks: bool,
     /// One for each x; null where there is none.
     pub(super) values: Vec<Option<f64>>,
 }

@@ -60,6 +60,7 @@ pub(super) fn chart(id: String, name: &str, results: &[PageResult]) -> Option<Ch
         name: results[*index].name(),
         color: *index,
         dashed: false,
+        marks: false,
         values: shown
             .iter()
             .map(|key| Some(parts.get(key).copied().unwrap_or(0.0)))

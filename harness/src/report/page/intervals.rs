@@ -113,6 +113,7 @@ fn line(color: usize, result: &PageResult, number: usize, run: &PageRun) -> Seri
         name: format!("{}, run {}", result.name(), run.index + 1),
         color,
         dashed: number > 0,
+        marks: false,
         values: Vec::new(),
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn curves(
         name: results[*index].name(),
         color: *index,
         dashed: false,
+        marks: false,
         values: at.iter().map(|x| value(all, 1.0 - 1.0 / x)).collect(),
     });
     Chart {

@@ -4,6 +4,7 @@ mod chart;
 mod cost;
 mod counts;
 mod headline;
+mod index;
 mod intervals;
 mod inventory;
 mod latency;
@@ -24,6 +25,7 @@ use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
 use self::chart::Chart;
+pub(crate) use self::index::{index, places};
 pub(crate) use self::reading::{PageDocument, documents};
 use self::section::{Section, section};
 
@@ -33,8 +35,10 @@ const UPLOT_LICENCE: &str = include_str!("../../../assets/uplot/LICENSE");
 const SCRIPT: &str = include_str!("../../../assets/report/charts.js");
 const STYLE: &str = include_str!("../../../assets/report/style.css");
 /// The name ends in `.html`, which is what makes the templates escape what they are given.
-const TEMPLATES: [(&str, &str); 2] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("page.html", include_str!("../../../assets/report/page.html")),
+    ("index.html", include_str!("../../../assets/report/index.html")),
+    ("parts.html", include_str!("../../../assets/report/parts.html")),
     ("report.html", include_str!("../../../assets/report/report.html")),
 ];
 

@@ -57,6 +57,7 @@ fn chart(id: String, unit: &str, title: &str, x: Axis, results: &[PageResult]) -
             name: format!("{} {which}", results[*index].name()),
             color: *index,
             dashed,
+            marks: false,
             values: at
                 .iter()
                 .map(|from| bins.iter().find(|bin| bin.from == *from).and_then(figure))

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 pub(crate) struct PageDocument {
     pub(super) scenario: String,
     #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
     pub(super) started: String,
     #[serde(default)]
     pub(super) config: Map<String, Value>,
@@ -33,6 +35,8 @@ pub(super) struct PageResult {
     pub(super) path: String,
     #[serde(default)]
     pub(super) placement: String,
+    #[serde(default)]
+    pub(super) valid: Option<bool>,
     #[serde(default)]
     pub(super) unsupported_reason: Option<String>,
     #[serde(default)]

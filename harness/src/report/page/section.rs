@@ -56,7 +56,7 @@ pub(super) struct Drawn {
 /// Whether figures count.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Verdict {
-    /// `valid`, `invalid` or `empty`.
+    /// `valid`, `invalid`, `empty` or, in an index, `broken`.
     pub(super) tone: &'static str,
     pub(super) words: &'static str,
     pub(super) reasons: Vec<String>,
@@ -104,7 +104,7 @@ fn setup(document: &PageDocument) -> String {
     told.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn verdict(document: &PageDocument) -> Verdict {
+pub(super) fn verdict(document: &PageDocument) -> Verdict {
     let measured = document.results.iter().any(|result| !result.runs.is_empty());
     let (tone, words) = match (document.valid, measured) {
         (true, true) => ("valid", "Valid"),
@@ -199,7 +199,7 @@ fn charts(id: &str, document: &PageDocument, scenario: Option<ScenarioKind>) -> 
 }
 
 impl Drawn {
-    fn of(chart: Chart) -> Self {
+    pub(super) fn of(chart: Chart) -> Self {
         Self {
             table: table(&chart),
             chart,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::chart::{Chart, Unit};
+use crate::report::time::utc;
 use crate::report::units::{digits, nanoseconds, scaled};
 
 /// More rows than this are for a spreadsheet.
@@ -48,6 +49,7 @@ fn shown(unit: Unit, value: Option<f64>) -> String {
         Unit::Ns => nanoseconds(value),
         Unit::Seconds => format!("{} s", digits(value)),
         Unit::Gigabits => format!("{} Gbit/s", digits(value)),
+        Unit::Date => utc(value as u64),
         Unit::Part => format!("{} %", digits(value * 100.0)),
         Unit::Percentile => format!("p{}", digits(100.0 - 100.0 / value)),
     }
