@@ -6,6 +6,7 @@ use crate::support::peer::{
 };
 use etherparse::PacketBuilder;
 use handfast::application::{ConnectError, ConnectionError, ListenerHandle, TcpHandle};
+use handfast::config::UserTimeout;
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
@@ -361,6 +362,49 @@ fn crossing_syns_make_one_connection() {
         );
         script.tell(&say(SYN | ACK, IRS, syn.seq + 1).ports(THEIR_PORT, syn.from));
         assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+    });
+}
+
+/// RFC 6298: the SYN-ACK that answers a crossed SYN is sent again after a second, two, four; that its peer does SACK makes it no tail to be probed.
+#[test]
+fn an_answer_to_a_crossed_syn_is_sent_again_at_doubling_intervals() {
+    both(|mut script| {
+        let connection = script.engine.tcp_connect(None, script.remote()).unwrap();
+        let syn = script.hear().remove(0);
+        let mut crossed = say(SYN, IRS, 0).ports(THEIR_PORT, syn.from);
+        crossed.sack_permitted = true;
+        assert_eq!(script.tell(&crossed).len(), 1);
+        let sent = script.now;
+        for seconds in [1, 3, 7, 15] {
+            let until =
+                |script: &Script, millis| (sent + Duration::from_millis(millis)).saturating_since(script.now);
+            let early = script.pass(until(&script, seconds * 1000 - 50));
+            assert_eq!(early, [], "before {seconds} s");
+            let again = script.pass(until(&script, seconds * 1000 + 50));
+            assert_eq!(again.len(), 1, "after {seconds} s");
+            assert_eq!((again[0].flags, again[0].seq), (SYN | ACK, syn.seq));
+            // Counts retransmissions anew, and is no reason for others.
+            let timeout = UserTimeout::After(Duration::from_secs(100));
+            script.engine.tcp_set_user_timeout(connection, timeout).unwrap();
+            script.engine.check_invariants().unwrap();
+        }
+    });
+}
+
+/// RFC 9293 section 3.10.4: a FIN waits for the handshake, also where SYNs crossed, and is not counted with our SYN.
+#[test]
+fn a_close_between_crossing_syns_waits_for_the_handshake() {
+    both(|mut script| {
+        let connection = script.engine.tcp_connect(None, script.remote()).unwrap();
+        let syn = script.hear().remove(0);
+        script.tell(&say(SYN, IRS, 0).ports(THEIR_PORT, syn.from));
+        script.engine.tcp_close(connection);
+        assert_eq!(script.hear(), []);
+        script.engine.check_invariants().unwrap();
+        let heard = script.tell(&say(ACK, IRS + 1, syn.seq + 1).ports(THEIR_PORT, syn.from));
+        assert_eq!(heard.len(), 1);
+        assert_eq!((heard[0].flags, heard[0].seq), (FIN | ACK, syn.seq + 1));
+        script.engine.check_invariants().unwrap();
     });
 }
 

@@ -9,7 +9,6 @@ use crate::transport::tcp::Tcp;
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Deadline, Flags as Has};
 use crate::transport::tcp::rtt::MIN_PROBE_TIMEOUT;
-use crate::transport::tcp::state::State;
 
 impl Connection {
     /// How long to wait for an acknowledgment: PTO while a tail loss probe may tell something, else RTO. Whether it really does is
@@ -26,18 +25,21 @@ impl Connection {
         }
     }
 
-    /// RFC 8985 section 7.3: the peer does SACK, nothing is known to be missing, and no probe is unanswered.
+    /// RFC 8985 section 7.3: the peer does SACK, nothing is known to be missing, and no probe is unanswered. A SYN that crossed the peer's is no
+    /// tail, although his has agreed to SACK.
     #[inline]
     fn may_probe_tail(&self) -> bool {
-        self.flags.has(Has::SACK) && !self.flags.has(Has::LOSS | Has::TAIL_PROBED) && self.retries == 0
+        self.flags.has(Has::SACK)
+            && self.state.is_synchronized()
+            && !self.flags.has(Has::LOSS | Has::TAIL_PROBED)
+            && self.retries == 0
     }
 
     /// When a probe is due: PTO after the last transmission (RFC 8985 section 7.2). Never for a single segment: its acknowledgment may be
     /// delayed, by TLP.max_ack_delay of 200 ms, and by then the retransmission timer has run out.
     fn probe_at(&self, now: Instant) -> Option<Instant> {
-        let is_embryonic = matches!(self.state, State::SynSent | State::SynReceived);
         let has_tail = self.in_flight() > u32::from(self.mss);
-        (has_tail && !is_embryonic).then(|| self.last_sent(now) + self.rtt.probe_timeout())
+        has_tail.then(|| self.last_sent(now) + self.rtt.probe_timeout())
     }
 }
 

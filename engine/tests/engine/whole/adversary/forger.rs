@@ -123,10 +123,10 @@ impl Forger {
         } else {
             Size::Large
         };
-        let mut frame = self
-            .pool
-            .allocate(Purpose::Receive, size)
-            .expect("memory for what waits");
+        // One more that is lost.
+        let Some(mut frame) = self.pool.allocate(Purpose::Receive, size) else {
+            return;
+        };
         let Some(target) = frame.extend(len) else { return };
         target.copy_from_slice(&packet.bytes);
         let slot = batch.push().expect("there was room");
