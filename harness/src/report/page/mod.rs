@@ -1,5 +1,7 @@
 //! Documents as a web page: one file that needs no network, whose every figure is there without its script.
 
+#[cfg(test)]
+mod baseline_tests;
 mod chart;
 mod cost;
 mod counts;

@@ -135,6 +135,7 @@ fn remarks(document: &PageDocument, scenario: Option<ScenarioKind>) -> Vec<Strin
                 .into_iter()
                 .map(|note| format!("{name}: {}", note.trim_start_matches("warning: "))),
         );
+        remarks.extend(too_early(result));
         remarks.extend(
             result
                 .alternatives
@@ -143,6 +144,17 @@ fn remarks(document: &PageDocument, scenario: Option<ScenarioKind>) -> Vec<Strin
         );
     }
     remarks
+}
+
+fn too_early(result: &PageResult) -> Option<String> {
+    let violations = result
+        .median("time_wait_violations")
+        .filter(|violations| *violations > 0.0)?;
+    Some(format!(
+        "{}: {} entries left TIME_WAIT early without an RFC allowing it: its rate is not that of a stack that keeps them",
+        result.name(),
+        figure("time_wait_violations", violations)
+    ))
 }
 
 fn system_calls(document: &PageDocument) -> Option<String> {

@@ -283,5 +283,6 @@ fn an_inventory_says_what_left_too_early_and_what_the_rest_takes() {
         } }],
     }));
     assert!(page.contains("TIME_WAIT, the inventory") && page.contains("39.5 MB"));
+    assert!(page.contains("3 entries left TIME_WAIT early"));
     assert!(page.contains("<td class=\"number worse\">3</td>"));
 }
