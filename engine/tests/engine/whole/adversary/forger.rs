@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use handfast::frame::{FramePool, PacketQueue, Purpose, SMALL_SLOT, Size};
+use handfast::link::ethernet::MacAddress;
 use handfast::link::memory::LocalEnd;
 use handfast::link::{Capabilities, Device, DeviceCounters};
 use handfast::time::{Duration, Instant};
 
 use super::Random;
-use super::mutation::{mutate, quote, turned_round};
+use super::mutation::{mutate, quote, spoil_a_byte, turned_round};
 
 /// Packets that he remembers, of each direction.
 const MEMORY: usize = 64;
@@ -26,6 +27,7 @@ struct Bytes {
 /// A device whose received packets go through the attacker's hands.
 pub(super) struct Forger {
     device: LocalEnd,
+    link_header: usize,
     random: Random,
     pool: FramePool,
     touches: Touches,
@@ -43,6 +45,7 @@ pub(super) type Touches = Rc<Cell<usize>>;
 impl Forger {
     pub(super) fn new(device: LocalEnd, random: Random, pool: FramePool, touches: Touches) -> Self {
         Self {
+            link_header: device.capabilities().medium.header_len(),
             device,
             random,
             pool,
@@ -89,9 +92,27 @@ impl Forger {
 
     fn changed(&mut self, mut packet: Bytes) -> Bytes {
         for _ in 0..=self.random.below(3) {
-            mutate(&mut packet.bytes, &mut self.random);
+            if self.random.below(10) == 0 {
+                spoil_a_byte(&mut packet.bytes, &mut self.random);
+            }
+            let mut datagram = packet.bytes.split_off(self.link_header.min(packet.bytes.len()));
+            mutate(&mut datagram, &mut self.random);
+            packet.bytes.append(&mut datagram);
         }
         packet
+    }
+
+    /// What is made of the datagram in a frame, in a frame back to who sent it.
+    fn reply(&mut self, to: &Bytes, make: fn(&[u8], &mut Random) -> Vec<u8>) -> Vec<u8> {
+        let (link, datagram) = to.bytes.split_at(self.link_header.min(to.bytes.len()));
+        let mut frame = link.to_vec();
+        if let Some((destination, source)) = frame.get_mut(..12).map(|addresses| addresses.split_at_mut(6)) {
+            destination.swap_with_slice(source);
+        }
+        if !datagram.is_empty() {
+            frame.append(&mut make(datagram, &mut self.random));
+        }
+        frame
     }
 
     /// A packet that nobody sent now: an old one, one sent back to who sent it, an ICMP error about one.
@@ -106,11 +127,11 @@ impl Forger {
             0 => old,
             1 => self.changed(old),
             2 => Bytes {
-                bytes: turned_round(own.bytes),
+                bytes: self.reply(&own, |datagram, _| turned_round(datagram)),
                 ..own
             },
             _ => Bytes {
-                bytes: quote(&own.bytes, &mut self.random),
+                bytes: self.reply(&own, quote),
                 segment_size: 0,
             },
         })
@@ -155,6 +176,10 @@ fn copied(batch: &PacketQueue, index: usize) -> Option<Bytes> {
 impl Device for Forger {
     fn capabilities(&self) -> Capabilities {
         self.device.capabilities()
+    }
+
+    fn hardware_address(&self) -> Option<MacAddress> {
+        self.device.hardware_address()
     }
 
     fn receive(&mut self, now: Instant, batch: &mut PacketQueue) -> usize {

@@ -96,7 +96,8 @@ fn cut(packet: &mut Vec<u8>, least: usize, random: &mut Random) {
     }
 }
 
-fn spoil_a_byte(packet: &mut [u8], random: &mut Random) {
+/// One byte near the beginning is another.
+pub(super) fn spoil_a_byte(packet: &mut [u8], random: &mut Random) {
     if !packet.is_empty() {
         let at = random.below(packet.len().min(80));
         packet[at] = random.next() as u8;
@@ -104,7 +105,8 @@ fn spoil_a_byte(packet: &mut [u8], random: &mut Random) {
 }
 
 /// The packet back to who sent it, addresses and ports the other way round.
-pub(super) fn turned_round(mut packet: Vec<u8>) -> Vec<u8> {
+pub(super) fn turned_round(packet: &[u8]) -> Vec<u8> {
+    let mut packet = packet.to_vec();
     let (at, len) = if packet[0] >> 4 == 6 { (8, 16) } else { (12, 4) };
     let transport = transport_at(&packet);
     for (at, len) in [(at, len), (transport, 2)] {
@@ -120,7 +122,10 @@ pub(super) fn turned_round(mut packet: Vec<u8>) -> Vec<u8> {
 pub(super) fn quote(packet: &[u8], random: &mut Random) -> Vec<u8> {
     let is_v6 = packet[0] >> 4 == 6;
     let header = transport_at(packet);
-    let mut error = turned_round(packet.to_vec());
+    let mut error = turned_round(packet);
+    if packet.len() < 40 {
+        return error;
+    }
     error.truncate(header);
     let (kind, code) = if is_v6 {
         error[6] = 58;
@@ -132,7 +137,8 @@ pub(super) fn quote(packet: &[u8], random: &mut Random) -> Vec<u8> {
     let mtu = random.one_of(&[0, 1, 68, 576, 1279, 1280, 1400, 65_535, u32::MAX]);
     error.extend([kind, code, 0, 0]);
     error.extend(mtu.to_be_bytes());
-    let mut quoted = packet[..packet.len().min(header + 8 + random.below(60))].to_vec();
+    let quoted_len = packet.len().min(header + 8 + random.below(60));
+    let mut quoted = packet[..quoted_len].to_vec();
     if random.below(3) == 0 {
         spoil_a_byte(&mut quoted, random);
     }

@@ -1,27 +1,35 @@
 //! Programs that do what programs do, without plan.
 
-use handfast::application::{ListenerHandle, TcpHandle};
+use std::net::SocketAddr;
+
+use handfast::application::{ListenerHandle, TcpHandle, UdpHandle};
 use handfast::config::UserTimeout;
 use handfast::engine::Engine;
 use handfast::time::Duration;
 
 use super::Random;
 use super::forger::Forger;
-use crate::support::Pair;
+use crate::support::{PORT, Pair};
 
 /// The connections of both ends, dead ones included.
 pub(super) struct Programs {
     listener: ListenerHandle,
     clients: Vec<TcpHandle>,
     servers: Vec<TcpHandle>,
+    sockets: [UdpHandle; 2],
 }
 
 impl Programs {
     pub(super) fn begin(pair: &mut Pair<Forger>) -> Self {
+        let (near, far) = (SocketAddr::new(pair.family.client(), PORT), pair.server_address());
         Self {
             listener: pair.listen(),
             clients: Vec::new(),
             servers: Vec::new(),
+            sockets: [
+                pair.client.udp_bind(near).expect("a free port"),
+                pair.server.udp_bind(far).expect("a free port"),
+            ],
         }
     }
 
@@ -33,6 +41,7 @@ impl Programs {
         }
         self.servers
             .extend(std::iter::from_fn(|| pair.server.tcp_accept(self.listener)));
+        self.exchange_datagrams(pair, random);
         for _ in 0..random.below(5) {
             let (engine, handles) = match random.below(2) {
                 0 => (&mut pair.client, &mut self.clients),
@@ -47,10 +56,30 @@ impl Programs {
         }
     }
 
+    /// Datagrams of all sizes, fragments among them, some to where nobody listens.
+    fn exchange_datagrams(&mut self, pair: &mut Pair<Forger>, random: &mut Random) {
+        let (client, server) = (pair.family.client(), pair.family.server());
+        let [near, far] = self.sockets;
+        for (engine, socket, to) in [(&mut pair.client, near, server), (&mut pair.server, far, client)] {
+            if random.below(4) == 0 {
+                let port = random.one_of(&[PORT, PORT, PORT, 9]);
+                let length = random.one_of(&[0, 1, 500, 1472, 1473, 4000, 9000]);
+                // Refused when no memory is left, which is no surprise here.
+                let _ = engine.udp_send(socket, SocketAddr::new(to, port), &vec![8; length]);
+            }
+            if random.below(3) == 0 {
+                while engine.udp_receive(socket).is_some() {}
+                engine.udp_take_error(socket);
+            }
+        }
+    }
+
     pub(super) fn end(self, pair: &mut Pair<Forger>) {
         self.clients.iter().for_each(|&one| pair.client.tcp_close(one));
         self.servers.iter().for_each(|&one| pair.server.tcp_close(one));
         pair.server.tcp_close_listener(self.listener);
+        pair.client.udp_close(self.sockets[0]);
+        pair.server.udp_close(self.sockets[1]);
     }
 }
 
