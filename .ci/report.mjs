@@ -49,6 +49,7 @@ async function look(file, colorScheme, size) {
     await isDrawn(page);
     await isWithinItsWidth(page);
     await isInItsColours(page, colorScheme);
+    await isLegible(page);
     if (screenshots) await picture(page, `${name(file)}-${colorScheme}-${size}`);
     const plots = await page.locator(".plot").count();
     if (plots > 0) await zooms(page, size);
@@ -106,6 +107,30 @@ async function isInItsColours(page, colorScheme) {
     return parts[0] + parts[1] + parts[2];
   });
   assert.equal(sum < 300, colorScheme === "dark", `a background of ${sum}`);
+}
+
+// The least contrast of text of that size, by WCAG 2.1 §1.4.3.
+async function isLegible(page) {
+  const faint = await page.evaluate(() => {
+    const parts = (color) => color.match(/[\d.]+/g).map(Number);
+    const luminance = (color) => {
+      const [red, green, blue] = parts(color).map((part) => (part /= 255) && (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const behind = (element) => {
+      const color = getComputedStyle(element).backgroundColor;
+      return parts(color)[3] === 0 && element.parentElement ? behind(element.parentElement) : color;
+    };
+    const contrast = (element) => {
+      const both = [getComputedStyle(element).color, behind(element)].map(luminance).sort((one, other) => other - one);
+      return (both[0] + 0.05) / (both[1] + 0.05);
+    };
+    const texts = [...document.querySelectorAll("main *, footer *")].filter((one) =>
+      [...one.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== ""),
+    );
+    return texts.filter((one) => contrast(one) < 4.5).map((one) => `${one.className || one.tagName}: ${contrast(one).toFixed(1)}`);
+  });
+  assert.deepEqual([...new Set(faint)], [], "text that is hard to read");
 }
 
 async function zooms(page, size) {

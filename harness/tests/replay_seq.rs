@@ -16,7 +16,8 @@ fn replay(list: &str, options: &[&str]) -> Output {
         .spawn()
         .expect("the program starts");
     let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(list.as_bytes()).expect("the list is read");
+    // A program that refuses a list, or its options, need not read it to its end.
+    let _ = input.write_all(list.as_bytes());
     drop(input);
     child.wait_with_output().expect("the program ends")
 }

@@ -73,9 +73,12 @@ impl Drop for Run {
 #[test]
 fn a_run_that_is_killed_takes_its_hosts_with_it() {
     let before = networks_below(std::process::id());
+    let out = std::env::temp_dir().join(format!("handfast-run-killed-{}", std::process::id()));
     let child = Command::new(env!("CARGO_BIN_EXE_handfast"))
         .args(["run", "rr", "--stack", "kernel", "--path", "veth"])
         .args(["--duration", "60s", "--runs", "1"])
+        .arg("--out")
+        .arg(&out)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
@@ -97,6 +100,7 @@ fn a_run_that_is_killed_takes_its_hosts_with_it() {
     }
     run.0.kill().expect("it is ours");
     run.0.wait().expect("it is ours");
+    let _ = fs::remove_dir_all(out);
     let gone = wait_for(|| networks().is_disjoint(&made).then_some(()));
     assert!(gone.is_some(), "somebody lives on in {made:?}");
 }

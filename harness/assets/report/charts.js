@@ -156,7 +156,7 @@
     makeLegend() {
       this.values = [];
       const entries = this.chart.series.map((one, number) => {
-        const swatch = element("span", { className: `swatch c${one.color % 8}${one.dashed ? " dashed" : ""}` });
+        const swatch = element("span", { className: `swatch c${one.color % 8}${one.dashed ? " dashed" : ""}${one.marks ? " marks" : ""}` });
         const value = element("output");
         this.values.push(value);
         const button = element("button", { type: "button" }, swatch, element("span", { textContent: one.name }), value);
