@@ -1,17 +1,21 @@
 //! Lines between an engine and the kernel's stack: each kind of device, MTU, with and without offloads.
 
 use std::env;
+use std::net::IpAddr;
 
 use handfast::config::{AddressBlock, Config};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
+use handfast::link::raw::{RawConfig, RawDevice};
 use handfast::link::tun::{TunConfig, TunDevice};
 use handfast::link::xdp::{XdpConfig, XdpDevice, finish_checksums};
 use handfast::link::{Device, Medium};
 
 use crate::support::Family;
 use crate::support::kernel::Host;
-use crate::support::namespace::{Elsewhere, add_address, open, set_up, veth_across, without_ipv6};
+use crate::support::namespace::{
+    Elsewhere, add_address, drop_resets_of, open, set_up, skip, veth_across, without_ipv6,
+};
 
 /// The interface of the kernel's host.
 pub(super) const INTERFACE: &str = "wire0";
@@ -27,12 +31,24 @@ pub(super) enum Kind {
     Xdp,
     Tap,
     Tun,
+    /// IPv4 alone, and the kernel there has the engine's address.
+    Raw,
 }
 
 impl Kind {
+    /// Those that have the line to themselves, over both families.
     pub(super) const ALL: [Self; 5] = [Self::Packet, Self::PacketRing, Self::Xdp, Self::Tap, Self::Tun];
 
-    /// Each, over each family; a sample in passing.
+    /// The families that it carries.
+    pub(super) fn families(self) -> &'static [Family] {
+        if self == Self::Raw {
+            &[Family::V4]
+        } else {
+            &Family::BOTH
+        }
+    }
+
+    /// Each of [`Kind::ALL`], over each family; a sample in passing.
     pub(super) fn with_families() -> Vec<(Self, Family)> {
         if !is_thorough() {
             return vec![(Self::Packet, Family::V4), (Self::Tap, Family::V6)];
@@ -47,7 +63,7 @@ impl Kind {
 pub(super) struct Setting {
     pub(super) kind: Kind,
     pub(super) mtu: u32,
-    /// Checksums and segmentation are left to the kernel; over AF_XDP, which has no such thing, arriving checksums are trusted.
+    /// Checksums and segmentation are left to the kernel; over AF_XDP and raw sockets, which have no such thing, arriving checksums are trusted.
     pub(super) offloads: bool,
 }
 
@@ -90,7 +106,7 @@ impl Setting {
         let cable = Elsewhere::make();
         cable.visit(without_ipv6);
         veth_across(INTERFACE, ENGINE_INTERFACE, self.mtu, &cable);
-        if self.kind == Kind::Xdp || !self.offloads {
+        if matches!(self.kind, Kind::Xdp | Kind::Raw) || !self.offloads {
             finish_checksums(INTERFACE).expect("veth can do without offloads");
         }
         cable
@@ -103,6 +119,8 @@ impl Setting {
                 ..XdpConfig::new(ENGINE_INTERFACE)
             };
             Box::new(open(XdpDevice::new(&config, pool))?)
+        } else if self.kind == Kind::Raw {
+            self.open_raw(pool)?
         } else {
             let config = PacketConfig {
                 offloads: self.offloads,
@@ -115,6 +133,25 @@ impl Setting {
             };
             Box::new(open(PacketDevice::new(&config, pool))?)
         })
+    }
+
+    /// Beside a kernel that has the address and is kept from resetting what it knows nothing of.
+    fn open_raw(self, pool: FramePool) -> Option<Box<dyn Device>> {
+        let ours = Family::V4.client();
+        let IpAddr::V4(local) = ours else {
+            unreachable!("of that family")
+        };
+        add_address(ENGINE_INTERFACE, ours, 24);
+        if !drop_resets_of(local) {
+            skip("the kernel has no netfilter, and its resets would end every connection");
+            return None;
+        }
+        let config = RawConfig {
+            local,
+            mtu: self.mtu,
+            trusted: self.offloads,
+        };
+        Some(Box::new(open(RawDevice::new(config, pool))?))
     }
 
     fn open_tunnel(self, pool: FramePool) -> Option<Box<dyn Device>> {

@@ -48,7 +48,7 @@ impl Drop for Row {
 
 fn every_row_of(kind: Kind) {
     for setting in Setting::all_of(kind) {
-        for family in Family::BOTH {
+        for &family in kind.families() {
             isolated(move || {
                 let _row = Row(setting, family);
                 let Some(line) = setting.lay() else { return };
@@ -99,6 +99,11 @@ fn over_tap_the_engine_and_the_kernel_understand_each_other() {
 #[test]
 fn over_tun_the_engine_and_the_kernel_understand_each_other() {
     every_row_of(Kind::Tun);
+}
+
+#[test]
+fn over_raw_sockets_the_engine_and_the_kernel_understand_each_other() {
+    every_row_of(Kind::Raw);
 }
 
 /// More than both ends of a connection hold together when the kernel's end holds little.
