@@ -6,7 +6,7 @@
 //! # When the network fails
 //!
 //! What becomes of a connection, and what the application hears. `engine/tests/engine/peers/faults.rs` has each of these happen between the
-//! engine and the kernel, unless another place is named.
+//! engine and the kernel, unless another place is named; `docs/faults.md` has the tests by name.
 //!
 //! | what happens | what becomes of it |
 //! |---|---|

@@ -8,6 +8,7 @@ use crate::frame::Payload;
 use crate::internet::address::Address;
 use crate::internet::{GroupError, Output};
 use crate::link::Device;
+use crate::time::Instant;
 
 impl<D: Device> Engine<D> {
     /// Opens a UDP socket on `at`; the unspecified address stands for all of ours.
@@ -77,6 +78,15 @@ impl<D: Device> Engine<D> {
     /// The next datagram of a socket, in the memory where it arrived.
     pub fn udp_receive(&mut self, socket: UdpHandle) -> Option<Datagram> {
         self.transport.udp.receive(socket.0)
+    }
+
+    /// Says that what was sent to `peer` at `sent` has arrived there, as a reply shows that only the application understands. The next hop on
+    /// the way then need not be probed (RFC 4861 section 7.3.1); TCP says so by itself, and a datagram that merely arrives does not, since
+    /// nothing in it tells whether ours are heard. Claim nothing that is not so: a station that has left is found out later by it.
+    pub fn udp_confirm(&mut self, peer: IpAddr, sent: Instant) {
+        if self.internet.has_doubts() {
+            self.internet.confirm(self.now, &peer.into(), sent);
+        }
     }
 
     /// The ICMP error that a socket's datagrams met last, once.

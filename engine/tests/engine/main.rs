@@ -4,6 +4,7 @@ mod support;
 
 /// Rules that the sources themselves keep.
 mod project {
+    mod faults;
     mod layers;
     mod readme;
     mod requirements;

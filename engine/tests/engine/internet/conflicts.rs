@@ -52,6 +52,35 @@ fn a_neighbour_that_acknowledges_is_not_asked_whether_it_is_there() {
     }
 }
 
+/// The same of datagrams, whose replies the application alone understands: without its word the neighbour is probed.
+#[test]
+fn a_neighbour_that_an_application_vouches_for_is_not_asked_whether_it_is_there() {
+    let probes = |vouches: bool| {
+        let mut station = Station::new(|_| {});
+        station.introduce();
+        let socket = station.engine.udp_bind("0.0.0.0:53".parse().unwrap()).unwrap();
+        let remote = SocketAddr::from((THEIR_V4, 80));
+        let mut probes = 0;
+        for _ in 0..600 {
+            let sent = station.now;
+            station.engine.udp_send(socket, remote, b"?").unwrap();
+            let mut frames = station.pass(Duration::from_millis(10));
+            if vouches {
+                station.engine.udp_confirm(remote.ip(), sent);
+            }
+            frames.extend(station.pass(Duration::from_millis(990)));
+            for probe in frames.iter().filter(|bytes| is_arp(bytes)) {
+                probes += 1;
+                assert_eq!(probe[..6], THEM.0);
+                station.inject(&frame(US, THEM, ARP, &arp(THEM, 2, THEIR_V4, OUR_V4)));
+            }
+        }
+        probes
+    };
+    assert_eq!(probes(true), 0);
+    assert!(probes(false) > 5, "with the default times one in 15 s to 50 s");
+}
+
 /// What is never acknowledged has the next hop probed long before its time, and everybody asked when that is in vain: here after 6 s instead of
 /// up to 53.
 #[test]

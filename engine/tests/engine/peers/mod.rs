@@ -9,6 +9,7 @@
 mod captures;
 mod detour;
 mod faults;
+mod idle;
 mod lines;
 mod many;
 mod matrix;

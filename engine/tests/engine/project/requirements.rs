@@ -27,7 +27,7 @@ impl Requirement {
     }
 }
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -72,7 +72,7 @@ fn files(folder: &Path, wanted: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// The names of all functions that follow `#[test]`, in the crate and in its integration tests; and the packet scripts.
-fn test_names() -> HashSet<String> {
+pub(super) fn test_names() -> HashSet<String> {
     let mut sources = Vec::new();
     files(&root().join("src"), "rs", &mut sources);
     files(&root().join("tests"), "rs", &mut sources);
