@@ -57,6 +57,8 @@ pub(crate) enum StackKind {
     Kernel,
     /// The kernel's stack with every knob that an expert would turn.
     KernelTuned,
+    /// The kernel's stack through io_uring, with the knobs of kernel-tuned.
+    KernelUring,
     /// smoltcp over the same in-memory wire.
     Smoltcp,
     /// No stack at all: the generator is answered at once, which shows what the generator itself costs.
@@ -119,14 +121,14 @@ impl StackKind {
     pub(crate) fn paths(self) -> &'static [PathKind] {
         match self {
             Self::Engine => &[PathKind::Memory, PathKind::Loopback, PathKind::Veth],
-            Self::Kernel | Self::KernelTuned => &[PathKind::Loopback, PathKind::Veth],
+            Self::Kernel | Self::KernelTuned | Self::KernelUring => &[PathKind::Loopback, PathKind::Veth],
             Self::Smoltcp | Self::Null => &[PathKind::Memory],
         }
     }
 
     /// Whether the stack is the kernel's, so that the cost of a system call is in its figures.
     pub(crate) fn is_kernel(self) -> bool {
-        matches!(self, Self::Kernel | Self::KernelTuned)
+        matches!(self, Self::Kernel | Self::KernelTuned | Self::KernelUring)
     }
 }
 

@@ -104,6 +104,7 @@ fn list_tells_what_there_is_in_one_line_each() {
         "engine",
         "kernel",
         "kernel-tuned",
+        "kernel-uring",
         "smoltcp",
         "null",
         "memory",

@@ -9,14 +9,16 @@ use super::Verdict;
 use crate::measure::environment::Environment;
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
+use crate::sys::uring::Ring;
 
 type Probe = fn() -> Verdict;
 
 /// In the order in which they are tried: the last ones move the process to a host of its own.
-pub(super) const ALL: [(&str, Probe); 9] = [
+pub(super) const ALL: [(&str, Probe); 10] = [
     ("machine", machine),
     ("placement split", two_cores),
     ("open files", open_files),
+    ("io_uring (kernel-uring)", io_uring),
     ("huge pages", huge_pages),
     ("paths memory and loopback", always),
     ("TUN and TAP devices", tun),
@@ -64,6 +66,16 @@ fn open_files() -> Verdict {
         )
     } else {
         Verdict::works(format!("{most}: kernel stacks reach {} connections", most / 2))
+    }
+}
+
+fn io_uring() -> Verdict {
+    match Ring::probe() {
+        Ok(()) => Verdict::works("rings with deferred task work, direct descriptors and provided buffers"),
+        Err(error) => Verdict::missing(
+            format!("the kernel refuses: {error}"),
+            "it takes Linux 6.11, kernel.io_uring_disabled=0, and a sandbox that lets io_uring_setup through",
+        ),
     }
 }
 

@@ -60,7 +60,7 @@ impl Script for Reorder {
 
 fn impairment(stacks: Pairing) -> Impairment {
     match stacks.server {
-        StackKind::Kernel | StackKind::KernelTuned => Impairment::Relay,
+        StackKind::Kernel | StackKind::KernelTuned | StackKind::KernelUring => Impairment::Relay,
         StackKind::Engine => Impairment::Device,
         StackKind::Smoltcp | StackKind::Null => Impairment::Sender,
     }

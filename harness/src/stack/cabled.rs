@@ -14,6 +14,7 @@ use handfast::link::{Device, Medium};
 
 use super::addresses::{self, Addresses};
 use super::kernel::{self, Kernel};
+use super::uring::{self, Uring};
 use super::{MakeEnd, Side, Stack, Unsupported, engine};
 use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKind};
 use crate::path::host::Host;
@@ -68,6 +69,7 @@ pub(super) fn both_ends(
     let addresses = addresses::on_cable(config.ip, generator);
     let end = |side: Side, stack: StackKind| match stack {
         StackKind::Engine => Ok(engine_end(lab, side, config, &addresses)),
+        StackKind::KernelUring => uring_end(lab, side, config, generator),
         _ => kernel_end(lab, side, stack, config, generator),
     };
     let (client, server) = (
@@ -111,6 +113,27 @@ fn kernel_end(
     };
     let end = end.map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))?;
     Ok(Box::new(|| Box::new(end)))
+}
+
+fn uring_end(
+    lab: &'static Lab,
+    side: Side,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<MakeEnd, Unsupported> {
+    uring::check(config)?;
+    let options = kernel::Options {
+        counts_namespace: generator == 0,
+        ..kernel::Options::new(StackKind::KernelUring, config)?
+    };
+    let shape = uring::shape(config, &options);
+    Ok(Box::new(move || {
+        let end = match side {
+            Side::Client => Uring::new(options, shape),
+            Side::Server => Uring::on(lab.host_of_server(), options, shape),
+        };
+        Box::new(end.expect("a ring was made a moment ago"))
+    }))
 }
 
 fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Addresses) -> MakeEnd {

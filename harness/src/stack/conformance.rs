@@ -10,6 +10,7 @@ use crate::config::{
     Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, Pressure, RunConfig,
     ScenarioKind, StackKind,
 };
+use crate::sys::uring::Ring;
 
 /// More than any exchange here needs; in virtual time 2 s.
 const ROUNDS: usize = 20_000;
@@ -475,6 +476,65 @@ on_every_stack! {
     a_hundred_connections_at_once,
     a_reused_slot_has_another_generation,
     datagrams_go_both_ways,
+}
+
+macro_rules! on_rings {
+    ($($test:ident),* $(,)?) => {
+        on_rings! { @ kernel_uring, SameCore: $($test),* }
+        on_rings! { @ kernel_uring_split, Split: $($test),* }
+    };
+    (@ $name:ident, $placement:ident: $($test:ident),*) => {
+        mod $name {
+            use super::{Placement, StackKind, rings_are_given};
+
+            $(
+                #[test]
+                fn $test() {
+                    if rings_are_given() {
+                        super::$test(StackKind::KernelUring, Placement::$placement);
+                    }
+                }
+            )*
+        }
+    };
+}
+
+// Datagrams are what this stack has not.
+on_rings! {
+    echo_and_close_by_client,
+    echo_and_close_by_server,
+    closing_leaves_unread_data_behind,
+    both_ends_may_close_at_once,
+    abort_fails_the_peer,
+    nobody_listening_fails_the_connect,
+    a_megabyte_arrives_byte_for_byte,
+    a_hundred_connections_at_once,
+    a_reused_slot_has_another_generation,
+}
+
+fn rings_are_given() -> bool {
+    let probed = Ring::probe();
+    if let Err(error) = &probed {
+        eprintln!("SKIPPED: no io_uring here: {error}");
+    }
+    probed.is_ok()
+}
+
+#[test]
+fn rings_say_what_they_cannot_do() {
+    let asked = |scenario| RunConfig {
+        scenario,
+        ..config(Placement::SameCore)
+    };
+    for (scenario, reason) in [
+        (ScenarioKind::Udp, "datagrams"),
+        (ScenarioKind::TimeWait, "no port"),
+    ] {
+        let refused =
+            pair(Pairing::of(StackKind::KernelUring), &asked(scenario), 0).expect_err("unsupported");
+        assert!(refused.0.contains(reason), "{refused:?}");
+        assert!(refused.0.contains("kernel-tuned"), "the way out: {refused:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(crate) mod oracle;
 mod pair;
 mod slots;
 mod smoltcp;
+mod uring;
 
 #[cfg(test)]
 mod conformance;

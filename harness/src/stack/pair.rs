@@ -10,6 +10,7 @@ use super::kernel::{self, Kernel, tuning};
 use super::null::Null;
 use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
 use super::smoltcp::{self, Smoltcp};
+use super::uring::{self, Uring};
 use super::{Stack, Unsupported};
 use crate::config::{Checksums, Pairing, RunConfig, StackKind};
 use crate::path::lab;
@@ -140,6 +141,10 @@ fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds
             let (client, server, addresses) = kernel_ends(kind, config, generator)?;
             (Box::new(client), Box::new(server), addresses)
         }
+        StackKind::KernelUring => {
+            let (client, server, addresses) = uring_ends(config, generator)?;
+            (client(), server(), addresses)
+        }
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
             let addresses = addresses::in_memory(generator, &config.pressure);
@@ -206,6 +211,7 @@ fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cab
                 addresses,
             )
         }
+        StackKind::KernelUring => uring_ends(config, generator)?,
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
             let addresses = addresses::in_memory(generator, &config.pressure);
@@ -236,6 +242,21 @@ fn kernel_ends(
     config: &RunConfig,
     generator: u32,
 ) -> Result<(Kernel, Kernel, Addresses), Unsupported> {
+    let (client, server) = kernel_options(kind, config, generator)?;
+    let end = |options| {
+        Kernel::new(options)
+            .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
+    };
+    let addresses = addresses::on_loopback(generator, config.generators, &config.pressure)?;
+    Ok((end(client)?, end(server)?, addresses))
+}
+
+/// What the client's end and the server's use, over loopback.
+fn kernel_options(
+    kind: StackKind,
+    config: &RunConfig,
+    generator: u32,
+) -> Result<(kernel::Options, kernel::Options), Unsupported> {
     if config.checksums == Checksums::Computed {
         return Err(Unsupported(
             "the kernel's loopback device computes no checksums and cannot be told to".into(),
@@ -246,12 +267,18 @@ fn kernel_ends(
         counts_namespace: generator == 0,
         ..server
     };
-    let end = |options| {
-        Kernel::new(options)
-            .map_err(|error| Unsupported(format!("the kernel gives no epoll descriptor ({error})")))
-    };
+    Ok((client, server))
+}
+
+fn uring_ends(config: &RunConfig, generator: u32) -> Result<cabled::BothEnds, Unsupported> {
+    uring::check(config)?;
+    let (client, server) = kernel_options(StackKind::KernelUring, config, generator)?;
     let addresses = addresses::on_loopback(generator, config.generators, &config.pressure)?;
-    Ok((end(client)?, end(server)?, addresses))
+    let end = |options| -> MakeEnd {
+        let shape = uring::shape(config, &options);
+        Box::new(move || Box::new(Uring::new(options, shape).expect("a ring was made a moment ago")))
+    };
+    Ok((end(client), end(server), addresses))
 }
 
 fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {

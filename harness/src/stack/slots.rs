@@ -45,6 +45,16 @@ impl<T> Slots<T> {
         Conn { slot, generation: 0 }
     }
 
+    /// The `Conn` whose value is in this slot.
+    pub(super) fn tenant(&self, slot: u32) -> Option<Conn> {
+        let entry = self.entries.get(slot as usize)?;
+        entry.value.as_ref()?;
+        Some(Conn {
+            slot,
+            generation: entry.generation,
+        })
+    }
+
     pub(super) fn get(&self, conn: Conn) -> Option<&T> {
         let entry = self.entries.get(conn.slot as usize)?;
         if entry.generation == conn.generation {

@@ -1,7 +1,7 @@
 //! How many four-tuples there are, and how long TIME_WAIT keeps one from its next use.
 
 use super::Run;
-use crate::config::{Close, Closer, StackKind};
+use crate::config::{Close, Closer};
 use crate::path::namespace;
 
 /// The port space of a run.
@@ -45,7 +45,7 @@ impl Space {
 fn held_for(run: &Run<'_>) -> Option<f64> {
     let keeps_here = run.config.closer == Closer::Client && run.config.close == Close::Fin;
     keeps_here.then(|| match run.stack.client {
-        StackKind::Kernel | StackKind::KernelTuned => kernel_reuses_after().unwrap_or(TWICE_MSL),
+        stack if stack.is_kernel() => kernel_reuses_after().unwrap_or(TWICE_MSL),
         _ => TWICE_MSL,
     })
 }

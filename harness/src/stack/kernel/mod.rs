@@ -63,7 +63,7 @@ struct Tally {
 
 /// What the namespace and the machine had counted when this end was made.
 #[derive(Clone, Copy, Default, Debug)]
-struct Baseline {
+pub(super) struct Baseline {
     nstat: Nstat,
     slab_bytes: u64,
 }
@@ -95,10 +95,7 @@ impl Kernel {
             datagram_sockets: Vec::new(),
             scratch: vec![0; BUFFER].into_boxed_slice(),
             tally: Tally::default(),
-            baseline: Baseline {
-                nstat: Nstat::read().unwrap_or_default(),
-                slab_bytes: nstat::slab_bytes().unwrap_or_default(),
-            },
+            baseline: Baseline::now(),
             options,
         })
     }
@@ -391,8 +388,16 @@ impl Baseline {
     /// x86-64 has them. An estimate: the file is readable for root alone, and caches of like size are merged.
     const TIME_WAIT_ENTRY: u64 = 256 + 128;
 
+    /// What the calling thread's host has counted so far.
+    pub(super) fn now() -> Self {
+        Self {
+            nstat: Nstat::read().unwrap_or_default(),
+            slab_bytes: nstat::slab_bytes().unwrap_or_default(),
+        }
+    }
+
     /// Adds what the kernel counts for all ends on the host.
-    fn with_namespace(&self, own: StackCounters) -> StackCounters {
+    pub(super) fn with_namespace(&self, own: StackCounters) -> StackCounters {
         let Ok(now) = Nstat::read() else { return own };
         let counted = now.since(&self.nstat);
         let time_wait = nstat::time_wait_held();

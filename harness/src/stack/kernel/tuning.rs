@@ -1,4 +1,4 @@
-//! What differs between `kernel` and `kernel-tuned`: for each socket, and for the whole namespace.
+//! What differs between `kernel` and its tuned columns (`kernel-tuned`, `kernel-uring`): for each socket, and for the whole namespace.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -38,12 +38,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What `kind` (one of the two kernel columns) uses for a run.
+    /// What `kind` (one of the kernel columns) uses for a run.
     ///
     /// # Errors
     /// When the process may not open enough descriptors for the connections in flight.
     pub(crate) fn new(kind: StackKind, config: &RunConfig) -> Result<Self, Unsupported> {
-        let tuned = kind == StackKind::KernelTuned;
+        let tuned = kind != StackKind::Kernel;
         let default = namespace::sysctl(CONGESTION_CONTROL).unwrap_or_default();
         let default_suits = default == CUBIC || (default == RENO && config.scenario != ScenarioKind::Stream);
         Ok(Self {
@@ -57,14 +57,31 @@ impl Options {
             },
             backlog: if tuned { usize::MAX } else { 0 },
             udp_offload: tuned,
-            connections: connections_for_each_generator(config)?,
+            connections: if kind == StackKind::KernelUring {
+                connections_of_a_ring(config)?
+            } else {
+                connections_for_each_generator(config)?
+            },
             counts_namespace: false,
         })
     }
 }
 
-/// Raises the limit of open files as far as it goes and divides it among the ends of all generators.
-fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupported> {
+/// Direct descriptors take no place among the open files of the process, but a table of them may be no larger than that limit.
+fn connections_of_a_ring(config: &RunConfig) -> Result<usize, Unsupported> {
+    let room = most_open_files();
+    if config.scenario != ScenarioKind::Idle && u64::from(config.connections) > room {
+        return Err(Unsupported(format!(
+            "{} connections for each generator are more direct descriptors than a ring may have ({room}, the limit of open \
+             files)",
+            config.connections
+        )));
+    }
+    Ok(usize::try_from(room).unwrap_or(usize::MAX))
+}
+
+/// Raises the limit of open files as far as it goes, and tells it.
+fn most_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     // A limit that cannot be raised is still a limit that one can work under.
     let _ = setrlimit(
@@ -74,7 +91,12 @@ fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupport
             maximum: limit.maximum,
         },
     );
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Divides the open files of the process among the ends of all generators.
+fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupported> {
+    let descriptors = most_open_files();
     let room = descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2 / u64::from(config.generators.max(1));
     // `idle` reports how many it has reached; every other scenario needs all that it was asked for.
     if config.scenario != ScenarioKind::Idle && u64::from(config.connections) > room {
@@ -93,7 +115,7 @@ fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupport
 pub(crate) fn apply_sysctls(kind: StackKind, pressure: &Pressure) -> Result<Vec<NotPossible>, Unsupported> {
     let congestion_control = |name| Sysctl::new(CONGESTION_CONTROL, name).apply();
     let chosen = congestion_control(CUBIC).or_else(|_| congestion_control(RENO));
-    let tuned = if kind == StackKind::KernelTuned {
+    let tuned = if kind != StackKind::Kernel {
         tuned_sysctls()
     } else {
         Vec::new()

@@ -1,0 +1,48 @@
+//! What `kernel-uring` takes on, and how large its rings are for it.
+
+use super::super::Unsupported;
+use super::super::kernel::Options;
+use crate::config::{RunConfig, ScenarioKind};
+use crate::sys::uring::{Ring, Shape};
+
+/// Bytes of all receive buffers together, whatever their number.
+const RECEIVE_MEMORY: u32 = 8 << 20;
+/// A page, for messages of a few bytes; one for each burst of arrivals on a connection.
+const SMALL: u32 = 4 << 10;
+/// What one send or receive moves at most: larger buffers leave the second-level cache.
+const LARGE: u32 = 64 << 10;
+
+/// Whether the system and the stack can do what was asked.
+///
+/// # Errors
+/// [`Unsupported`] says what it cannot.
+pub(crate) fn check(config: &RunConfig) -> Result<(), Unsupported> {
+    if matches!(config.scenario, ScenarioKind::Udp | ScenarioKind::Reorder) {
+        return Err(Unsupported(
+            "kernel-uring has no datagrams; kernel-tuned sends and receives them in runs (UDP_SEGMENT, UDP_GRO)".into(),
+        ));
+    }
+    if config.scenario == ScenarioKind::TimeWait || config.pressure.bounds_tuples() {
+        return Err(Unsupported(
+            "kernel-uring submits connects in batches and learns too late that no port was free; ask for kernel or kernel-tuned"
+                .into(),
+        ));
+    }
+    Ring::probe().map_err(|error| {
+        Unsupported(format!(
+            "the kernel gives no io_uring with deferred task work and direct descriptors ({error}); it takes Linux 6.11, \
+             kernel.io_uring_disabled=0, and a sandbox that lets io_uring_setup through"
+        ))
+    })
+}
+
+/// The ring of one end.
+pub(crate) fn shape(config: &RunConfig, options: &Options) -> Shape {
+    let piece = config.message.next_power_of_two().clamp(SMALL, LARGE);
+    Shape {
+        files: u32::try_from(options.connections).unwrap_or(u32::MAX),
+        receive_buffers: u16::try_from(RECEIVE_MEMORY / piece).expect("at most 2,048"),
+        receive_buffer: piece,
+        send_buffer: piece,
+    }
+}
