@@ -3,6 +3,7 @@
 mod defaults;
 pub(crate) mod file;
 mod keys;
+mod link;
 mod options;
 mod pairing;
 mod pressure;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::wire::Links;
 
 pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
 pub(crate) use self::keys::Keys;
@@ -79,6 +82,8 @@ pub(crate) enum PathKind {
     Tap,
     /// A virtual IP device with the program at its other end.
     Tun,
+    /// An emulated link between two network namespaces, which impairs packets as --link says.
+    Wire,
 }
 
 /// How an engine gets at its end of a pair of virtual Ethernet devices.
@@ -112,7 +117,7 @@ pub(crate) enum IpVersion {
 impl PathKind {
     /// Whether devices of the kernel are on it.
     pub(crate) fn leads_through_devices(self) -> bool {
-        matches!(self, Self::Veth | Self::Tap | Self::Tun)
+        matches!(self, Self::Veth | Self::Tap | Self::Tun | Self::Wire)
     }
 }
 
@@ -120,8 +125,15 @@ impl StackKind {
     /// The paths that the stack can take; the first is the one it takes unless told otherwise.
     pub(crate) fn paths(self) -> &'static [PathKind] {
         match self {
-            Self::Engine => &[PathKind::Memory, PathKind::Loopback, PathKind::Veth],
-            Self::Kernel | Self::KernelTuned | Self::KernelUring => &[PathKind::Loopback, PathKind::Veth],
+            Self::Engine => &[
+                PathKind::Memory,
+                PathKind::Loopback,
+                PathKind::Veth,
+                PathKind::Wire,
+            ],
+            Self::Kernel | Self::KernelTuned | Self::KernelUring => {
+                &[PathKind::Loopback, PathKind::Veth, PathKind::Wire]
+            }
             Self::Smoltcp | Self::Null => &[PathKind::Memory],
         }
     }
@@ -197,6 +209,9 @@ pub(crate) struct RunConfig {
     pub(crate) device: DeviceKind,
     pub(crate) ip: IpVersion,
     pub(crate) pressure: Pressure,
+    /// What the path `wire` does to packets; null on every other.
+    #[serde(default)]
+    pub(crate) link: Option<Links>,
     /// The measured part of a run.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]

@@ -18,6 +18,7 @@ mod serve;
 mod session;
 mod stack;
 mod sys;
+mod wire;
 
 fn main() -> std::process::ExitCode {
     cli::main()

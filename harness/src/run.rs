@@ -78,6 +78,7 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
                 config: subject.subject.config_of_run(run),
                 every: observers.every(),
                 sequences: plan.sequence(&subject.subject, run),
+                link_log: plan.wire_log(&subject.subject, run),
             };
             replicate_once(subject, run, &job, &heard);
             if let Some(replicate) = &mut subject.runs[run] {

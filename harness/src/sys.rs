@@ -44,6 +44,26 @@ fn interface_request(socket: RawFd, code: libc::c_ulong, request: &mut libc::ifr
     check(unsafe { libc::ioctl(socket, code as _, std::ptr::from_mut(request)) })
 }
 
+/// Makes a virtual Ethernet device in the calling thread's network namespace. A read from it never waits and takes one frame, a write gives
+/// one; the device goes with the descriptor.
+pub(crate) fn open_tap(name: &str) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let device = rustix::fs::open("/dev/net/tun", flags, Mode::empty())?;
+    // SAFETY: `ifreq` is plain data for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
+        .iter_mut()
+        .zip(name.bytes())
+    {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as i16;
+    // SAFETY: `request` is a live `ifreq`, which is what TUNSETIFF reads and writes.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })?;
+    Ok(device)
+}
+
 /// Lets `connect` choose the port after the source address was bound, for the whole four-tuple.
 pub(crate) fn bind_address_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)

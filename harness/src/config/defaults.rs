@@ -46,6 +46,7 @@ impl RunConfig {
             device: asked.device.unwrap_or(DeviceKind::Packet),
             ip: asked.ip.unwrap_or_default(),
             pressure: asked.pressure.clone(),
+            link: (path == PathKind::Wire).then(|| asked.link.links()),
             duration: asked.duration.unwrap_or(Duration::from_secs(3)),
             seed: asked.seed.unwrap_or(1),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::link::LinkOptions;
 use super::pressure::Pressure;
 use super::quantity::{bytes, count, duration, mtu, positive};
 use super::{Checksums, Close, Closer, DeviceKind, IpVersion, PathKind, Placement, ScenarioKind, StackKind};
@@ -68,11 +69,13 @@ pub(crate) struct Options {
     /// How an engine gets at its end of the path veth [default: packet]
     #[arg(long, value_enum)]
     pub(crate) device: Option<DeviceKind>,
-    /// The version of IP; 6 on the paths veth, tap and tun [default: 4]
+    /// The version of IP; 6 on the paths veth, wire, tap and tun [default: 4]
     #[arg(long, value_enum)]
     pub(crate) ip: Option<IpVersion>,
     #[command(flatten)]
     pub(crate) pressure: Pressure,
+    #[command(flatten)]
+    pub(crate) link: LinkOptions,
     /// The measured part of a run [default: 3s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
@@ -107,11 +110,12 @@ impl Options {
                 return misfit(format!("--device {device} is one of --path veth: ask for both"));
             }
             (_, Some(IpVersion::V6)) if !through_devices => {
-                return misfit("--ip 6 is for --path veth, tap or tun: ask for one of them".to_owned());
+                return misfit("--ip 6 is for --path veth, wire, tap or tun: ask for one of them".to_owned());
             }
             _ => {}
         }
         self.pressure.check(scenario, self.path)?;
+        self.link.check(self.path)?;
         if !self.pressure.sysctls.is_empty() && !self.has_kernel() {
             return misfit("--sysctl sets the kernel's stack: name it with --stack kernel".to_owned());
         }

@@ -45,9 +45,9 @@ impl Pairing {
     pub(crate) fn misfit(self, path: PathKind) -> Option<String> {
         match path {
             PathKind::Memory | PathKind::Loopback => self.misfit_in_one_host(path),
-            PathKind::Veth => [self.client, self.server]
+            PathKind::Veth | PathKind::Wire => [self.client, self.server]
                 .into_iter()
-                .find(|stack| !stack.paths().contains(&PathKind::Veth))
+                .find(|stack| !stack.paths().contains(&path))
                 .map(|stack| does_not_run(stack, path)),
             PathKind::Tap | PathKind::Tun => {
                 let meets = self.has_kernel() && [self.client, self.server].contains(&StackKind::Engine);

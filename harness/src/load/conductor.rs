@@ -18,6 +18,7 @@ use crate::measure::machine::{Machine, SoftirqThreads, Use};
 const FILL_AT_MOST: Duration = Duration::from_secs(30);
 /// The longest that outstanding operations may take to end.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(1);
+const DRAIN_OVER_WIRE: Duration = Duration::from_secs(10);
 const SHORTEST_WARM_UP: Duration = Duration::from_millis(100);
 /// Between two looks at threads that fill or drain.
 const FILL_LOOK: Duration = Duration::from_millis(1);
@@ -113,7 +114,7 @@ impl Conductor<'_> {
         }
         self.wait_until_settled(Phase::Prepare, FILL_AT_MOST);
         let window = self.load(config);
-        self.wait_for_all(Phase::Drain, DRAIN_AT_MOST, &|| false);
+        self.wait_for_all(Phase::Drain, drain(config), &|| false);
         window
     }
 
@@ -193,6 +194,15 @@ impl Conductor<'_> {
 
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.control.given_up.load(Ordering::Acquire)
+    }
+}
+
+/// How long outstanding operations may take: over an emulated link they wait for its delay and for retransmissions.
+fn drain(config: &RunConfig) -> Duration {
+    if config.link.is_some() {
+        DRAIN_OVER_WIRE
+    } else {
+        DRAIN_AT_MOST
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::host::Host;
 use super::namespace::NotPossible;
+use crate::sys;
 
 /// What the device is called, on either host.
 pub(crate) const DEVICE: &str = "wire0";
@@ -29,6 +30,20 @@ pub(crate) fn veth(near: &Host, far: &Host, mtu: u32) -> Result<(), NotPossible>
         .build();
     netlink(near, async |handle| handle.link().add(pair).execute().await)
         .map_err(|error| NotPossible(format!("no pair of virtual Ethernet devices ({error})")))
+}
+
+/// Gives `host` an Ethernet device named [`DEVICE`], still down, whose far end is the descriptor.
+///
+/// # Errors
+/// [`NotPossible`] when the kernel has no such devices or refuses them.
+pub(crate) fn tap(host: &Host, mtu: u32) -> Result<OwnedFd, NotPossible> {
+    let refused = |error: io::Error| NotPossible(format!("no TAP device ({error})"));
+    let device = {
+        let _visit = host.visit().map_err(refused)?;
+        sys::open_tap(DEVICE).map_err(refused)?
+    };
+    set_mtu(host, mtu)?;
+    Ok(device)
 }
 
 /// Gives the device of `host` its addresses and brings it up.
@@ -81,6 +96,18 @@ pub(crate) fn route_everything(host: &Host) -> Result<(), NotPossible> {
         handle.route().add(v6).execute().await
     })
     .map_err(|error| refused(error.to_string()))
+}
+
+/// Packets that the device of `host` could not send, because whoever reads its far end did not keep up; `None` where the kernel does not tell.
+pub(crate) fn overrun(host: &Host) -> Option<u64> {
+    /// Behind the name of the device: eight figures of what it received, then bytes, packets, errors and drops of what it sent.
+    const DROPPED: usize = 11;
+    let _visit = host.visit().ok()?;
+    let devices = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+    let figures = devices
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(DEVICE)?.strip_prefix(':'))?;
+    figures.split_whitespace().nth(DROPPED)?.parse().ok()
 }
 
 /// Gives the loopback device of `host` an address beside those of 127/8.

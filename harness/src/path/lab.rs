@@ -2,6 +2,7 @@
 //! namespace any more, the kernel takes it away with all that is in it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 use super::cable;
@@ -25,6 +26,9 @@ pub(crate) struct Occupants {
     pub(crate) ip: IpVersion,
 }
 
+/// The far ends of the devices of the client and of the server.
+pub(crate) type FarEnds = [OwnedFd; 2];
+
 /// The hosts.
 #[derive(Debug)]
 pub(crate) struct Lab {
@@ -47,6 +51,21 @@ impl Lab {
             server: Some(server),
             ..lab
         })
+    }
+
+    /// As [`Self::around_this_thread`], with a device on each host whose far end is this program.
+    fn around_this_program(mtu: u32, occupants: Occupants) -> Result<(Self, FarEnds), NotPossible> {
+        let lab = Self::alone(occupants)?;
+        let server = Host::new()?;
+        let client_end = cable::tap(&lab.client, mtu)?;
+        let server_end = cable::tap(&server, mtu)?;
+        cable::bring_up(&lab.client, &occupants.connecting())?;
+        cable::bring_up(&server, &occupants.answering())?;
+        let lab = Self {
+            server: Some(server),
+            ..lab
+        };
+        Ok((lab, [client_end, server_end]))
     }
 
     fn alone(occupants: Occupants) -> Result<Self, NotPossible> {
@@ -111,6 +130,15 @@ pub(crate) fn build(mtu: u32, occupants: Occupants) -> Result<&'static Lab, NotP
 /// As [`build`].
 pub(crate) fn build_alone(occupants: Occupants) -> Result<&'static Lab, NotPossible> {
     Ok(keep(Lab::alone(occupants)?))
+}
+
+/// As [`build`], with this program in place of the cable: it gets the far ends of both hosts' devices.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_around(mtu: u32, occupants: Occupants) -> Result<(&'static Lab, FarEnds), NotPossible> {
+    let (lab, ends) = Lab::around_this_program(mtu, occupants)?;
+    Ok((keep(lab), ends))
 }
 
 fn keep(lab: Lab) -> &'static Lab {

@@ -15,6 +15,7 @@ use crate::config::{
 use crate::measure::counters::Counters;
 use crate::measure::environment::Environment;
 use crate::observe::Figures;
+use crate::wire::{Links, Truths};
 
 /// Names the format of a [`Document`].
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
@@ -81,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) checksums: Checksums,
     pub(crate) device: DeviceKind,
     pub(crate) ip: IpVersion,
+    /// What the path `wire` does to packets; null on every other.
+    pub(crate) link: Option<Links>,
     /// Seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]
@@ -126,6 +129,8 @@ pub(crate) struct Run {
     pub(crate) distributions: BTreeMap<String, Distribution>,
     /// What the system counted in the window; null when the run failed.
     pub(crate) counters: Option<Counters>,
+    /// What the path `wire` did to packets, from the first of the run to the last; null on every other path.
+    pub(crate) wire: Option<Truths>,
     /// The intervals of its window; empty unless `--interval`, `--json-lines` or `--metrics` asked for them.
     pub(crate) intervals: Vec<Figures>,
 }

@@ -67,6 +67,7 @@ fn config(plan: &Plan, first: &RunConfig) -> Config {
         checksums: first.checksums,
         device: first.device,
         ip: first.ip,
+        link: first.link.clone(),
         duration: first.duration,
         runs: plan.runs,
         seed: first.seed,
@@ -160,6 +161,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate, first: Insta
                 metrics: metrics(scenario, measured),
                 distributions: distributions(measured),
                 counters: measured.counters.as_deref().cloned(),
+                wire: measured.wire.as_deref().cloned(),
                 intervals,
             }
         }
@@ -173,6 +175,7 @@ fn run(scenario: ScenarioKind, index: usize, replicate: &Replicate, first: Insta
             metrics: BTreeMap::new(),
             distributions: BTreeMap::new(),
             counters: None,
+            wire: None,
             intervals,
         },
     }

@@ -185,6 +185,7 @@ mod tests {
             config,
             every: None,
             sequences: None,
+            link_log: None,
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]);

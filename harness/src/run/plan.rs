@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) path: Option<PathKind>,
     /// The directory that gets the arrivals of each run one by one; of `reorder`.
     pub(crate) sequences: Option<PathBuf>,
+    /// The directory that gets what the wire did to each packet of each run.
+    pub(crate) link_log: Option<PathBuf>,
 }
 
 impl Plan {
@@ -88,11 +90,24 @@ impl Plan {
             runs: asked.runs.unwrap_or(3),
             path: None,
             sequences: None,
+            link_log: asked.link.link_log.clone(),
         }
     }
 
     /// Where a run of a subject writes its arrivals: the file's name up to its ending.
     pub(super) fn sequence(&self, subject: &Subject, run: usize) -> Option<PathBuf> {
+        let name = format!("sequence-{}", Self::place(subject, run));
+        self.sequences.as_ref().map(|directory| directory.join(name))
+    }
+
+    /// Where a run of a subject writes what the wire did.
+    pub(super) fn wire_log(&self, subject: &Subject, run: usize) -> Option<PathBuf> {
+        let name = format!("{}-{}.csv", self.name, Self::place(subject, run));
+        self.link_log.as_ref().map(|directory| directory.join(name))
+    }
+
+    /// What tells a run of a subject from all others of a plan, as a part of a file's name.
+    fn place(subject: &Subject, run: usize) -> String {
         let RunConfig {
             path,
             placement,
@@ -100,8 +115,7 @@ impl Plan {
             ..
         } = &subject.config;
         let stack = subject.stack.to_string().replace('/', "-to-");
-        let name = format!("sequence-{stack}-{path}-{placement}-{connections}-run{}", run + 1);
-        self.sequences.as_ref().map(|directory| directory.join(name))
+        format!("{stack}-{path}-{placement}-{connections}-run{}", run + 1)
     }
 
     /// Run index and subject index of every replicate. In each two runs the subjects come in one order and then backwards (ABBA), so

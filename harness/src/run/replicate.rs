@@ -19,6 +19,7 @@ use crate::measure::recorder::to_buckets;
 use crate::measure::reordering::Sequence;
 use crate::report::stream_atomically;
 use crate::scenario::{self, Measurement, Unsupported};
+use crate::wire::{self, Truths};
 
 /// What a replicate is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub(super) struct Job {
     pub(super) every: Option<Duration>,
     /// Where `reorder` writes its arrivals one by one: the file's name up to its ending.
     pub(super) sequences: Option<PathBuf>,
+    /// Where what the wire did to each packet goes.
+    pub(super) link_log: Option<PathBuf>,
 }
 
 /// What a replicate says, one line each.
@@ -60,6 +63,8 @@ pub(crate) struct Measured {
     pub(crate) histograms: BTreeMap<String, Vec<(u64, u64)>>,
     pub(crate) distributions: BTreeMap<String, serde_json::Value>,
     pub(crate) counters: Option<Box<Counters>>,
+    /// What the path `wire` did to packets; `None` on every other.
+    pub(crate) wire: Option<Box<Truths>>,
     pub(crate) invalid_reasons: Vec<String>,
     /// Whether the run was told to stop before its time.
     pub(crate) cut_short: bool,
@@ -82,6 +87,7 @@ impl Measured {
                 .map(|(name, all)| (name.to_owned(), all))
                 .collect(),
             counters: found.counters.map(Box::new),
+            wire: found.wire.map(Box::new),
             invalid_reasons: found.invalid_reasons,
             cut_short,
         }
@@ -139,6 +145,9 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
             if let Some(place) = &job.sequences {
                 keep(place, &found.sequences);
             }
+            if let Some(file) = &job.link_log {
+                keep_log(file);
+            }
             Outcome::Measured(Measured::new(found, super::interrupted()))
         }
         Err(Unsupported(reason)) => Outcome::Unsupported(reason),
@@ -160,6 +169,16 @@ fn keep(place: &Path, sequences: &[(Sequence, u64)]) {
                 file.display()
             );
         }
+    }
+}
+
+/// Writes what the wire did. A run whose log cannot be kept counts nonetheless, and says so.
+fn keep_log(file: &Path) {
+    if let Err(error) = wire::write_log(file) {
+        eprintln!(
+            "warning: no log of the wire: {} cannot be written ({error})",
+            file.display()
+        );
     }
 }
 
@@ -190,6 +209,7 @@ mod tests {
             histograms: BTreeMap::from([("latency_ns", latency.clone())]),
             distributions: BTreeMap::from([("extent", serde_json::json!({ "3": 4 }))]),
             sequences: Vec::new(),
+            wire: None,
             counters: Some(Counters::default()),
             invalid_reasons: vec!["client-bound".to_owned()],
         };

@@ -31,6 +31,7 @@ use crate::load::{Actor, Script, generators};
 use crate::measure::counters::Counters;
 use crate::measure::reordering::Sequence;
 pub(crate) use crate::stack::Unsupported;
+use crate::wire::{self, Truths};
 
 /// What one run of one scenario on one stack found.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub(crate) struct Measurement {
     pub(crate) sequences: Vec<(Sequence, u64)>,
     /// What the system counted in the window.
     pub(crate) counters: Option<Counters>,
+    /// What the path `wire` did to packets.
+    pub(crate) wire: Option<Truths>,
     /// Why the run does not count; empty when it does.
     pub(crate) invalid_reasons: Vec<String>,
 }
@@ -79,16 +82,23 @@ pub(crate) fn run(
         stop,
         watch,
     };
-    match config.scenario {
-        ScenarioKind::Connect => connect::measure(&run),
-        ScenarioKind::Crr => crr::measure(&run),
-        ScenarioKind::Teardown => teardown::measure(&run),
-        ScenarioKind::TimeWait => time_wait::measure(&run),
-        ScenarioKind::Rr => rr::measure(&run),
-        ScenarioKind::Stream => stream::measure(&run),
-        ScenarioKind::Idle => idle::measure(&run),
-        ScenarioKind::Udp => udp::measure(&run),
-        ScenarioKind::Reorder => reorder::measure(&run),
+    let mut found = measure(&run)?;
+    found.wire = wire::truths();
+    found.check_wire();
+    Ok(found)
+}
+
+fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
+    match run.config.scenario {
+        ScenarioKind::Connect => connect::measure(run),
+        ScenarioKind::Crr => crr::measure(run),
+        ScenarioKind::Teardown => teardown::measure(run),
+        ScenarioKind::TimeWait => time_wait::measure(run),
+        ScenarioKind::Rr => rr::measure(run),
+        ScenarioKind::Stream => stream::measure(run),
+        ScenarioKind::Idle => idle::measure(run),
+        ScenarioKind::Udp => udp::measure(run),
+        ScenarioKind::Reorder => reorder::measure(run),
     }
 }
 

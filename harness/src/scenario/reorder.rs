@@ -9,7 +9,9 @@ use std::io;
 use self::receiver::Receiver;
 use self::sender::Sender;
 use super::{Measurement, Run, Unsupported, bill};
-use crate::config::{Pairing, StackKind};
+use crate::config::{Pairing, RunConfig, StackKind};
+use crate::load::pace::Pace;
+use crate::load::quiet::Silence;
 use crate::load::{Ends, Script};
 use crate::measure::reordering::Reordering;
 
@@ -29,6 +31,8 @@ enum Impairment {
     Relay,
     /// By the device under the stack.
     Device,
+    /// By an emulated link, or not at all: its own record tells.
+    Wire,
     /// Before they are sent: the stack has no device that could, and datagrams of one flow stay in their order through it.
     Sender,
 }
@@ -38,6 +42,7 @@ struct Reorder {
     seed: u64,
     impairment: Impairment,
     keep_sequence: bool,
+    pace: Option<Pace>,
 }
 
 impl Script for Reorder {
@@ -50,16 +55,19 @@ impl Script for Reorder {
             self.length,
             self.impairment,
             self.seed + u64::from(ends.generator),
+            self.pace,
         )
     }
 
     fn server(&self, ends: &Ends) -> Receiver {
-        Receiver::new(ends.listen_addresses[0], self.keep_sequence)
+        let silence = Silence::new(self.impairment == Impairment::Wire);
+        Receiver::new(ends.listen_addresses[0], silence, self.keep_sequence)
     }
 }
 
-fn impairment(stacks: Pairing) -> Impairment {
+fn impairment(stacks: Pairing, config: &RunConfig) -> Impairment {
     match stacks.server {
+        _ if config.link.is_some() => Impairment::Wire,
         StackKind::Kernel | StackKind::KernelTuned | StackKind::KernelUring => Impairment::Relay,
         StackKind::Engine => Impairment::Device,
         StackKind::Smoltcp | StackKind::Null => Impairment::Sender,
@@ -76,7 +84,8 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let script = Reorder {
         length,
         seed: run.config.seed,
-        impairment: impairment(run.stack),
+        impairment: impairment(run.stack, run.config),
+        pace: Pace::of(run.config),
         keep_sequence: run.watch.keep_sequence,
     };
     let mut outcome = run.drive(&script)?;
@@ -106,7 +115,9 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set_stack(run, &outcome, total.arrivals);
     found.distributions = total.distributions();
     found.check_rate(&outcome, total.distinct, 0);
-    check_impaired(&mut found, &total);
+    if script.impairment != Impairment::Wire {
+        check_impaired(&mut found, &total);
+    }
     found.set_histogram("delay_ns", total.delay);
     Ok(found)
 }

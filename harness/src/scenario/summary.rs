@@ -31,6 +31,13 @@ impl Measurement {
         self.histograms.insert(name, histogram);
     }
 
+    /// A wire that did more to packets than it knows of has no truth to tell.
+    pub(super) fn check_wire(&mut self) {
+        let Some(wire) = &self.wire else { return };
+        let gaps = [wire.forward.gap(), wire.back.gap()];
+        self.invalid_reasons.extend(gaps.into_iter().flatten());
+    }
+
     pub(super) fn invalid(&mut self, reason: String) {
         self.invalid_reasons.push(reason);
     }

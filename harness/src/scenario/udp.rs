@@ -5,7 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Measurement, Run, Unsupported, bill};
+use crate::load::pace::Pace;
 use crate::load::pulse::Beat;
+use crate::load::quiet::Silence;
 use crate::load::tally::Windowed;
 use crate::load::{Actor, Ends, Next, Phase, Script};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
@@ -14,14 +16,13 @@ use crate::stack::{Datagrams, Event, Nanos, Stack};
 const BATCH: usize = 64;
 /// Receiving calls in one step at most.
 const CALLS: usize = 16;
-/// Silence after which nothing more is expected.
-const QUIET: Nanos = 10_000_000;
 /// First byte of a datagram that was sent in the window, and of one that was not.
 const COUNTED: u8 = 1;
 const UNCOUNTED: u8 = 0;
 
 struct Udp {
     length: usize,
+    pace: Option<Pace>,
 }
 
 impl Script for Udp {
@@ -35,6 +36,7 @@ impl Script for Udp {
             length: self.length,
             socket: None,
             sent: Windowed::new(0),
+            pace: self.pace,
         })
     }
 
@@ -44,8 +46,7 @@ impl Script for Udp {
             socket: None,
             received: Windowed::new(0),
             counted: 0,
-            last: 0,
-            now: 0,
+            silence: Silence::new(self.pace.is_some()),
         }
     }
 }
@@ -58,6 +59,7 @@ struct Sender {
     length: usize,
     socket: Option<Datagrams>,
     sent: Windowed<u64>,
+    pace: Option<Pace>,
 }
 
 impl Actor for Sender {
@@ -72,7 +74,7 @@ impl Actor for Sender {
         self.sent.enter(phase);
     }
 
-    fn step(&mut self, stack: &mut dyn Stack, phase: Phase, _now: Nanos, _events: &[Event]) -> Next {
+    fn step(&mut self, stack: &mut dyn Stack, phase: Phase, now: Nanos, _events: &[Event]) -> Next {
         let Some(socket) = self.socket.filter(|_| phase.loads()) else {
             return Next::OnEvent;
         };
@@ -81,9 +83,13 @@ impl Actor for Sender {
         } else {
             UNCOUNTED
         };
-        let sent = stack.send_datagrams(socket, self.to, BATCH, self.length, &mut |_, bytes| {
+        let batch = self.pace.as_mut().map_or(BATCH, |pace| pace.allowed(now, BATCH));
+        let sent = stack.send_datagrams(socket, self.to, batch, self.length, &mut |_, bytes| {
             bytes.fill(mark);
         });
+        if let Some(pace) = &mut self.pace {
+            pace.sent(sent);
+        }
         self.sent.current += sent as u64;
         Next::Now
     }
@@ -105,8 +111,7 @@ struct Receiver {
     received: Windowed<u64>,
     /// Those sent in the window, whenever they came.
     counted: u64,
-    last: Nanos,
-    now: Nanos,
+    silence: Silence,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,11 +130,10 @@ impl Actor for Receiver {
 
     fn enter(&mut self, phase: Phase, now: Nanos) {
         self.received.enter(phase);
-        self.last = now;
+        self.silence.restart(now);
     }
 
     fn step(&mut self, stack: &mut dyn Stack, _phase: Phase, now: Nanos, _events: &[Event]) -> Next {
-        self.now = now;
         let Some(socket) = self.socket else {
             return Next::OnEvent;
         };
@@ -140,9 +144,7 @@ impl Actor for Receiver {
                 *counted += u64::from(same == COUNTED && !bytes.is_empty());
             });
             self.received.current += received as u64;
-            if received > 0 {
-                self.last = now;
-            }
+            self.silence.looked(now, received);
             if received < BATCH {
                 return Next::OnEvent;
             }
@@ -151,7 +153,7 @@ impl Actor for Receiver {
     }
 
     fn settled(&self, phase: Phase) -> bool {
-        phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+        phase != Phase::Measure && (phase != Phase::Drain || self.silence.is_long())
     }
 
     fn tell(&self, beat: &mut Beat) {
@@ -174,6 +176,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     }
     let outcome = run.drive(&Udp {
         length: run.config.message as usize,
+        pace: Pace::of(run.config),
     })?;
     let sum = |part: fn(&ReceiverTally) -> u64| {
         outcome

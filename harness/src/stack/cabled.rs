@@ -20,6 +20,7 @@ use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKi
 use crate::path::host::Host;
 use crate::path::lab::{self, Lab, Occupants};
 use crate::path::namespace::NotPossible;
+use crate::wire::{self, Links};
 
 /// The client's end, the server's, and who they are to each other.
 pub(super) type BothEnds = (MakeEnd, MakeEnd, Addresses);
@@ -34,12 +35,15 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         kernel_answers: stacks.server.is_kernel(),
         ip: config.ip,
     };
-    if config.path != PathKind::Veth {
+    if matches!(config.path, PathKind::Tap | PathKind::Tun) {
         let lab = lab::build_alone(occupants)?;
         tunnel(config, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
         return Ok(lab);
     }
-    let lab = lab::build(config.mtu, occupants)?;
+    let lab = match &config.link {
+        Some(links) => wired(config, links, occupants)?,
+        None => lab::build(config.mtu, occupants)?,
+    };
     for (stack, host) in [
         (stacks.client, &lab.client),
         (stacks.server, lab.host_of_server()),
@@ -52,6 +56,14 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
             xdp::finish_checksums(lab::DEVICE).map_err(|error| NotPossible(error.to_string()))?;
         }
     }
+    Ok(lab)
+}
+
+/// Two hosts with an emulated link between them.
+fn wired(config: &RunConfig, links: &Links, occupants: Occupants) -> Result<&'static Lab, NotPossible> {
+    let (lab, [client, server]) = lab::build_around(config.mtu, occupants)?;
+    wire::start(client, server, links, config.seed)
+        .map_err(|error| NotPossible(format!("no thread for the wire ({error})")))?;
     Ok(lab)
 }
 
@@ -144,7 +156,7 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
     let options = engine::Options::new(config, &own, side);
     let config = config.clone();
     Box::new(move || match config.path {
-        PathKind::Veth => over_cable(lab, side, &config, &options, &own, &remotes),
+        PathKind::Veth | PathKind::Wire => over_cable(lab, side, &config, &options, &own, &remotes),
         _ => Box::new(engine::Engine::new(&options, &own, &remotes, |pool| {
             let device = tunnel(&config, pool).expect("it opened a moment ago");
             lab.address_the_kernel().expect("the interface is there");
@@ -178,7 +190,8 @@ fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {
 
 /// An engine's end of the cable, on the host that the calling thread visits.
 fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, OpenError> {
-    let leaves_to_device = config.checksums == Checksums::Device;
+    // The devices of an emulated link do nothing for a stack: what is corrupted on it has to be noticed, and packets of more than the MTU never leave.
+    let leaves_to_device = config.checksums == Checksums::Device && config.link.is_none();
     let transmission = match config.device {
         DeviceKind::Packet => Transmission::Calls,
         DeviceKind::PacketRing => Transmission::Ring,

@@ -11,7 +11,6 @@ impl SplitMix64 {
     }
 
     /// A number from 0 to 1, either excluded: its logarithm exists.
-    #[cfg(test)]
     pub(crate) fn unit(&mut self) -> f64 {
         ((self.advance() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }

@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 
 use super::{HEADER, UNNUMBERED};
 use crate::load::pulse::Beat;
+use crate::load::quiet::Silence;
 use crate::load::{Actor, Next, Phase};
 use crate::measure::reordering::{Observer, Sequence, Thresholds};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
 
 /// Datagrams in one call.
 const BATCH: usize = 64;
-/// Silence after which nothing more is expected.
-const QUIET: Nanos = 10_000_000;
 
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -21,8 +20,7 @@ pub(super) struct Receiver {
     observer: Observer,
     /// Every arrival, when they are to be kept.
     sequence: Option<Sequence>,
-    last: Nanos,
-    now: Nanos,
+    silence: Silence,
 }
 
 /// What came of watching.
@@ -33,14 +31,13 @@ pub(super) struct Watched {
 }
 
 impl Receiver {
-    pub(super) fn new(at: SocketAddr, keep_sequence: bool) -> Self {
+    pub(super) fn new(at: SocketAddr, silence: Silence, keep_sequence: bool) -> Self {
         Self {
             at,
             socket: None,
             observer: Observer::new(Thresholds::default()),
             sequence: keep_sequence.then(Sequence::default),
-            last: 0,
-            now: 0,
+            silence,
         }
     }
 }
@@ -58,11 +55,10 @@ impl Actor for Receiver {
     }
 
     fn enter(&mut self, _phase: Phase, now: Nanos) {
-        self.last = now;
+        self.silence.restart(now);
     }
 
     fn step(&mut self, stack: &mut dyn Stack, _phase: Phase, now: Nanos, _events: &[Event]) -> Next {
-        self.now = now;
         let Some(socket) = self.socket else {
             return Next::OnEvent;
         };
@@ -77,9 +73,7 @@ impl Actor for Receiver {
                 sequence.push(number, sent_at, now, length);
             }
         });
-        if received > 0 {
-            self.last = now;
-        }
+        self.silence.looked(now, received);
         if received == BATCH {
             Next::Now
         } else {
@@ -88,7 +82,7 @@ impl Actor for Receiver {
     }
 
     fn settled(&self, phase: Phase) -> bool {
-        phase != Phase::Measure && (phase != Phase::Drain || self.now >= self.last + QUIET)
+        phase != Phase::Measure && (phase != Phase::Drain || self.silence.is_long())
     }
 
     fn tell(&self, beat: &mut Beat) {

@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{HEADER, Impairment, UNNUMBERED};
 use crate::load::holdback::HoldBack;
+use crate::load::pace::Pace;
 use crate::load::relay::Relay;
 use crate::load::{Actor, Ends, Next, Phase};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
+use crate::wire::GREETING_PORT;
 
 /// Datagrams in one step. Few enough that a receiver in the same thread keeps up, and a relay's socket has room.
 const BATCH: usize = 32;
@@ -33,6 +35,8 @@ pub(super) struct Sender {
     /// Datagrams that count, so far.
     numbered: u64,
     flushed: usize,
+    pace: Option<Pace>,
+    has_greeted: bool,
 }
 
 #[derive(Debug)]
@@ -45,12 +49,18 @@ enum Path {
 impl Sender {
     /// # Errors
     /// When a relay is needed and cannot be had.
-    pub(super) fn new(ends: &Ends, length: usize, impairment: Impairment, seed: u64) -> io::Result<Self> {
+    pub(super) fn new(
+        ends: &Ends,
+        length: usize,
+        impairment: Impairment,
+        seed: u64,
+        pace: Option<Pace>,
+    ) -> io::Result<Self> {
         let receiver = ends.server_addresses[0];
         let path = match impairment {
             Impairment::Relay => Path::Relay(Relay::towards(receiver, seed)?),
             Impairment::Sender => Path::HoldBack(HoldBack::new(seed)),
-            Impairment::Device => Path::Clear,
+            Impairment::Device | Impairment::Wire => Path::Clear,
         };
         let to = if let Path::Relay(relay) = &path {
             relay.address()?
@@ -66,6 +76,8 @@ impl Sender {
             leaving: Vec::with_capacity(4 * BATCH),
             numbered: 0,
             flushed: 0,
+            pace,
+            has_greeted: false,
         })
     }
 
@@ -77,12 +89,40 @@ impl Sender {
     }
 
     fn produce_batch(&mut self, phase: Phase, now: Nanos) {
-        for _ in 0..BATCH {
+        let mut batch = BATCH;
+        if let Some(pace) = &mut self.pace {
+            batch = pace.allowed(now, batch);
+            pace.sent(batch);
+        }
+        for _ in 0..batch {
             let counts = phase == Phase::Measure;
             self.numbered += u64::from(counts);
             let number = if counts { self.numbered } else { UNNUMBERED };
             self.produce(Stamp { number, sent_at: now });
         }
+    }
+
+    /// Whether datagrams are to leave in `phase`. A paced sender sends only those that count, so that what the link's record says of all is what
+    /// was found of them.
+    fn sends(&self, phase: Phase) -> bool {
+        match self.pace {
+            Some(_) => phase == Phase::Measure,
+            None => phase.loads() || self.flushes(phase),
+        }
+    }
+
+    fn flushes(&self, phase: Phase) -> bool {
+        self.pace.is_none() && phase == Phase::Drain && self.flushed < FLUSH
+    }
+
+    /// Lets the stack find the other host before anything counts, where there is no other uncounted datagram.
+    fn greet(&mut self, stack: &mut dyn Stack) {
+        let Some(socket) = self.socket.filter(|_| self.pace.is_some() && !self.has_greeted) else {
+            return;
+        };
+        let to = SocketAddr::new(self.to.ip(), GREETING_PORT);
+        let taken = stack.send_datagrams(socket, to, 1, self.length, &mut |_, bytes| bytes.fill(0));
+        self.has_greeted = taken == 1;
     }
 
     fn transmit(&mut self, stack: &mut dyn Stack) {
@@ -114,9 +154,10 @@ impl Actor for Sender {
     fn enter(&mut self, _phase: Phase, _now: Nanos) {}
 
     fn step(&mut self, stack: &mut dyn Stack, phase: Phase, now: Nanos, _events: &[Event]) -> Next {
-        let flushes = phase == Phase::Drain && self.flushed < FLUSH;
+        self.greet(stack);
+        let flushes = self.flushes(phase);
         // What the stack has not taken goes first.
-        if self.leaving.len() < BATCH && (phase.loads() || flushes) {
+        if self.leaving.len() < BATCH && self.sends(phase) {
             self.produce_batch(phase, now);
             self.flushed += if flushes { BATCH } else { 0 };
         }
@@ -129,7 +170,7 @@ impl Actor for Sender {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure
-            && (phase != Phase::Drain || (self.flushed >= FLUSH && self.leaving.is_empty()))
+            && (phase != Phase::Drain || (!self.flushes(phase) && self.leaving.is_empty()))
     }
 
     fn into_tally(self) -> u64 {
