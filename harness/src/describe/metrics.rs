@@ -396,7 +396,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "time_wait_bytes_per_entry",
         "bytes",
-        "bytes mapped for TIME_WAIT entries and their index ÷ entries held, at the end of the window",
+        "bytes mapped for TIME_WAIT entries and their index, what was sized ahead included, ÷ entries held, at the end of the window; it says what an entry costs only when the table is as full as it was sized for",
         "memory of connections that are not in TIME_WAIT",
     ),
     metric(

@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::{Pairing, PortRange, Pressure, RunConfig, ScenarioKind, StackKind};
 use crate::load::fake::config;
+use crate::stack::ConnectError;
 
 const MILLISECOND: Nanos = 1_000_000;
 const TWICE_MSL: Nanos = 60_000 * MILLISECOND;
@@ -101,6 +102,38 @@ fn a_reset_leaves_no_time_wait() {
     bench.run_until(|tally, _| tally.completed >= 3 * PORTS);
     assert_eq!(bench.client.tally().failures.total(), 0);
     assert_eq!((entered(&bench, 0), entered(&bench, 1)), (0, 0));
+}
+
+/// TW9, without closing anything. TW10 has no counterpart: a port is chosen for its destination, and never before.
+#[test]
+fn ports_are_chosen_for_each_destination_when_connecting() {
+    let run = RunConfig {
+        pressure: Pressure {
+            ports: Some(4),
+            port_range: Some(PortRange {
+                low: 40_000,
+                high: 40_099,
+            }),
+            ..Pressure::default()
+        },
+        connections: 1000,
+        ..config(ScenarioKind::TimeWait)
+    };
+    let mut pair = crate::stack::pair(Pairing::of(StackKind::Engine), &run, 0).expect("in memory");
+    let from = pair.client_addresses[0];
+    assert_eq!(pair.server_addresses.len(), 4);
+    let mut open = 0;
+    let refused = pair
+        .server_addresses
+        .iter()
+        .cycle()
+        .find_map(|&to| {
+            let started = pair.client.connect(from, to);
+            open += usize::from(started.is_ok());
+            started.err()
+        })
+        .expect("four destinations go round for ever");
+    assert_eq!((open, refused), (400, ConnectError::PortsExhausted));
 }
 
 /// TW7.
