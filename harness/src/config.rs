@@ -1,5 +1,6 @@
 //! Every effective parameter of a run: what the command line asked for, with the scenario's defaults filled in.
 
+mod arrivals;
 mod defaults;
 pub(crate) mod file;
 mod keys;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::Links;
 
+pub(crate) use self::arrivals::{Arrivals, OpenLoop, SMALLEST_TIMED};
 pub(crate) use self::defaults::{DEFAULT_STACKS, connections_shown};
 pub(crate) use self::keys::Keys;
 pub(crate) use self::options::{Misfit, Options};
@@ -208,6 +210,9 @@ pub(crate) struct RunConfig {
     /// Of an engine on the path `veth`.
     pub(crate) device: DeviceKind,
     pub(crate) ip: IpVersion,
+    /// The clock that starts operations; null when the end of one starts the next.
+    #[serde(default)]
+    pub(crate) open_loop: Option<OpenLoop>,
     pub(crate) pressure: Pressure,
     /// What the path `wire` does to packets; null on every other.
     #[serde(default)]

@@ -62,6 +62,41 @@ fn usage_errors_name_the_value_and_the_way_out() {
 }
 
 #[test]
+fn an_open_loop_is_for_what_a_clock_can_start() {
+    assert_refused(
+        &["run", "stream", "--rate", "5k"],
+        &["--rate", "connect, crr, rr and udp", "stream"],
+    );
+    assert_refused(&["run", "rr", "--arrivals", "paced"], &["--rate"]);
+    assert_refused(
+        &["run", "rr", "--rate", "5k", "--arrivals", "uniform"],
+        &["`uniform`", "burst:32"],
+    );
+    let scratch = Scratch::new("open-loop");
+    let output = handfast(&[
+        "run",
+        "rr",
+        "--stack",
+        "null",
+        "--rate",
+        "5k",
+        "--duration",
+        "300ms",
+        "--runs",
+        "1",
+        "--json",
+        "--out",
+        scratch.path(),
+    ]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    assert_eq!(document["config"]["open_loop"]["arrivals"], "poisson");
+    let metrics = &document["results"][0]["metrics"];
+    for name in ["offered_per_second", "achieved_per_second", "response_ns_p99"] {
+        assert!(metrics[name]["median"].as_f64() > Some(0.0), "{name}: {metrics}");
+    }
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
         let output = handfast(arguments);

@@ -45,6 +45,7 @@ impl RunConfig {
             checksums: asked.checksums.unwrap_or(Checksums::Device),
             device: asked.device.unwrap_or(DeviceKind::Packet),
             ip: asked.ip.unwrap_or_default(),
+            open_loop: asked.arrivals.open_loop(),
             pressure: asked.pressure.clone(),
             link: (path == PathKind::Wire).then(|| asked.link.links()),
             duration: asked.duration.unwrap_or(Duration::from_secs(3)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::arrivals::ArrivalOptions;
 use super::link::LinkOptions;
 use super::pressure::Pressure;
 use super::quantity::{bytes, count, duration, mtu, positive};
@@ -73,6 +74,8 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     pub(crate) ip: Option<IpVersion>,
     #[command(flatten)]
+    pub(crate) arrivals: ArrivalOptions,
+    #[command(flatten)]
     pub(crate) pressure: Pressure,
     #[command(flatten)]
     pub(crate) link: LinkOptions,
@@ -114,6 +117,7 @@ impl Options {
             }
             _ => {}
         }
+        self.arrivals.check(scenario, self.message)?;
         self.pressure.check(scenario, self.path)?;
         self.link.check(self.path)?;
         if !self.pressure.sysctls.is_empty() && !self.has_kernel() {

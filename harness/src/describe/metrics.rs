@@ -34,6 +34,12 @@ const MACHINE: &str = "nothing: whatever else ran is in it, in the steps of the 
 /// Every metric that a scenario reports.
 pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
+        "achieved_per_second",
+        "1/s",
+        "open loop (`--rate`): operations that succeeded in the window ÷ the window's length, summed over generators",
+        "operations that were to start in the window and ended after it, which `response_ns` has",
+    ),
+    metric(
         "allocations_per_operation",
         "count",
         "heap allocations in the window ÷ operations; null for kernels",
@@ -154,6 +160,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "packets lost elsewhere on the path",
     ),
     metric(
+        "dropped_arrivals",
+        "count",
+        "open loop: operations that were to start in the window and never did, because all of `--connections` were in flight and 2 s of arrivals (1,024 to 1,048,576 operations a generator) already waited",
+        "operations that waited and started late, whose wait is in `response_ns`",
+    ),
+    metric(
         "duplicated",
         "count",
         "arrivals of a number that had arrived before; never taken for reordering (RFC 4737 section 3)",
@@ -234,14 +246,20 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "in_flight_mean",
         "count",
-        "the time of all operations in the window ÷ the window's length: by Little's law the number outstanding",
-        "connections that wait for their turn",
+        "the time of all operations in the window (in an open loop from their intended start) ÷ the window's length: by Little's law the number outstanding",
+        "open connections without an operation",
+    ),
+    metric(
+        "lag_ns",
+        "ns",
+        "open loop: from an operation's intended start to the step of the generator that found it due: the generator's own lateness",
+        "the wait for a place among `--connections`, which `response_ns` has",
     ),
     metric(
         "latency_ns",
         "ns",
-        "from a request's send to the last byte of its response; closed loop",
-        "the wait before a request that a stalled stack held up: a closed loop does not see it (coordinated omission)",
+        "from a request's send to the last byte of its response",
+        "the wait before a request that a stalled stack held up (coordinated omission): `response_ns` of an open loop (`--rate`) has it",
     ),
     metric(
         "lost",
@@ -280,6 +298,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         MACHINE,
     ),
     metric(
+        "offered_per_second",
+        "1/s",
+        "open loop: operations that were to start in the window by the seeded schedule ÷ the window's length, summed over generators",
+        "nothing: operations that were dropped or failed are in it",
+    ),
+    metric(
         "other_programs_ratio",
         "ratio, 0 to 1",
         "busy time of the load generators' cores that neither the run nor the kernel's softirq threads (ksoftirqd) took ÷ the cores' time in the window",
@@ -302,6 +326,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "datagrams",
         "mean number of datagrams in order between two reordered ones (RFC 4737 section 4.6)",
         "the run that the end of the window cut off",
+    ),
+    metric(
+        "response_ns",
+        "ns",
+        "open loop: from an operation's intended start, drawn ahead of the clock, to its end (the end of the connection, the last byte of the response, the datagram's arrival); lag, wait and service together",
+        "operations that were dropped, failed or lost",
     ),
     metric(
         "retransmitted_segments",
@@ -350,6 +380,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "ns",
         "processor time of the server's threads in the window ÷ transactions completed; null where both ends share a thread",
         SIDE,
+    ),
+    metric(
+        "service_ns",
+        "ns",
+        "open loop: from an operation's actual start (the call of connect or send) to its end; for rr the same interval as `latency_ns`, of the operations that were to start in the window",
+        "the wait before the start that a stalled stack caused: see `response_ns`",
     ),
     metric(
         "setup_ns",

@@ -12,6 +12,8 @@ use crate::stack::{Event, Nanos, Stack};
 pub(crate) enum Next {
     /// At once: there is work that no event will announce.
     Now,
+    /// When the stack has an event, and at this time in any case; the thread may sleep until then.
+    At(Nanos),
     /// When the stack has an event; the thread may sleep until then.
     OnEvent,
 }

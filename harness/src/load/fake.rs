@@ -12,7 +12,7 @@ use crate::stack::{
     self, Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters,
 };
 
-/// Virtual nanoseconds that pass between the steps of the two ends.
+/// Virtual nanoseconds that pass between the steps of the two ends, unless a test says otherwise.
 pub(crate) const HALF_ROUND: Nanos = 500;
 
 /// The defaults of a run of `scenario`, short and with few connections.
@@ -32,6 +32,7 @@ pub(crate) fn config(scenario: ScenarioKind) -> RunConfig {
         checksums: Checksums::Device,
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
+        open_loop: None,
         pressure: Pressure::default(),
         link: None,
         duration: Duration::from_millis(50),
@@ -170,6 +171,10 @@ pub(crate) struct Rig {
     pub(crate) server: Faulty,
     pub(crate) ends: Ends,
     pub(crate) now: Nanos,
+    /// Virtual nanoseconds that pass between the steps of the two ends.
+    pub(crate) half_round: Nanos,
+    /// Whether the server is stopped.
+    pub(crate) stalled: bool,
     events: [Vec<Event>; 2],
 }
 
@@ -191,6 +196,8 @@ impl Rig {
             server,
             ends,
             now: 0,
+            half_round: HALF_ROUND,
+            stalled: false,
             events: Default::default(),
         }
     }
@@ -205,16 +212,45 @@ impl Rig {
     ) {
         client.enter(phase, self.now);
         server.enter(phase, self.now);
+        self.go_on(client, server, phase, rounds);
+    }
+
+    /// Drives both actors for `rounds` more in the phase that was announced.
+    pub(crate) fn go_on(
+        &mut self,
+        client: &mut impl Actor,
+        server: &mut impl Actor,
+        phase: Phase,
+        rounds: usize,
+    ) {
         for _ in 0..rounds {
             client.step(&mut self.client, phase, self.now, &self.events[0]);
             self.events[0].clear();
-            self.server.poll(self.now, Duration::ZERO, &mut self.events[1]);
-            self.now += HALF_ROUND;
-            server.step(&mut self.server, phase, self.now, &self.events[1]);
-            self.events[1].clear();
+            if !self.stalled {
+                self.server.poll(self.now, Duration::ZERO, &mut self.events[1]);
+            }
+            self.now += self.half_round;
+            if !self.stalled {
+                server.step(&mut self.server, phase, self.now, &self.events[1]);
+                self.events[1].clear();
+            }
             self.client.poll(self.now, Duration::ZERO, &mut self.events[0]);
-            self.now += HALF_ROUND;
+            self.now += self.half_round;
         }
+    }
+
+    /// A run of which 5 s of virtual time count, in the second of which the server is stopped. A round takes 0.1 ms.
+    pub(crate) fn run_with_stall(&mut self, client: &mut impl Actor, server: &mut impl Actor) {
+        const SECOND: usize = 10_000;
+        self.half_round = 50_000;
+        for phase in [Phase::Prepare, Phase::WarmUp, Phase::Measure] {
+            self.run(client, server, phase, SECOND);
+        }
+        self.stalled = true;
+        self.go_on(client, server, Phase::Measure, SECOND);
+        self.stalled = false;
+        self.go_on(client, server, Phase::Measure, 3 * SECOND);
+        self.run(client, server, Phase::Drain, SECOND);
     }
 
     /// A whole run: `rounds` of warm-up, `rounds` that count, and a drain.

@@ -19,12 +19,14 @@ use super::{Actor, Ends, Next, Phase, Script};
 use crate::config::{Pairing, Placement, RunConfig, ScenarioKind, StackKind};
 use crate::measure::cpu;
 use crate::path::namespace;
-use crate::stack::{self, MakeEnd, Stack, Unsupported};
+use crate::stack::{self, MakeEnd, Nanos, Stack, Unsupported};
 
 /// Connections that a listener may hold before they are accepted: Linux's own ceiling (`somaxconn`).
 const BACKLOG: usize = 4096;
 /// How long an end of a thread of its own sleeps at most, so that it notices the next phase.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+/// Nanoseconds by which a system may wake a thread up too late, twice the usual slack of Linux's timers.
+const LATE_WAKING: Nanos = 100_000;
 
 /// Runs `script` on `kind`: fills tables, warms up, measures for `config.duration`, lets what is outstanding end.
 ///
@@ -325,6 +327,15 @@ struct ThreadOutcome<T> {
     metered: Metered,
 }
 
+/// How long a thread may sleep in wait for an event. Close to a time that the actor named it does not: systems wake up late.
+fn patience(next: Next, now: Nanos) -> Duration {
+    match next {
+        Next::Now => Duration::ZERO,
+        Next::At(time) => Duration::from_nanos(time.saturating_sub(now + LATE_WAKING)).min(LONGEST_SLEEP),
+        Next::OnEvent => LONGEST_SLEEP,
+    }
+}
+
 /// One end on a thread of its own, which sleeps where the stack can.
 fn drive_one<F, A>(control: &Control, thread: usize, mut end: End<F, A>) -> ThreadOutcome<A::Tally>
 where
@@ -336,10 +347,7 @@ where
         let phase = control.phase.get();
         meter.before(phase);
         let now = cpu::now();
-        let wait = match end.step(phase, now) {
-            Next::Now => Duration::ZERO,
-            Next::OnEvent => LONGEST_SLEEP,
-        };
+        let wait = patience(end.step(phase, now), now);
         meter.after(phase);
         control.report(thread, phase, end.settled());
         if phase == Phase::Done {
@@ -353,5 +361,24 @@ where
     ThreadOutcome {
         end: end.into_outcome(),
         metered: meter.metered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_sleeps_past_the_time_of_the_next_operation() {
+        assert_eq!(patience(Next::Now, 5), Duration::ZERO);
+        assert_eq!(patience(Next::OnEvent, 5), LONGEST_SLEEP);
+        assert_eq!(patience(Next::At(1_000), 5_000), Duration::ZERO, "overdue");
+        assert_eq!(
+            patience(Next::At(90_000), 5_000),
+            Duration::ZERO,
+            "too close to sleep"
+        );
+        assert_eq!(patience(Next::At(505_000), 5_000), Duration::from_micros(400));
+        assert_eq!(patience(Next::At(Nanos::MAX), 5_000), LONGEST_SLEEP);
     }
 }

@@ -1,11 +1,12 @@
 //! Load generators: threads that each drive a client and a server over a pair of stack ends.
 //!
 //! A scenario is a [`Script`]: it makes two [`Actor`]s, and [`generators::run`] drives them through the [`Phase`]s of a
-//! run. Load is a closed loop: a fixed number of operations is outstanding, and the next one starts when one ends. No
-//! actor reads a clock or allocates for an operation; time comes in once for each step.
+//! run. Load is a closed loop (a fixed number of operations is outstanding, and the next one starts when one ends) unless
+//! an [`open_loop`] starts operations by the clock. No actor reads a clock or allocates for an operation; time comes in once for each step.
 
 pub(crate) mod actor;
 pub(crate) mod addresses;
+mod arrivals;
 mod conductor;
 pub(crate) mod cycle;
 mod end;
@@ -16,6 +17,7 @@ pub(crate) mod generators;
 pub(crate) mod holdback;
 pub(crate) mod in_flight;
 mod meter;
+pub(crate) mod open_loop;
 pub(crate) mod outcome;
 pub(crate) mod pace;
 pub(crate) mod pattern;

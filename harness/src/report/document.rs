@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{
-    Checksums, Close, Closer, DeviceKind, IpVersion, Pairing, PathKind, Placement, RunConfig, ScenarioKind,
-    seconds,
+    Checksums, Close, Closer, DeviceKind, IpVersion, OpenLoop, Pairing, PathKind, Placement, RunConfig,
+    ScenarioKind, seconds,
 };
 use crate::measure::counters::Counters;
 use crate::measure::environment::Environment;
@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) ip: IpVersion,
     /// What the path `wire` does to packets; null on every other.
     pub(crate) link: Option<Links>,
+    /// The clock that starts operations; null when the end of one starts the next.
+    pub(crate) open_loop: Option<OpenLoop>,
     /// Seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]

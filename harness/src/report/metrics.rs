@@ -91,7 +91,15 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
 }
 
 /// Metrics beyond the contract that people want to see where a stack can tell them.
-pub(super) const SHOWN_BESIDE: [&str; 18] = [
+pub(super) const SHOWN_BESIDE: [&str; 26] = [
+    "offered_per_second",
+    "achieved_per_second",
+    "dropped_arrivals",
+    "response_ns_p50",
+    "response_ns_p99",
+    "response_ns_p999",
+    "service_ns_p99",
+    "lag_ns_p99",
     "client_cpu_ns_per_connection",
     "server_cpu_ns_per_connection",
     "client_cpu_ns_per_transaction",
@@ -146,6 +154,9 @@ pub(crate) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
     }
 }
 
+/// Metrics that stacks are compared by in an open loop, where all have the same rate; the first before all others.
+pub(super) const OPEN_LOOP_HEADLINE: [&str; 2] = ["response_ns_p99", "response_ns_p50"];
+
 /// The metric that decides which of several parameters shows a stack at its best, and whether less of it is better.
 pub(super) fn deciding(scenario: ScenarioKind) -> (&'static str, bool) {
     (
@@ -179,6 +190,11 @@ pub(super) fn label(metric: &str) -> String {
         "setup_ns" => "set-up time",
         "teardown_ns" => "teardown time",
         "latency_ns" => "latency",
+        "response_ns" => "response time",
+        "service_ns" => "service time",
+        "lag_ns" => "lag of the generator",
+        "offered_per_second" => "offered/s",
+        "achieved_per_second" => "achieved/s",
         "delay_ns" => "one-way delay",
         "reuse_interval_ns" => "time until a four-tuple comes back",
         "copied_bytes_per_payload_byte" => "copies of each byte",

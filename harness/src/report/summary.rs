@@ -68,6 +68,7 @@ fn config(plan: &Plan, first: &RunConfig) -> Config {
         device: first.device,
         ip: first.ip,
         link: first.link.clone(),
+        open_loop: first.open_loop,
         duration: first.duration,
         runs: plan.runs,
         seed: first.seed,

@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 
 use super::document::{Document, StackResult};
-use super::metrics::{SHOWN_BESIDE, headline, label, required};
+use super::metrics::{OPEN_LOOP_HEADLINE, SHOWN_BESIDE, headline, label, required};
 use super::units::{factor, figure, nanoseconds};
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
 
@@ -55,8 +55,11 @@ fn what_was_done(document: &Document) -> String {
         .name
         .as_ref()
         .map_or_else(String::new, |name| format!(" ({name})"));
+    let offered = config.open_loop.map_or_else(String::new, |load| {
+        format!(", {} operations/s offered ({})", load.rate, load.arrivals)
+    });
     format!(
-        "{}{name}: {what}; {} B messages, {} {}, {} run{} of {} s each, stacks taking turns",
+        "{}{name}: {what}; {} B messages, {} {}{offered}, {} run{} of {} s each, stacks taking turns",
         document.scenario,
         config.message,
         config.connections,
@@ -166,7 +169,10 @@ fn remarks(documents: &[Document]) -> String {
 }
 
 fn ratios(text: &mut String, document: &Document) {
-    let main = headline(document.scenario)[0];
+    let main = match document.config.open_loop {
+        Some(_) => OPEN_LOOP_HEADLINE[0],
+        None => headline(document.scenario)[0],
+    };
     for ratio in document.ratios.iter().filter(|ratio| ratio.metric == main) {
         let interval = match (ratio.low, ratio.high) {
             (Some(low), Some(high)) => format!(" [{}, {}]", factor(low), factor(high)),

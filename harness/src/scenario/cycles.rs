@@ -5,6 +5,7 @@ use std::io;
 use super::{Measurement, Run, bill};
 use crate::load::addresses::AddressPlan;
 use crate::load::cycle::{Client, Cycle, CycleTally, Occupancy, Scale, Server};
+use crate::load::open_loop;
 use crate::load::outcome::Outcome;
 use crate::load::{Ends, Script};
 use crate::measure::cpu;
@@ -19,6 +20,8 @@ pub(super) struct Cycles {
     pub(super) occupancy: Option<Scale>,
     /// Follow what becomes of so many four-tuples.
     pub(super) tuples: Option<u64>,
+    /// What starts connections; `None` when the end of one starts the next.
+    pub(super) open_loop: Option<open_loop::Plan>,
 }
 
 impl Cycles {
@@ -29,6 +32,7 @@ impl Cycles {
             single_pair: false,
             occupancy: None,
             tuples: None,
+            open_loop: None,
         }
     }
 }
@@ -43,7 +47,8 @@ impl Script for Cycles {
         } else {
             AddressPlan::all(ends)
         };
-        let client = Client::with_occupancy(self.cycle, plan, self.occupancy.map(Occupancy::new));
+        let client = Client::with_occupancy(self.cycle, plan, self.occupancy.map(Occupancy::new))
+            .started_by(self.open_loop.map(|plan| plan.of_generator(ends.generator)));
         Ok(match self.tuples {
             Some(space) => client.watching_tuples(space, cpu::now),
             None => client,
@@ -67,6 +72,10 @@ pub(super) fn total(outcome: &Outcome<CycleTally, ()>) -> CycleTally {
         total.setup.merge(&tally.setup);
         match (&mut total.occupancy, &tally.occupancy) {
             (Some(sum), Some(more)) => sum.merge(more),
+            (sum, more) => *sum = sum.take().or_else(|| more.clone()),
+        }
+        match (&mut total.open_loop, &tally.open_loop) {
+            (Some(sum), Some(more)) => sum.add(more),
             (sum, more) => *sum = sum.take().or_else(|| more.clone()),
         }
         match (&mut total.tuples, &tally.tuples) {
@@ -95,11 +104,25 @@ pub(super) fn measure(run: &Run<'_>, message: u32) -> Result<Measurement, super:
         time_wait_limit: run.time_wait_limit(),
         ..Cycle::of(run.config, message)
     };
-    let outcome = run.drive(&Cycles::plain(cycle))?;
+    let script = Cycles {
+        open_loop: open_loop::Plan::of(run.config),
+        ..Cycles::plain(cycle)
+    };
+    let outcome = run.drive(&script)?;
     let total = total(&outcome);
     let mut found = report(run, &outcome, &total);
     found.check_rate(&outcome, total.completed, total.failures.total());
-    let in_flight = u64::from(cycle.in_flight) * outcome.generators.len() as u64;
-    found.check_littles_law(&outcome, in_flight, |tally| tally.operation_ns);
+    match total.open_loop {
+        Some(open_loop) => {
+            found.set_open_loop(&outcome, open_loop, |tally| tally.open_loop.as_ref());
+            let completed = outcome.rate(|one| (one.client.tally.completed as f64, one.client.span));
+            found.set("achieved_per_second", completed);
+            found.set_in_flight(&outcome, |tally| tally.operation_ns);
+        }
+        None => {
+            let in_flight = u64::from(cycle.in_flight) * outcome.generators.len() as u64;
+            found.check_littles_law(&outcome, in_flight, |tally| tally.operation_ns);
+        }
+    }
     Ok(found)
 }

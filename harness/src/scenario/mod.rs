@@ -9,6 +9,7 @@ mod connect;
 mod crr;
 mod cycles;
 mod idle;
+mod open_loop;
 mod reorder;
 mod rr;
 mod stream;

@@ -1,7 +1,7 @@
 //! `rr`: request and response on open connections.
 //!
 //! Every connection has one request outstanding; with more than [`MOST_OUTSTANDING`] connections so many have, and requests go
-//! round all of them in turn. `latency_ns` is from the request's send to the last byte of its response.
+//! round all of them in turn. An open loop sends requests when it wants to, on any connection that is free. `latency_ns` is from the request's send to the last byte of its response.
 
 mod client;
 mod server;
@@ -15,6 +15,7 @@ use self::server::Server;
 use super::{Measurement, Run, Unsupported, bill};
 use crate::config::RunConfig;
 use crate::load::addresses::AddressPlan;
+use crate::load::open_loop;
 use crate::load::{Ends, Script};
 
 /// Requests outstanding at one time, at most.
@@ -27,7 +28,8 @@ impl Script for Rr<'_> {
     type Server = Server;
 
     fn client(&self, ends: &Ends) -> io::Result<Client> {
-        Ok(Client::new(self.0, AddressPlan::all(ends)))
+        let open_loop = open_loop::Plan::of(self.0).map(|plan| plan.of_generator(ends.generator));
+        Ok(Client::new(self.0, AddressPlan::all(ends)).started_by(open_loop))
     }
 
     fn server(&self, _ends: &Ends) -> Server {
@@ -55,9 +57,15 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set_count("connections_open", Some(total.opened));
     found.set_tcp(run, &outcome, total.completed, &total.failures);
     found.check_rate(&outcome, total.completed, total.failures.total());
-    let outstanding = run.config.connections.min(MOST_OUTSTANDING);
-    let in_flight = u64::from(outstanding) * outcome.generators.len() as u64;
-    found.check_littles_law(&outcome, in_flight, |tally| tally.operation_ns);
+    if let Some(open_loop) = total.open_loop {
+        found.set_open_loop(&outcome, open_loop, |tally| tally.open_loop.as_ref());
+        found.set("achieved_per_second", completed);
+        found.set_in_flight(&outcome, |tally| tally.operation_ns);
+    } else {
+        let outstanding = run.config.connections.min(MOST_OUTSTANDING);
+        let in_flight = u64::from(outstanding) * outcome.generators.len() as u64;
+        found.check_littles_law(&outcome, in_flight, |tally| tally.operation_ns);
+    }
     found.set_histogram("latency_ns", total.latency.into_histogram());
     Ok(found)
 }

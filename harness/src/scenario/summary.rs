@@ -162,6 +162,17 @@ impl Measurement {
         measured
     }
 
+    /// Sets, and returns, how many operations were outstanding in the mean. `operation_ns` is the time of all operations inside the window.
+    pub(super) fn set_in_flight<C, S>(
+        &mut self,
+        outcome: &Outcome<C, S>,
+        operation_ns: impl Fn(&C) -> Nanos,
+    ) -> f64 {
+        let mean = outcome.rate(|one| (operation_ns(&one.client.tally) as f64 / 1e9, one.client.span));
+        self.set("in_flight_mean", mean);
+        mean
+    }
+
     /// Little's law as a check of the generator: `in_flight` operations were to be outstanding at any time, so rate × time
     /// of an operation must come to the same. `operation_ns` is the time of all operations inside the window.
     pub(super) fn check_littles_law<C, S>(
@@ -170,8 +181,7 @@ impl Measurement {
         in_flight: u64,
         operation_ns: impl Fn(&C) -> Nanos,
     ) {
-        let mean = outcome.rate(|one| (operation_ns(&one.client.tally) as f64 / 1e9, one.client.span));
-        self.set("in_flight_mean", mean);
+        let mean = self.set_in_flight(outcome, operation_ns);
         let off = (in_flight as f64 - mean).abs() / in_flight as f64;
         if outcome.shortest_span() > 0 && off > LITTLES_LAW {
             self.invalid(format!(

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::StackKind;
-use crate::config::{Close, Closer, Placement};
+use crate::config::{Arrivals, Close, Closer, OpenLoop, Placement};
 use crate::load::fake::config;
 use crate::load::pulse::Watch;
 
@@ -260,6 +260,14 @@ fn whatever_is_reported_is_described_and_nothing_else_is() {
     let bounded = measure(StackKind::Null, &config);
     reported.extend(bounded.metrics.keys().copied());
     reported.extend(bounded.histograms.keys().copied());
+    config = config_of(ScenarioKind::Udp);
+    config.open_loop = Some(OpenLoop {
+        rate: 10_000,
+        arrivals: Arrivals::Poisson,
+    });
+    let open = measure(StackKind::Null, &config);
+    reported.extend(open.metrics.keys().copied());
+    reported.extend(open.histograms.keys().copied());
     // The books of a stack without TIME_WAIT cannot be looked at.
     reported.insert("time_wait_unaccounted");
     assert_eq!(reported, crate::describe::defined());

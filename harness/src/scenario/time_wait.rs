@@ -27,10 +27,10 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     };
     let space = Space::of(run);
     let script = Cycles {
-        cycle,
         single_pair: run.is_kernel() && !run.config.pressure.bounds_tuples(),
         occupancy: Some(space.map_or(Scale::Entries, |space| Scale::PortSpace(space.tuples))),
         tuples: space.map(|space| space.tuples_of_generator),
+        ..Cycles::plain(cycle)
     };
     let outcome = run.drive(&script)?;
     let mut total = cycles::total(&outcome);

@@ -1,27 +1,33 @@
 //! `udp`: one-way datagrams of one flow. Received datagrams count; what was sent in the window and had not arrived when the
 //! drain was over is lost.
+//!
+//! In an open loop a datagram carries the time at which it was to be sent and that at which it was, so that the receiver knows how long
+//! it took.
+
+mod payload;
+mod receiver;
+mod sender;
+#[cfg(test)]
+mod tests;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 
+use self::receiver::{Receiver, ReceiverTally};
+use self::sender::{Sender, SenderTally};
 use super::{Measurement, Run, Unsupported, bill};
+use crate::load::open_loop::{self, OpenTally};
+use crate::load::outcome::Outcome;
 use crate::load::pace::Pace;
-use crate::load::pulse::Beat;
-use crate::load::quiet::Silence;
-use crate::load::tally::Windowed;
-use crate::load::{Actor, Ends, Next, Phase, Script};
-use crate::stack::{Datagrams, Event, Nanos, Stack};
+use crate::load::{Ends, Script};
 
 /// Datagrams in one call.
 const BATCH: usize = 64;
-/// Receiving calls in one step at most.
-const CALLS: usize = 16;
-/// First byte of a datagram that was sent in the window, and of one that was not.
-const COUNTED: u8 = 1;
-const UNCOUNTED: u8 = 0;
 
 struct Udp {
     length: usize,
+    /// What starts datagrams; `None` when they are sent as fast as they go.
+    open_loop: Option<open_loop::Plan>,
+    /// What the path allows.
     pace: Option<Pace>,
 }
 
@@ -30,143 +36,15 @@ impl Script for Udp {
     type Server = Receiver;
 
     fn client(&self, ends: &Ends) -> io::Result<Sender> {
-        Ok(Sender {
-            from: ends.client_addresses[0],
-            to: ends.server_addresses[0],
-            length: self.length,
-            socket: None,
-            sent: Windowed::new(0),
-            pace: self.pace,
-        })
+        Ok(Sender::new(self, ends))
     }
 
     fn server(&self, ends: &Ends) -> Receiver {
-        Receiver {
-            at: ends.listen_addresses[0],
-            socket: None,
-            received: Windowed::new(0),
-            counted: 0,
-            silence: Silence::new(self.pace.is_some()),
-        }
+        Receiver::new(self, ends)
     }
 }
 
-/// Sends one batch a step, so that a receiver in the same thread keeps up.
-#[derive(Debug)]
-struct Sender {
-    from: IpAddr,
-    to: SocketAddr,
-    length: usize,
-    socket: Option<Datagrams>,
-    sent: Windowed<u64>,
-    pace: Option<Pace>,
-}
-
-impl Actor for Sender {
-    type Tally = u64;
-
-    fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
-        self.socket = Some(stack.bind(SocketAddr::new(self.from, 0))?);
-        Ok(())
-    }
-
-    fn enter(&mut self, phase: Phase, _now: Nanos) {
-        self.sent.enter(phase);
-    }
-
-    fn step(&mut self, stack: &mut dyn Stack, phase: Phase, now: Nanos, _events: &[Event]) -> Next {
-        let Some(socket) = self.socket.filter(|_| phase.loads()) else {
-            return Next::OnEvent;
-        };
-        let mark = if phase == Phase::Measure {
-            COUNTED
-        } else {
-            UNCOUNTED
-        };
-        let batch = self.pace.as_mut().map_or(BATCH, |pace| pace.allowed(now, BATCH));
-        let sent = stack.send_datagrams(socket, self.to, batch, self.length, &mut |_, bytes| {
-            bytes.fill(mark);
-        });
-        if let Some(pace) = &mut self.pace {
-            pace.sent(sent);
-        }
-        self.sent.current += sent as u64;
-        Next::Now
-    }
-
-    fn settled(&self, phase: Phase) -> bool {
-        phase != Phase::Measure
-    }
-
-    fn into_tally(self) -> u64 {
-        self.sent.into_measured()
-    }
-}
-
-/// Receives and reads every byte.
-#[derive(Debug)]
-struct Receiver {
-    at: SocketAddr,
-    socket: Option<Datagrams>,
-    received: Windowed<u64>,
-    /// Those sent in the window, whenever they came.
-    counted: u64,
-    silence: Silence,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ReceiverTally {
-    received: u64,
-    counted: u64,
-}
-
-impl Actor for Receiver {
-    type Tally = ReceiverTally;
-
-    fn open(&mut self, stack: &mut dyn Stack) -> io::Result<()> {
-        self.socket = Some(stack.bind(self.at)?);
-        Ok(())
-    }
-
-    fn enter(&mut self, phase: Phase, now: Nanos) {
-        self.received.enter(phase);
-        self.silence.restart(now);
-    }
-
-    fn step(&mut self, stack: &mut dyn Stack, _phase: Phase, now: Nanos, _events: &[Event]) -> Next {
-        let Some(socket) = self.socket else {
-            return Next::OnEvent;
-        };
-        for _ in 0..CALLS {
-            let counted = &mut self.counted;
-            let received = stack.receive_datagrams(socket, BATCH, &mut |bytes| {
-                let same = bytes.iter().fold(COUNTED, |all, byte| all & byte);
-                *counted += u64::from(same == COUNTED && !bytes.is_empty());
-            });
-            self.received.current += received as u64;
-            self.silence.looked(now, received);
-            if received < BATCH {
-                return Next::OnEvent;
-            }
-        }
-        Next::Now
-    }
-
-    fn settled(&self, phase: Phase) -> bool {
-        phase != Phase::Measure && (phase != Phase::Drain || self.silence.is_long())
-    }
-
-    fn tell(&self, beat: &mut Beat) {
-        beat.operations = self.received.current;
-    }
-
-    fn into_tally(self) -> ReceiverTally {
-        ReceiverTally {
-            received: self.received.into_measured(),
-            counted: self.counted,
-        }
-    }
-}
+type Done = Outcome<SenderTally, ReceiverTally>;
 
 pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     if run.config.message == 0 {
@@ -176,6 +54,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     }
     let outcome = run.drive(&Udp {
         length: run.config.message as usize,
+        open_loop: open_loop::Plan::of(run.config),
         pace: Pace::of(run.config),
     })?;
     let sum = |part: fn(&ReceiverTally) -> u64| {
@@ -186,7 +65,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
             .sum::<u64>()
     };
     let (received, counted) = (sum(|tally| tally.received), sum(|tally| tally.counted));
-    let sent: u64 = outcome.generators.iter().map(|one| one.client.tally).sum();
+    let sent: u64 = outcome.generators.iter().map(|one| one.client.tally.sent).sum();
     let mut found = Measurement::default();
     let rate = outcome.rate(|one| (one.server.tally.received as f64, one.server.span));
     found.set("datagrams_per_second", rate);
@@ -195,5 +74,24 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set_count("lost", Some(sent.saturating_sub(counted)));
     found.set_stack(run, &outcome, received);
     found.check_rate(&outcome, received, 0);
+    if let Some(total) = total(&outcome) {
+        found.set_open_loop(&outcome, total, |tally| tally.open_loop.as_ref());
+        found.set("achieved_per_second", rate);
+    }
     Ok(found)
+}
+
+/// What all senders offered, with how long it took until it was received; `None` for a closed loop.
+fn total(outcome: &Done) -> Option<OpenTally> {
+    let mut total = None;
+    for one in &outcome.generators {
+        let offered = one.client.tally.open_loop.as_ref()?;
+        let sum: &mut OpenTally = total.get_or_insert_default();
+        sum.add(offered);
+        if let Some(delays) = &one.server.tally.delays {
+            sum.response.merge(&delays.response);
+            sum.service.merge(&delays.service);
+        }
+    }
+    total
 }

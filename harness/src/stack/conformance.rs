@@ -211,6 +211,7 @@ fn config(placement: Placement) -> RunConfig {
         checksums: Checksums::Device,
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
+        open_loop: None,
         pressure: Pressure::default(),
         link: None,
         duration: Duration::from_secs(1),

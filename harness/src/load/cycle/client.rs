@@ -1,22 +1,22 @@
 //! The end that connects.
 
-use super::tuples::{Clock, Tuple, TupleTally, Tuples};
+use super::flow::{Fate, Flow, Stage};
+use super::tuples::{Clock, TupleTally, Tuples};
 use super::{Cycle, Occupancy};
-use crate::config::{Close, Closer};
 use crate::load::addresses::AddressPlan;
-use crate::load::exchange::{Exchange, Heard, peer_closed};
 use crate::load::flows::Flows;
 use crate::load::in_flight::InFlight;
+use crate::load::open_loop::{OpenLoop, OpenTally};
 use crate::load::pulse::Beat;
 use crate::load::tally::{Failures, Windowed};
 use crate::load::{Actor, Next, Phase};
 use crate::measure::recorder::Recorder;
-use crate::stack::{Conn, ConnectError, Event, Gone, Nanos, Ready, Stack};
+use crate::stack::{Conn, ConnectError, Event, Nanos, Ready, Stack};
 
 /// Nanoseconds between two looks at the TIME_WAIT table.
 const LOOK_EVERY: Nanos = 10_000_000;
 
-/// Keeps a number of connections in flight.
+/// Keeps a number of connections in flight, or starts them when an open loop says so.
 #[derive(Debug)]
 pub(crate) struct Client {
     cycle: Cycle,
@@ -25,34 +25,10 @@ pub(crate) struct Client {
     in_flight: InFlight,
     tally: Windowed<CycleTally>,
     tuples: Option<Box<Tuples>>,
+    /// What starts connections; `None` when the end of one starts the next.
+    open_loop: Option<Box<OpenLoop>>,
     look_at: Nanos,
     time_wait: u64,
-}
-
-/// A connection in flight.
-#[derive(Clone, Copy, Debug)]
-struct Flow {
-    started: Nanos,
-    exchange: Exchange,
-    stage: Stage,
-    /// The pair of addresses, and the local port where tuples are watched.
-    tuple: Tuple,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    Connecting,
-    Exchanging,
-    /// The message is here; the server closes.
-    AwaitingEnd,
-    Closing,
-}
-
-/// What became of a connection in one step.
-enum Fate {
-    Open,
-    Ended,
-    Broken,
 }
 
 /// What the client counts.
@@ -65,12 +41,14 @@ pub(crate) struct CycleTally {
     pub(crate) failures: Failures,
     /// RFC 3511 Appendix B as a client sees it: from `connect` to established.
     pub(crate) setup: Recorder,
-    /// Nanoseconds from `connect` to the end, summed over the connections.
+    /// Nanoseconds of the window from `connect` (in an open loop from the intended start) to the end, summed over the connections.
     pub(crate) operation_ns: u64,
     /// Set-up times by the number of TIME_WAIT entries held, where asked for.
     pub(crate) occupancy: Option<Occupancy>,
     /// What became of the four-tuples, where asked for.
     pub(crate) tuples: Option<TupleTally>,
+    /// What an open loop offered.
+    pub(crate) open_loop: Option<OpenTally>,
 }
 
 impl Client {
@@ -90,6 +68,7 @@ impl Client {
                 ..CycleTally::default()
             }),
             tuples: None,
+            open_loop: None,
             look_at: 0,
             time_wait: 0,
         }
@@ -102,6 +81,12 @@ impl Client {
             tuples: Some(TupleTally::new(space)),
             ..self.tally.current
         });
+        self
+    }
+
+    /// A client that starts a connection when `open_loop` says so, and as many at most as were to be in flight.
+    pub(crate) fn started_by(mut self, open_loop: Option<Box<OpenLoop>>) -> Self {
+        self.open_loop = open_loop;
         self
     }
 
@@ -136,6 +121,9 @@ impl Client {
             Fate::Open => return,
             Fate::Ended => {
                 tally.completed += 1;
+                if let Some(open_loop) = &mut self.open_loop {
+                    open_loop.ended(now, flow.intended, flow.started);
+                }
                 if let Some(tuples) = &mut self.tuples {
                     tuples.ended(flow.tuple, now);
                 }
@@ -146,19 +134,53 @@ impl Client {
     }
 
     fn top_up(&mut self, stack: &mut dyn Stack, now: Nanos) -> Next {
-        while self.flows.len() < self.cycle.in_flight as usize {
-            let pair = self.addresses.turn();
-            self.tally.current.attempts += 1;
-            match self.connect(stack) {
-                Ok(conn) => self.flows.insert(conn, Flow::new(now, self.cycle.message, pair)),
-                Err(refused) => {
-                    // Trying again at once would only fail again; the next step may find a port.
-                    self.tally.current.failures.refused(refused);
-                    return Next::Now;
-                }
+        while self.has_room() {
+            if let Err(refused) = self.start(stack, now, now) {
+                // Trying again at once would only fail again; the next step may find a port.
+                self.tally.current.failures.refused(refused);
+                return Next::Now;
             }
         }
         Next::OnEvent
+    }
+
+    /// Starts what is due. A connection that is refused has failed: in an open loop there is no second attempt.
+    fn start_due(&mut self, stack: &mut dyn Stack, now: Nanos) -> Next {
+        self.arrive(now);
+        while self.has_room()
+            && let Some(intended) = self.open_loop.as_mut().and_then(|open_loop| open_loop.start())
+        {
+            if let Err(refused) = self.start(stack, now, intended) {
+                self.tally.current.failures.refused(refused);
+            }
+        }
+        self.open_loop
+            .as_ref()
+            .map_or(Next::OnEvent, |open_loop| open_loop.next())
+    }
+
+    fn arrive(&mut self, now: Nanos) {
+        if let Some(open_loop) = &mut self.open_loop {
+            open_loop.arrive(now);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.flows.len() < self.cycle.in_flight as usize
+    }
+
+    /// Connections that wait for room.
+    fn waiting(&self) -> usize {
+        self.open_loop.as_ref().map_or(0, |open_loop| open_loop.waiting())
+    }
+
+    fn start(&mut self, stack: &mut dyn Stack, now: Nanos, intended: Nanos) -> Result<(), ConnectError> {
+        let pair = self.addresses.turn();
+        self.tally.current.attempts += 1;
+        let conn = self.connect(stack)?;
+        self.flows
+            .insert(conn, Flow::new(intended, now, self.cycle.message, pair));
+        Ok(())
     }
 
     fn connect(&mut self, stack: &mut dyn Stack) -> Result<Conn, ConnectError> {
@@ -184,82 +206,13 @@ impl Client {
     }
 }
 
-impl Flow {
-    fn new(started: Nanos, message: u32, pair: u32) -> Self {
-        Self {
-            started,
-            exchange: Exchange::request(message),
-            stage: Stage::Connecting,
-            tuple: Tuple { pair, port: 0 },
-        }
-    }
-
-    fn advance(
-        &mut self,
-        stack: &mut dyn Stack,
-        conn: Conn,
-        ready: Ready,
-        cycle: &Cycle,
-    ) -> Result<Fate, Gone> {
-        if ready.contains(Ready::CLOSED) {
-            return Ok(Fate::Ended);
-        }
-        if ready.contains(Ready::FAILED) {
-            // A server that resets may cut off its own answer, or be so fast that nobody sees the connection established.
-            return Ok(if cycle.server_resets() {
-                Fate::Ended
-            } else {
-                Fate::Broken
-            });
-        }
-        if self.stage == Stage::Exchanging {
-            self.exchange(stack, conn, ready, cycle)?;
-        }
-        if self.stage == Stage::AwaitingEnd {
-            return self.end(stack, conn, cycle);
-        }
-        Ok(Fate::Open)
-    }
-
-    fn exchange(
-        &mut self,
-        stack: &mut dyn Stack,
-        conn: Conn,
-        ready: Ready,
-        cycle: &Cycle,
-    ) -> Result<(), Gone> {
-        let sent = self.exchange.send(stack, conn)?;
-        let may_read = ready.contains(Ready::READABLE) || cycle.message == 0;
-        if !(sent && may_read) {
-            return Ok(());
-        }
-        match self.exchange.receive(stack, conn)? {
-            Heard::Message => self.stage = Stage::AwaitingEnd,
-            Heard::EndOfStream => return Err(Gone),
-            Heard::Partly => {}
-        }
-        Ok(())
-    }
-
-    /// Closes when it is this end's turn.
-    fn end(&mut self, stack: &mut dyn Stack, conn: Conn, cycle: &Cycle) -> Result<Fate, Gone> {
-        if cycle.closer == Closer::Server && !peer_closed(stack, conn)? {
-            return Ok(Fate::Open);
-        }
-        if cycle.closer == Closer::Client && cycle.close == Close::Rst {
-            stack.abort(conn);
-            return Ok(Fate::Ended);
-        }
-        stack.close(conn);
-        self.stage = Stage::Closing;
-        Ok(Fate::Open)
-    }
-}
-
 impl Actor for Client {
     type Tally = CycleTally;
 
     fn enter(&mut self, phase: Phase, now: Nanos) {
+        if let Some(open_loop) = &mut self.open_loop {
+            open_loop.enter(phase, now);
+        }
         self.in_flight.enter(phase, now);
         self.tally.enter(phase);
     }
@@ -269,12 +222,14 @@ impl Actor for Client {
         for &event in events {
             self.handle(stack, now, event);
         }
-        let next = if phase.loads() {
+        let next = if self.open_loop.is_some() {
+            self.start_due(stack, now)
+        } else if phase.loads() {
             self.top_up(stack, now)
         } else {
             Next::OnEvent
         };
-        self.in_flight.set(now, self.flows.len());
+        self.in_flight.set(now, self.flows.len() + self.waiting());
         next
     }
 
@@ -284,7 +239,7 @@ impl Actor for Client {
                 .cycle
                 .time_wait_limit
                 .is_some_and(|limit| self.time_wait >= limit),
-            Phase::Drain => self.flows.is_empty(),
+            Phase::Drain => self.flows.is_empty() && self.waiting() == 0,
             _ => true,
         }
     }
@@ -297,9 +252,15 @@ impl Actor for Client {
     }
 
     fn into_tally(self) -> CycleTally {
+        let unended = self.flows.len() + self.waiting();
         let mut tally = self.tally.into_measured();
         tally.operation_ns = self.in_flight.into_operation_ns();
-        tally.failures.unended = self.flows.len() as u64;
+        tally.failures.unended = unended as u64;
+        if let Some(open_loop) = self.open_loop {
+            let open_loop = open_loop.into_tally();
+            tally.operation_ns += open_loop.late_ns;
+            tally.open_loop = Some(open_loop);
+        }
         if let (Some(tuples), Some(counted)) = (&self.tuples, &mut tally.tuples) {
             counted.exhausted_after = tuples.exhausted_after();
         }

@@ -1,6 +1,7 @@
 //! One connection after another: connect, exchange a message where asked, close.
 
 mod client;
+mod flow;
 mod occupancy;
 mod server;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use super::*;
-use crate::config::ScenarioKind;
+use crate::config::{Arrivals, OpenLoop, RunConfig, ScenarioKind};
 use crate::load::addresses::AddressPlan;
 use crate::load::fake::{HALF_ROUND, Rig, config};
-use crate::load::{Actor, Phase};
+use crate::load::{Actor, Phase, open_loop};
+use crate::measure::recorder::Recorder;
 
 const ROUNDS: usize = 200;
 
@@ -133,4 +134,70 @@ fn set_up_times_are_kept_by_occupancy() {
         .map(|bin| bin["from"].as_f64())
         .collect();
     assert_eq!(bins, [Some(0.0), Some(0.5)]);
+}
+
+const MS: u64 = 1_000_000;
+
+/// A window of 5 s of `rate` connections per second in which the server is stopped for the second second.
+fn stalled_for_a_second(rate: u32) -> CycleTally {
+    let config = RunConfig {
+        open_loop: Some(OpenLoop {
+            rate,
+            arrivals: Arrivals::Poisson,
+        }),
+        ..config(ScenarioKind::Crr)
+    };
+    let mut rig = Rig::new(&config);
+    let (client, mut server) = actors(Cycle::of(&config, 1), &rig);
+    let mut client = client.started_by(open_loop::Plan::of(&config).map(|plan| plan.of_generator(0)));
+    rig.run_with_stall(&mut client, &mut server);
+    assert!(client.settled(Phase::Drain));
+    client.into_tally()
+}
+
+#[test]
+fn a_stalled_server_shows_in_the_response_times_of_an_open_loop() {
+    let tally = stalled_for_a_second(2000);
+    let open = tally.open_loop.expect("an open loop");
+    assert!(open.offered.abs_diff(10_000) < 400, "{}", open.offered);
+    assert_eq!((open.dropped, tally.failures.total()), (0, 0));
+    let [response, service] = [open.response, open.service].map(Recorder::into_histogram);
+    assert_eq!(response.len(), open.offered, "each was answered in the end");
+    let p99 = response.value_at_quantile(0.99);
+    assert!(
+        (900 * MS..1010 * MS).contains(&p99),
+        "a fifth came while the server was stopped: {p99} ns"
+    );
+    assert!(response.value_at_quantile(0.5) < MS);
+    assert!(service.value_at_quantile(0.99) < MS, "few were in service then");
+}
+
+#[test]
+fn little_s_law_holds_between_what_is_in_flight_and_the_response_times() {
+    let tally = stalled_for_a_second(1000);
+    let response = tally.open_loop.expect("an open loop").response.into_histogram();
+    let by_law = response.mean() * response.len() as f64;
+    let off = tally.operation_ns as f64 / by_law - 1.0;
+    assert!(off.abs() < 0.01, "{off}");
+}
+
+#[test]
+fn a_connect_that_is_refused_in_an_open_loop_has_failed() {
+    let config = RunConfig {
+        open_loop: Some(OpenLoop {
+            rate: 1_000_000,
+            arrivals: Arrivals::Paced,
+        }),
+        ..config(ScenarioKind::Crr)
+    };
+    let mut rig = Rig::new(&config);
+    let (client, mut server) = actors(Cycle::of(&config, 1), &rig);
+    let mut client = client.started_by(open_loop::Plan::of(&config).map(|plan| plan.of_generator(0)));
+    rig.client.faults.refused = 3;
+    rig.run(&mut client, &mut server, Phase::Measure, 40);
+    rig.run(&mut client, &mut server, Phase::Drain, 100);
+    let tally = client.into_tally();
+    let open_loop = tally.open_loop.expect("an open loop");
+    assert_eq!(tally.failures.ports_exhausted, 3);
+    assert_eq!(open_loop.response.into_histogram().len() + 3, open_loop.offered);
 }

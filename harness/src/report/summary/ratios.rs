@@ -3,7 +3,7 @@
 use crate::config::{Pairing, ScenarioKind, StackKind};
 use crate::measure::statistics::{holm, paired};
 use crate::report::document::{Ratio, Run, StackResult};
-use crate::report::metrics::headline;
+use crate::report::metrics::{OPEN_LOOP_HEADLINE, headline};
 
 /// Each result of the engine beside each of every other stack, in the metrics that the scenario is compared by.
 pub(super) fn of_engine(scenario: ScenarioKind, results: &[StackResult]) -> Vec<Ratio> {
@@ -17,6 +17,7 @@ pub(super) fn of_engine(scenario: ScenarioKind, results: &[StackResult]) -> Vec<
         .flat_map(|(of, to)| {
             headline(scenario)
                 .iter()
+                .chain(&OPEN_LOOP_HEADLINE)
                 .filter_map(move |metric| ratio(metric, of, to))
         })
         .collect();

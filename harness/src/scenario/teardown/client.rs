@@ -136,7 +136,7 @@ impl Actor for Client {
         let next = self.set_up(stack);
         match self.close_when_ready(stack, now) {
             Next::Now => Next::Now,
-            Next::OnEvent => next,
+            Next::At(_) | Next::OnEvent => next,
         }
     }
 
