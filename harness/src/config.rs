@@ -50,6 +50,8 @@ pub(crate) enum ScenarioKind {
     Udp,
     /// Reordering of numbered datagrams (RFC 4737, RFC 5236).
     Reorder,
+    /// Packets of a device of the kernel's through the engine, and through a bare loop.
+    Packets,
 }
 
 /// A stack that a scenario can run on.
@@ -98,6 +100,8 @@ pub(crate) enum DeviceKind {
     PacketRing,
     /// An AF_XDP socket, which takes root.
     Xdp,
+    /// Raw IP sockets beside the kernel's stack, IPv4 alone; for `packets`.
+    Raw,
 }
 
 /// The version of IP.
@@ -194,7 +198,7 @@ pub(crate) struct RunConfig {
     pub(crate) placement: Placement,
     /// Load generators: pinned threads, each with its own connections, ports and histograms.
     pub(crate) generators: u32,
-    /// Connections in flight (or open) for each generator.
+    /// Connections in flight (or open) for each generator; packets of a burst for `packets`.
     pub(crate) connections: u32,
     /// Idle connections open beside the load.
     pub(crate) idle: u64,

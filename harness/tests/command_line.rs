@@ -136,6 +136,7 @@ fn list_tells_what_there_is_in_one_line_each() {
         "idle",
         "udp",
         "reorder",
+        "packets",
         "engine",
         "kernel",
         "kernel-tuned",

@@ -71,7 +71,7 @@ fn message(scenario: ScenarioKind, stack: StackKind) -> u32 {
         // Large writes are what an expert would do to make the kernel's stack fast.
         ScenarioKind::Stream if stack == StackKind::KernelTuned => 1 << 20,
         ScenarioKind::Stream => 64 << 10,
-        ScenarioKind::Udp => 18,
+        ScenarioKind::Udp | ScenarioKind::Packets => 18,
         ScenarioKind::Reorder => 64,
         _ => 1,
     }

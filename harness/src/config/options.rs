@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// Load generators, each a pinned thread with connections of its own [default: 1]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) generators: Option<u32>,
-    /// Connections in flight, or open, for each generator [default: 64; 1 for stream, udp and reorder]
+    /// Connections in flight, or open, for each generator; packets of a burst for packets [default: 64; 1 for stream, udp and reorder]
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) connections: Option<u32>,
     /// Idle connections open beside the load [default: 0]
@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// Who closes first [default: client]
     #[arg(long, value_enum)]
     pub(crate) closer: Option<Closer>,
-    /// Bytes of a message: 1 for requests, 64KiB for stream, 18 for udp, 64 for reorder unless given
+    /// Bytes of a message: 1 for requests, 64KiB for stream, 18 for udp and packets, 64 for reorder unless given
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) message: Option<u32>,
     /// Bytes of the largest IP packet [default: 1500]
@@ -118,6 +118,7 @@ impl Options {
             _ => {}
         }
         self.arrivals.check(scenario, self.message)?;
+        self.check_packets(scenario)?;
         self.pressure.check(scenario, self.path)?;
         self.link.check(self.path)?;
         if !self.pressure.sysctls.is_empty() && !self.has_kernel() {
@@ -137,6 +138,53 @@ impl Options {
         }
     }
 }
+
+/// What `packets` cannot be asked for, and what it alone can.
+impl Options {
+    fn check_packets(&self, scenario: ScenarioKind) -> Result<(), Misfit> {
+        let misfit = |text: String| Err(Misfit(text));
+        let raw = self.device == Some(DeviceKind::Raw);
+        if scenario != ScenarioKind::Packets {
+            return if raw {
+                misfit(format!(
+                    "--device raw is for packets: the kernel, which has the address too, would meddle with {scenario}"
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        if self.path == Some(PathKind::Wire) {
+            return misfit(
+                "packets compares devices, and an emulated link is none: ask for --path veth, tap or tun"
+                    .to_owned(),
+            );
+        }
+        if raw && self.ip == Some(IpVersion::V6) {
+            return misfit("--device raw is for IPv4: leave --ip 6 away".to_owned());
+        }
+        if self.placement == Some(Placement::Split) || self.generators.is_some_and(|number| number > 1) {
+            return misfit("packets runs in one thread: leave --placement and --generators away".to_owned());
+        }
+        if let Some(burst) = self.connections.filter(|&burst| burst > LARGEST_BURST) {
+            return misfit(format!(
+                "--connections {burst} is more than a receiving socket holds: a burst of packets has at most {LARGEST_BURST}"
+            ));
+        }
+        let most = self.mtu.unwrap_or(1500).saturating_sub(LONGEST_HEADERS);
+        match self.message {
+            Some(message) if message == 0 || message > most => misfit(format!(
+                "--message {message} does not make one packet: packets takes 1 to {most} with this MTU"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Packets of a burst: fewer than fill the buffer that the kernel gives a UDP socket.
+const LARGEST_BURST: u32 = 256;
+
+/// Bytes of the headers of IPv6 and UDP.
+const LONGEST_HEADERS: u32 = 48;
 
 /// 65,535 bytes less the headers of IPv4 and UDP.
 const LARGEST_DATAGRAM: u32 = 65_507;
@@ -201,6 +249,38 @@ mod tests {
         ] {
             assert_eq!(options.check(ScenarioKind::Rr).is_ok(), fits, "{options:?}");
         }
+    }
+
+    #[test]
+    fn packets_are_asked_for_within_what_a_device_and_one_thread_can() {
+        let asked = |change: fn(&mut Options)| {
+            let mut options = Options {
+                path: Some(PathKind::Veth),
+                ..Options::default()
+            };
+            change(&mut options);
+            options
+        };
+        let raw = asked(|options| options.device = Some(DeviceKind::Raw));
+        assert!(raw.check(ScenarioKind::Packets).is_ok());
+        assert!(raw.check(ScenarioKind::Udp).is_err());
+        let refused: [fn(&mut Options); 6] = [
+            |options| options.path = Some(PathKind::Wire),
+            |options| (options.device, options.ip) = (Some(DeviceKind::Raw), Some(IpVersion::V6)),
+            |options| options.placement = Some(Placement::Split),
+            |options| options.connections = Some(257),
+            |options| options.message = Some(1453),
+            |options| options.message = Some(0),
+        ];
+        for change in refused {
+            let options = asked(change);
+            assert!(options.check(ScenarioKind::Packets).is_err(), "{options:?}");
+        }
+        assert!(
+            asked(|options| options.message = Some(1452))
+                .check(ScenarioKind::Packets)
+                .is_ok()
+        );
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub(crate) struct Pairing {
 }
 
 impl Pairing {
+    /// Who sends the packets of `packets`, and who sends them back.
+    pub(crate) const FOR_PACKETS: Self = Self {
+        client: StackKind::Kernel,
+        server: StackKind::Engine,
+    };
+
     /// The same stack at both ends.
     pub(crate) fn of(stack: StackKind) -> Self {
         Self {

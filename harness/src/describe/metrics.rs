@@ -46,6 +46,18 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "what the kernel allocates",
     ),
     metric(
+        "bare_packets_per_second",
+        "1/s",
+        "packets that a bare loop over the device (receive, swap addresses, transmit) sent back ÷ the time of its turns that moved packets",
+        "sending the bursts and hearing the answers, and turns that found nothing",
+    ),
+    metric(
+        "bare_system_calls_per_packet",
+        "count",
+        "system calls of the device in those turns of the bare loop ÷ packets that it sent back",
+        "system calls of who sends and hears, and of turns that found nothing",
+    ),
+    metric(
         "bytes_per_idle_connection",
         "bytes",
         "bytes mapped for connection state, index, handle and timer ÷ connections, of the dearer end",
@@ -176,6 +188,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "count",
         "polls of the stack in the window that found nothing to do, both ends together",
         "polls of warm-up and drain",
+    ),
+    metric(
+        "engine_to_bare",
+        "ratio",
+        "packets_per_second ÷ bare_packets_per_second: the part of the bare device that the engine leaves, 1 for a stack that costs nothing",
+        "what both pay alike: the kernel's part of each packet is in both rates",
     ),
     metric(
         "exhausted_after_ns",
@@ -352,6 +370,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "datagrams of warm-up and drain",
     ),
     metric(
+        "packets_per_second",
+        "1/s",
+        "packets that the engine's UDP sent back ÷ the time of its turns (poll, answer, transmit) that moved packets",
+        "sending the bursts and hearing the answers, and turns that found nothing",
+    ),
+    metric(
         "server_cpu_ns_per_connection",
         "ns",
         "processor time of the server's threads in the window ÷ connections completed; null where both ends share a thread",
@@ -408,7 +432,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "system_calls_per_packet",
         "count",
-        "system calls by the stack in the window ÷ packets; null where the stack cannot tell",
+        "system calls by the stack in the window ÷ packets (of `packets`: those sent back, in turns that moved packets); null where the stack cannot tell",
         "system calls of the generator",
     ),
     metric(

@@ -20,12 +20,13 @@ use crate::report::{percentile_of, required};
 /// # Errors
 /// When nothing has that name; the error says which one is nearest.
 pub(crate) fn describe(name: &str) -> Result<String, String> {
-    if let Some(definition) = definition(name) {
-        return Ok(of_metric(name, definition));
-    }
+    let metric = definition(name).map(|definition| of_metric(name, definition));
     if let Ok(scenario) = ScenarioKind::from_str(name, false) {
         let option = Keys::of_run().flag(name).map(of_option);
-        return Ok(of_scenario(scenario) + &option.unwrap_or_default());
+        return Ok(of_scenario(scenario) + &metric.or(option).unwrap_or_default());
+    }
+    if let Some(metric) = metric {
+        return Ok(metric);
     }
     if let Ok(stack) = StackKind::from_str(name, false) {
         return Ok(of_stack(stack));

@@ -31,6 +31,7 @@ mod witness;
 
 pub(crate) use actor::{Actor, Ends, Next, Script};
 pub(crate) use phase::Phase;
+pub(crate) use placement::pin_to_first_core;
 
 #[cfg(test)]
 pub(crate) mod fake;

@@ -38,6 +38,11 @@ impl Cores {
     }
 }
 
+/// Pins the calling thread to the first core that this process may run on.
+pub(crate) fn pin_to_first_core() {
+    Cores::allowed().pin(0);
+}
+
 /// The cores that a run's threads are pinned to; none where nothing is pinned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UsedCores<'a>(&'a [usize]);

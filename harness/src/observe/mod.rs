@@ -80,6 +80,7 @@ pub(crate) fn operation(scenario: ScenarioKind) -> &'static str {
         ScenarioKind::Rr => "transactions",
         ScenarioKind::Stream => "bytes",
         ScenarioKind::Udp | ScenarioKind::Reorder => "datagrams",
+        ScenarioKind::Packets => "packets",
         ScenarioKind::Idle => "nothing",
     }
 }

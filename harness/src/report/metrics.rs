@@ -86,6 +86,10 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
             "duplicated",
             "reordering_free_run_mean",
         ]],
+        ScenarioKind::Packets => &[
+            &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
+            &["bare_system_calls_per_packet", "lost"],
+        ],
     };
     own.concat()
 }
@@ -151,6 +155,7 @@ pub(crate) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
         ScenarioKind::Idle => &["bytes_per_idle_connection", "reached"],
         ScenarioKind::Udp => &["datagrams_per_second", "cpu_ns_per_datagram"],
         ScenarioKind::Reorder => &["reordered_ratio"],
+        ScenarioKind::Packets => &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
     }
 }
 
@@ -167,7 +172,7 @@ pub(super) fn deciding(scenario: ScenarioKind) -> (&'static str, bool) {
 
 /// Whether a greater figure is the better one: rates and what was reached; times, costs and counts of mishaps are not.
 pub(super) fn more_is_better(metric: &str) -> bool {
-    metric.ends_with("_per_second") || metric == "reached"
+    metric.ends_with("_per_second") || matches!(metric, "reached" | "engine_to_bare")
 }
 
 /// Whether a greater or a lesser figure is better at all: how much is reordered is a property of the path.
@@ -186,6 +191,9 @@ pub(super) fn label(metric: &str) -> String {
         "teardowns_per_second" => "teardowns/s",
         "transactions_per_second" => "transactions/s",
         "datagrams_per_second" => "datagrams/s",
+        "packets_per_second" => "packets/s",
+        "bare_packets_per_second" => "packets/s of the bare loop",
+        "engine_to_bare" => "engine ÷ bare loop",
         "gigabits_per_second" => "throughput",
         "setup_ns" => "set-up time",
         "teardown_ns" => "teardown time",
@@ -243,7 +251,10 @@ mod tests {
     #[test]
     fn tcp_scenarios_report_what_all_tcp_scenarios_do() {
         for &scenario in ScenarioKind::value_variants() {
-            let datagrams = matches!(scenario, ScenarioKind::Udp | ScenarioKind::Reorder);
+            let datagrams = matches!(
+                scenario,
+                ScenarioKind::Udp | ScenarioKind::Reorder | ScenarioKind::Packets
+            );
             assert_eq!(
                 TCP.iter().all(|metric| required(scenario).contains(metric)),
                 !datagrams,

@@ -50,6 +50,7 @@ fn what_was_done(document: &Document) -> String {
         ScenarioKind::Idle => "hold connections that do nothing",
         ScenarioKind::Udp => "one-way datagrams",
         ScenarioKind::Reorder => "numbered datagrams through a wire that reorders",
+        ScenarioKind::Packets => "bursts of datagrams, sent back by the engine and by a bare loop in turn",
     };
     let name = document
         .name

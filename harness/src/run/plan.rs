@@ -28,7 +28,7 @@ impl Subject {
         Self {
             stack,
             config: RunConfig::effective(scenario, stack.client, path, connections, asked),
-            unsupported: stack.misfit(path),
+            unsupported: misfit(scenario, stack, path),
         }
     }
 
@@ -39,6 +39,18 @@ impl Subject {
             ..self.config.clone()
         }
     }
+}
+
+/// Why the stacks cannot do that there; `None` when they can.
+fn misfit(scenario: ScenarioKind, stack: Pairing, path: PathKind) -> Option<String> {
+    if scenario == ScenarioKind::Packets && stack != Pairing::FOR_PACKETS {
+        return Some(format!(
+            "packets go from the kernel to an engine and back, not from {} to {}: leave --stack away, or ask for --client kernel \
+             --server engine",
+            stack.client, stack.server
+        ));
+    }
+    stack.misfit(path)
 }
 
 /// Everything that makes up one document: a scenario on some stacks, several times.
@@ -60,7 +72,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// A scenario with what the command line asked for.
     pub(crate) fn new(scenario: ScenarioKind, asked: &Options) -> Self {
-        let columns = unique(pairings(asked))
+        let columns = unique(pairings(scenario, asked))
             .into_iter()
             .map(|stack| (stack, asked.path.unwrap_or(stack.usual_path())));
         Self {
@@ -145,7 +157,7 @@ fn shuffle(order: &mut [usize], random: &mut SplitMix64) {
 }
 
 /// The columns that were asked for: every client with every server, or stacks that meet themselves.
-fn pairings(asked: &Options) -> Vec<Pairing> {
+fn pairings(scenario: ScenarioKind, asked: &Options) -> Vec<Pairing> {
     let pairs = asked.clients.iter().flat_map(|&client| {
         let servers = asked.servers.iter();
         servers.map(move |&server| Pairing { client, server })
@@ -153,6 +165,7 @@ fn pairings(asked: &Options) -> Vec<Pairing> {
     match (asked.clients.is_empty(), asked.stacks.is_empty()) {
         (false, _) => pairs.collect(),
         (true, false) => asked.stacks.iter().copied().map(Pairing::of).collect(),
+        (true, true) if scenario == ScenarioKind::Packets => vec![Pairing::FOR_PACKETS],
         (true, true) => DEFAULT_STACKS.map(Pairing::of).to_vec(),
     }
 }
@@ -250,6 +263,22 @@ mod tests {
         );
         let stacks: Vec<_> = plan.subjects.iter().map(|subject| subject.stack).collect();
         assert_eq!(stacks, [StackKind::Null, StackKind::Engine].map(Pairing::of));
+    }
+
+    #[test]
+    fn packets_go_from_the_kernel_to_an_engine_unless_they_cannot() {
+        let usual = Plan::new(ScenarioKind::Packets, &Options::default());
+        let [subject] = &usual.subjects[..] else {
+            panic!("one column: {:?}", usual.subjects)
+        };
+        assert_eq!(subject.stack.to_string(), "kernel/engine");
+        assert_eq!(
+            (subject.config.path, &subject.unsupported),
+            (PathKind::Veth, &None)
+        );
+        let plan = Plan::new(ScenarioKind::Packets, &asked(&[StackKind::Smoltcp]));
+        let reason = plan.subjects[0].unsupported.as_deref();
+        assert!(reason.is_some_and(|reason| reason.contains("--client kernel --server engine")));
     }
 
     #[test]

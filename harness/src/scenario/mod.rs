@@ -10,6 +10,7 @@ mod crr;
 mod cycles;
 mod idle;
 mod open_loop;
+mod packets;
 mod reorder;
 mod rr;
 mod stream;
@@ -100,6 +101,7 @@ fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         ScenarioKind::Idle => idle::measure(run),
         ScenarioKind::Udp => udp::measure(run),
         ScenarioKind::Reorder => reorder::measure(run),
+        ScenarioKind::Packets => packets::measure(run),
     }
 }
 

@@ -97,6 +97,10 @@ fn required(scenario: ScenarioKind) -> (&'static [&'static str], &'static [&'sta
         ),
         ScenarioKind::Stream => (&["gigabits_per_second", "cpu_ns_per_kibibyte"], &[]),
         ScenarioKind::Idle => (&["bytes_per_idle_connection", "reached"], &[]),
+        ScenarioKind::Packets => (
+            &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
+            &[],
+        ),
         ScenarioKind::Udp => (&["datagrams_per_second", "cpu_ns_per_datagram", "lost"], &[]),
         ScenarioKind::Reorder => (
             &[
@@ -268,6 +272,7 @@ fn whatever_is_reported_is_described_and_nothing_else_is() {
     let open = measure(StackKind::Null, &config);
     reported.extend(open.metrics.keys().copied());
     reported.extend(open.histograms.keys().copied());
+    reported.extend(super::packets::reported());
     // The books of a stack without TIME_WAIT cannot be looked at.
     reported.insert("time_wait_unaccounted");
     assert_eq!(reported, crate::describe::defined());

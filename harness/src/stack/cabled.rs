@@ -3,11 +3,12 @@
 //! Each end is a stack of its own choice. An engine shares its host with no stack of the kernel that has an address: what arrives is the
 //! engine's alone.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::error::OpenError;
 use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
+use handfast::link::raw::{RawConfig, RawDevice};
 use handfast::link::tun::{TunConfig, TunDevice};
 use handfast::link::xdp::{self, XdpConfig, XdpDevice};
 use handfast::link::{Device, Medium};
@@ -32,7 +33,8 @@ pub(super) type BothEnds = (MakeEnd, MakeEnd, Addresses);
 pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static Lab, NotPossible> {
     let occupants = Occupants {
         kernel_connects: stacks.client.is_kernel(),
-        kernel_answers: stacks.server.is_kernel(),
+        // Raw sockets are beside a kernel that has the address.
+        kernel_answers: stacks.server.is_kernel() || config.device == DeviceKind::Raw,
         ip: config.ip,
     };
     if matches!(config.path, PathKind::Tap | PathKind::Tun) {
@@ -49,10 +51,12 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         (stacks.server, lab.host_of_server()),
     ] {
         let _visit = visit(host)?;
-        if stack == StackKind::Engine {
+        if stack == StackKind::Engine && config.device == DeviceKind::Raw {
+            probe_raw_sockets()?;
+        } else if stack == StackKind::Engine {
             device(config, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
-        } else if config.device == DeviceKind::Xdp {
-            // An AF_XDP socket at the other end takes packets as they are on a wire.
+        } else if matches!(config.device, DeviceKind::Xdp | DeviceKind::Raw) {
+            // Such sockets at the other end take packets as they are on a wire.
             xdp::finish_checksums(lab::DEVICE).map_err(|error| NotPossible(error.to_string()))?;
         }
     }
@@ -91,7 +95,7 @@ pub(super) fn both_ends(
     Ok((client, server, addresses))
 }
 
-fn check(stacks: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
+pub(super) fn check(stacks: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
     let has_engine = [stacks.client, stacks.server].contains(&StackKind::Engine);
     if has_engine && config.generators > 1 {
         return Err(Unsupported(format!(
@@ -108,7 +112,7 @@ fn check(stacks: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
     Ok(())
 }
 
-fn kernel_end(
+pub(super) fn kernel_end(
     lab: &'static Lab,
     side: Side,
     kind: StackKind,
@@ -183,18 +187,24 @@ fn over_cable(
     }))
 }
 
-fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {
+pub(super) fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {
     host.visit()
         .map_err(|error| NotPossible(format!("a host cannot be entered ({error})")))
 }
 
 /// An engine's end of the cable, on the host that the calling thread visits.
-fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, OpenError> {
+pub(super) fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, OpenError> {
     // The devices of an emulated link do nothing for a stack: what is corrupted on it has to be noticed, and packets of more than the MTU never leave.
     let leaves_to_device = config.checksums == Checksums::Device && config.link.is_none();
     let transmission = match config.device {
         DeviceKind::Packet => Transmission::Calls,
         DeviceKind::PacketRing => Transmission::Ring,
+        DeviceKind::Raw => {
+            return Err(OpenError::Invalid(
+                "raw sockets are for `packets` alone: a kernel that has the address would reset connections"
+                    .to_owned(),
+            ));
+        }
         DeviceKind::Xdp => {
             let steered = XdpConfig {
                 trusted: leaves_to_device,
@@ -211,7 +221,10 @@ fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, OpenE
     Ok(Box::new(PacketDevice::new(&socket, pool.clone())?))
 }
 
-fn tunnel(config: &RunConfig, pool: &FramePool) -> Result<TunDevice, impl std::error::Error + use<>> {
+pub(super) fn tunnel(
+    config: &RunConfig,
+    pool: &FramePool,
+) -> Result<TunDevice, impl std::error::Error + use<>> {
     let tunnel = TunConfig {
         name: lab::DEVICE.to_owned(),
         medium: if config.path == PathKind::Tap {
@@ -224,6 +237,14 @@ fn tunnel(config: &RunConfig, pool: &FramePool) -> Result<TunDevice, impl std::e
         ..TunConfig::default()
     };
     TunDevice::new(&tunnel, pool.clone())
+}
+
+/// Sees whether raw sockets open, on whatever addresses the host has.
+fn probe_raw_sockets() -> Result<(), NotPossible> {
+    let any = RawConfig::loopback(Ipv4Addr::UNSPECIFIED);
+    RawDevice::new(any, probing_pool())
+        .map(drop)
+        .map_err(|error| NotPossible(error.to_string()))
 }
 
 fn probing_pool() -> FramePool {

@@ -12,6 +12,7 @@ mod null;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod pair;
+pub(crate) mod reflect;
 mod slots;
 mod smoltcp;
 mod uring;

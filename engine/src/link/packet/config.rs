@@ -25,7 +25,8 @@ pub enum Delivery {
 /// How packets are handed to the kernel to be sent. Either way many leave for one system call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transmission {
-    /// From where they lie (`sendmmsg(2)`).
+    /// From where they lie (`sendmmsg(2)`). The default: a packet is copied once less, and a batch of 64 is one call, where with
+    /// offloads it is two by the ring, whose frames have room for the longest packet and so are few.
     Calls,
     /// Through a ring that is shared with the kernel (`PACKET_TX_RING`), into which they are copied. A driver then sends from the ring; veth, and
     /// whatever else passes packets on within the machine, copies them once more and is slower than by calls.

@@ -4,6 +4,7 @@ mod ends;
 
 pub(crate) use ends::{Between, pair, split_pair};
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -61,6 +62,17 @@ impl Options {
         };
         Self { config, pool }
     }
+
+    /// The engine itself, over the device that `make_device` makes around its pool.
+    pub(super) fn build<D: Device, E>(
+        &self,
+        make_device: impl FnOnce(&FramePool) -> Result<D, E>,
+    ) -> Result<Handfast<D>, E> {
+        let pool = FramePool::new(self.pool);
+        pool.prefault();
+        let device = make_device(&pool)?;
+        Ok(Handfast::new(&self.config, pool, device))
+    }
 }
 
 /// TIME_WAIT entries that memory is made ready for: those of the end that closes first. The other one keeps none.
@@ -113,11 +125,9 @@ impl<D: Device> Engine<D> {
         remotes: &[SocketAddr],
         make_device: impl FnOnce(&FramePool) -> D,
     ) -> Self {
-        let pool = FramePool::new(options.pool);
-        pool.prefault();
-        let device = make_device(&pool);
+        let Ok(engine) = options.build(|pool| Ok::<_, Infallible>(make_device(pool)));
         Self {
-            engine: Handfast::new(&options.config, pool, device),
+            engine,
             listeners: Vec::new(),
             datagrams: Vec::new(),
             addresses: addresses.to_vec(),
