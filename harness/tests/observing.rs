@@ -173,8 +173,10 @@ fn scrape(address: &str) -> Option<String> {
 #[test]
 fn what_nobody_would_hear_of_is_refused() {
     for (arguments, words) in [
-        (&["--interval", "1s"][..], &["--json-lines", "--metrics"][..]),
-        (&["--json-lines", "--interval", "4s"], &["3s", "--duration"]),
+        (
+            &["--json-lines", "--interval", "4s"][..],
+            &["3s", "--duration"][..],
+        ),
         (&["--json-lines", "--interval", "1ms"], &["`1ms`", "100ms"]),
         (&["--metrics", "9464"], &["9464", "--metrics"]),
     ] {
