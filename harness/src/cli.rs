@@ -10,6 +10,7 @@ mod replay;
 mod report;
 mod run;
 mod script;
+mod search;
 mod serve;
 mod simulate;
 
@@ -69,6 +70,9 @@ enum Verb {
     /// Runs scenarios
     #[command(after_help = run::AFTER_HELP)]
     Run(run::RunArguments),
+    /// Finds the highest rate at which a stack keeps what is asked of it
+    #[command(after_help = search::AFTER_HELP)]
+    Search(search::SearchArguments),
     /// Plays packet scripts against the engine, or against the kernel
     #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
@@ -136,6 +140,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::List { json }) => list::print(json),
         Some(Verb::Describe { names }) => describe::print(&names),
         Some(Verb::Run(arguments)) => run::main(arguments, matches.subcommand_matches("run")),
+        Some(Verb::Search(arguments)) => search::main(arguments),
         Some(Verb::Script(arguments)) => script::main(arguments),
         Some(Verb::Simulate(arguments)) => simulate::main(arguments),
         Some(Verb::Serve(arguments)) => serve::main(arguments),

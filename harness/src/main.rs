@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod scenario;
 mod script;
+mod search;
 mod serve;
 mod session;
 mod stack;

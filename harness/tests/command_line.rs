@@ -97,6 +97,55 @@ fn an_open_loop_is_for_what_a_clock_can_start() {
 }
 
 #[test]
+fn a_search_says_what_of_its_conditions_is_wrong() {
+    assert_refused(
+        &["search", "cps", "--slo", "fail<=0,p98<=5ms"],
+        &["`p98`", "column 9", "p999"],
+    );
+    assert_refused(&["search", "cps", "--rate", "5k"], &["--rate", "--from"]);
+    assert_refused(&["search", "cps", "--to", "1k"], &["--to 1000", "2000"]);
+    assert_refused(&["search", "pps", "--message", "16"], &["--message 16", "17"]);
+}
+
+#[test]
+fn a_search_keeps_every_run() {
+    let scratch = Scratch::new("search");
+    let arguments =
+        "search tps --stack engine --from 2k --to 4k --runs 1 --duration 200ms --most-runs 6 --json --out";
+    let mut words: Vec<&str> = arguments.split(' ').collect();
+    words.push(scratch.path());
+    let output = handfast(&words);
+    // Whether a rate holds is a matter of how busy the machine is.
+    assert!(
+        matches!(output.status.code(), Some(0 | 1 | 3)),
+        "{}",
+        text(&output.stderr)
+    );
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let schema = include_str!("../schema/handfast.search.1.json");
+    let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    assert!(validator.is_valid(&document), "{document}");
+    let kept = std::fs::read(scratch.0.join("search.json")).expect("kept");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&kept).expect("one document"),
+        document
+    );
+    let found = &document["results"][0];
+    let iterations = found["iterations"].as_array().expect("every run");
+    assert!((1..=6).contains(&iterations.len()), "{document}");
+    assert_eq!(iterations[0]["rate"], 2000);
+    for one in iterations {
+        let is_sound = one["reasons"].as_array().is_some_and(Vec::is_empty);
+        assert_eq!(one["verdict"] == "holds", is_sound, "{one}");
+        assert!(one["metrics"]["offered_per_second"].as_f64() > Some(0.0), "{one}");
+    }
+    let highest = found["highest_per_second"].as_u64();
+    let held = iterations.iter().filter(|one| one["verdict"] == "holds");
+    assert_eq!(highest, held.filter_map(|one| one["rate"].as_u64()).max());
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
         let output = handfast(arguments);

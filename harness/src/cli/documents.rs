@@ -45,6 +45,7 @@ fn try_command(words: &[String]) -> Result<(), String> {
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     match cli.verb {
         Some(Verb::Run(arguments)) => run::asked(&arguments, matches.subcommand_matches("run")).map(drop),
+        Some(Verb::Search(arguments)) => search::asked(arguments).map(drop),
         Some(Verb::Describe { names }) => names.iter().try_for_each(|name| describe::one(name).map(drop)),
         _ => Ok(()),
     }

@@ -19,7 +19,7 @@ pub(crate) struct ArrivalOptions {
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) rate: Option<u32>,
     /// How the starts of --rate are spread: poisson, paced (evenly) or burst:N (N at once) [default: poisson]
-    #[arg(long, value_name = "poisson|paced|burst:N", requires = "rate")]
+    #[arg(long, value_name = "poisson|paced|burst:N")]
     pub(crate) arrivals: Option<Arrivals>,
 }
 
@@ -63,6 +63,9 @@ impl ArrivalOptions {
             ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Rr | ScenarioKind::Udp
         );
         match (self.rate, message) {
+            (None, _) if self.arrivals.is_some() => Err(Misfit(
+                "--arrivals says how the starts of --rate are spread: ask for both".to_owned(),
+            )),
             (None, _) => Ok(()),
             (Some(_), _) if !is_able => Err(Misfit(format!(
                 "--rate is for connect, crr, rr and udp, whose operations a clock can start, and {scenario} is none of them: leave it out"

@@ -12,11 +12,13 @@ use super::{Document, Suite, one_line};
 use crate::config::StackKind;
 use crate::observe::fixtures as observed;
 use crate::observe::json_lines::Line;
+use crate::search::Search;
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.run.1.json");
 const COMPARISON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.compare.1.json");
 const INTERVAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.interval.1.json");
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.list.1.json");
+const SEARCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.search.1.json");
 const REPLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/handfast.replay-seq.1.json");
 
 /// Writes the schemas anew when the environment says `HANDFAST_WRITE_SCHEMA=1`; else compares.
@@ -28,6 +30,7 @@ fn the_checked_in_schemas_are_up_to_date() {
         (schema_for!(Line), INTERVAL),
         (schema_for!(List), LIST),
         (schema_for!(Replay), REPLAY),
+        (schema_for!(Search), SEARCH),
     ] {
         let generated = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
         if std::env::var_os("HANDFAST_WRITE_SCHEMA").is_some() {
