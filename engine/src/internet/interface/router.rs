@@ -283,6 +283,11 @@ impl Internet {
         let blocks = &mut self.blocks;
         for lease in discovery.addresses.iter().filter(|lease| ended(lease)) {
             blocks.retain(|block| *block != lease.of);
+            // It may not be ours yet, and must not become so without a lease that ends it.
+            let address = lease.of.preferred();
+            interface
+                .tentative
+                .retain(|tentative| tentative.address() != address);
         }
         discovery.addresses.retain(|lease| !ended(lease));
         if discovery.routers.len() + discovery.prefixes.len() != before {

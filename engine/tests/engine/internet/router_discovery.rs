@@ -133,6 +133,24 @@ fn an_address_is_made_from_a_prefix_and_asked_for() {
     assert!(station.engine.udp_bind(at).is_ok());
 }
 
+/// RFC 4862 section 5.5.4: what became invalid while it was asked for is never assigned, for nothing would end it again.
+#[test]
+fn an_address_that_ends_while_it_is_asked_for_never_becomes_ours() {
+    let mut station = Station::new(|config| {
+        config.link.router_discovery = true;
+        config.link.duplicate_address_detection = 3;
+    });
+    station.pass(SECOND.saturating_mul(4));
+    let before = station.engine.addresses().count();
+    tell(
+        &mut station,
+        ROUTER,
+        &advertisement(1800, &[&prefix(7, 0xc0, 1, 1)]),
+    );
+    station.pass(SECOND.saturating_mul(10));
+    assert_eq!(station.engine.addresses().count(), before);
+}
+
 /// Attack class 42: what a router cannot have said, or must not be believed.
 #[test]
 fn advertisements_that_break_the_rules_change_nothing() {
