@@ -16,7 +16,7 @@ use std::time::Instant;
 use self::child::{Heard, Told};
 use self::progress::Progress;
 use self::replicate::{Job, Outcome};
-use crate::observe::{Figures, Interval, Observers, Standing};
+use crate::observe::{Figures, Interval, Observers, RunEnded, Standing, Whereabouts};
 
 /// What the runs of one subject came to.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
         .iter()
         .map(|subject| blank(subject, plan.runs))
         .collect();
-    let progress = Progress::new(&plan);
+    let progress = Progress::new(&plan, observers.show_progress());
     for (run, at) in plan.order() {
         if interrupted() {
             break;
@@ -64,13 +64,23 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
         let subject = &mut subjects[at];
         if subject.unsupported.is_none() {
             progress.begin(run, &subject.subject);
+            let standing = standing(&plan, &subject.subject, run);
+            let arrive = |part| {
+                progress.within(part);
+                observers.progress(&Whereabouts {
+                    standing: &standing,
+                    runs: plan.runs,
+                    part: progress.part(),
+                });
+            };
+            arrive(0.0);
             let kept = RefCell::new(Vec::new());
             let interval = |interval: &Interval| {
                 kept.borrow_mut().push(Figures::of(interval));
-                observers.tell(&standing(&plan, &plan.subjects[at], run), interval);
+                observers.tell(&standing, interval);
             };
             let heard = Heard {
-                progress: &|part| progress.within(part),
+                progress: &arrive,
                 interval: &interval,
             };
             let job = Job {
@@ -84,10 +94,12 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
             if let Some(replicate) = &mut subject.runs[run] {
                 replicate.intervals = kept.take();
             }
+            observers.ended(&standing, &ended(subject, run));
         }
         progress.end_one();
     }
     progress.finish();
+    observers.finished();
     PlanRuns {
         plan,
         subjects,
@@ -104,6 +116,20 @@ fn standing(plan: &Plan, subject: &Subject, run: usize) -> Standing {
         placement: subject.config.placement,
         connections: subject.config.connections,
         run: run + 1,
+    }
+}
+
+fn ended(subject: &SubjectRuns, run: usize) -> RunEnded {
+    let replicate = subject.runs[run].as_ref();
+    match (&subject.unsupported, replicate.map(|replicate| &replicate.found)) {
+        (Some(reason), _) => RunEnded::Unsupported(reason.clone()),
+        (None, None) => RunEnded::Invalid("it did not take place".to_owned()),
+        (None, Some(Err(failure))) => RunEnded::Invalid(failure.clone()),
+        (None, Some(Ok(measured))) if measured.cut_short => RunEnded::Invalid("interrupted".to_owned()),
+        (None, Some(Ok(measured))) => match measured.invalid_reasons.first() {
+            Some(reason) => RunEnded::Invalid(reason.clone()),
+            None => RunEnded::Valid,
+        },
     }
 }
 

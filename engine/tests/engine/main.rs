@@ -30,7 +30,6 @@ mod internet {
 
 mod transport {
     mod attacks;
-    mod clock_wraps;
     mod ecn;
     mod gathering;
     mod goodput;
@@ -38,7 +37,6 @@ mod transport {
     mod pacing;
     mod path_mtu;
     mod receive_tuning;
-    mod several_addresses;
     mod smoltcp_peer;
     mod state_matrix;
     mod tcp_acceptance;

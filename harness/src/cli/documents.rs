@@ -51,21 +51,64 @@ fn try_command(words: &[String]) -> Result<(), String> {
     }
 }
 
+fn page(name: &str) -> String {
+    fs::read_to_string(root(name)).expect("the page is there")
+}
+
 #[test]
-fn every_command_of_the_methodology_would_run() {
-    let text = fs::read_to_string(root("docs/methodology.md")).expect("the page is there");
-    let commands = commands(&text);
-    assert!(commands.len() > 30, "{} commands", commands.len());
-    for words in commands {
-        if let Err(error) = try_command(&words) {
-            panic!("handfast {}: {error}", words.join(" "));
+fn every_command_of_the_pages_would_run() {
+    for (name, least) in [("docs/methodology.md", 30), ("docs/command-line.md", 20)] {
+        let commands = commands(&page(name));
+        assert!(commands.len() > least, "{name}: {} commands", commands.len());
+        for words in commands {
+            if let Err(error) = try_command(&words) {
+                panic!("{name}: handfast {}: {error}", words.join(" "));
+            }
         }
     }
 }
 
+/// What the page of the command line says of a verb: its section, and those that it takes options from.
+fn section_of(verb: &str, text: &str) -> String {
+    let sections: Vec<&str> = text.split("\n## ").collect();
+    let of = |name: &str| sections.iter().copied().find(|section| section.starts_with(name));
+    let own = of(&format!("{verb}\n")).unwrap_or_else(|| panic!("nothing is said of {verb}"));
+    let borrows = own.contains("(#the-load)") || own.contains("(#what-is-written-and-shown)");
+    let run = if borrows {
+        of("run\n").unwrap_or_default()
+    } else {
+        ""
+    };
+    format!("{own}{run}")
+}
+
+#[test]
+fn every_option_of_every_verb_is_on_the_page_of_the_command_line() {
+    let text = page("docs/command-line.md");
+    let mut command = Cli::command();
+    command.build();
+    let verbs = command
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+    let mut missing = Vec::new();
+    for verb in verbs {
+        let said = section_of(verb.get_name(), &text);
+        let flags = verb.get_arguments().filter(|flag| !flag.is_hide_set());
+        let names = flags
+            .filter_map(|flag| flag.get_long())
+            .filter(|name| *name != "help");
+        missing.extend(
+            names
+                .filter(|name| !said.contains(&format!("`--{name}")))
+                .map(|name| format!("{} --{name}", verb.get_name())),
+        );
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
 #[test]
 fn every_section_on_being_fooled_has_a_command_that_shows_it() {
-    let text = fs::read_to_string(root("docs/methodology.md")).expect("the page is there");
+    let text = page("docs/methodology.md");
     for section in text.split("\n### ").skip(1) {
         assert!(!commands(section).is_empty(), "{section}");
     }

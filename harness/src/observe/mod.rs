@@ -4,10 +4,11 @@ pub(crate) mod endpoint;
 mod exposition;
 mod figures;
 pub(crate) mod json_lines;
+mod live;
 mod onlookers;
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 pub(crate) use self::figures::Figures;
@@ -30,6 +31,26 @@ pub(crate) struct Standing {
     pub(crate) run: usize,
 }
 
+/// How far a comparison is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Whereabouts<'a> {
+    pub(crate) standing: &'a Standing,
+    /// Runs of each column.
+    pub(crate) runs: u32,
+    /// The part of the comparison that is over, 0 to 1.
+    pub(crate) part: f64,
+}
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum RunEnded {
+    Valid,
+    /// It failed or does not count, and why.
+    Invalid(String),
+    /// The stack cannot do what was asked, and why.
+    Unsupported(String),
+}
+
 /// Somebody who looks on.
 pub(crate) trait Observer {
     /// An interval of the measured window is over.
@@ -37,6 +58,30 @@ pub(crate) trait Observer {
     /// # Errors
     /// When what it writes to is gone.
     fn interval(&mut self, standing: &Standing, interval: &Interval) -> io::Result<()>;
+
+    /// The comparison has come this far.
+    ///
+    /// # Errors
+    /// When what it writes to is gone.
+    fn progress(&mut self, _: &Whereabouts<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A run is over.
+    ///
+    /// # Errors
+    /// When what it writes to is gone.
+    fn ended(&mut self, _: &Standing, _: &RunEnded) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The comparison is over.
+    fn finished(&mut self) {}
+
+    /// Whether it shows how far a comparison is, so that nobody else need.
+    fn shows_progress(&self) -> bool {
+        false
+    }
 }
 
 /// All who look on, and how often.
@@ -60,15 +105,45 @@ impl Observers {
         self.every
     }
 
-    /// Tells all of them. One that cannot go on says why and is told nothing more: the measurement is worth more than who looks at it.
+    /// Tells all of them of an interval.
     pub(crate) fn tell(&self, standing: &Standing, interval: &Interval) {
-        self.all.borrow_mut().retain_mut(|observer| {
-            let told = observer.interval(standing, interval);
-            if let Err(error) = &told {
-                eprintln!("warning: intervals are told no more: {error}");
-            }
-            told.is_ok()
+        self.each(|observer| observer.interval(standing, interval));
+    }
+
+    /// Tells all of them how far the comparison is.
+    pub(crate) fn progress(&self, at: &Whereabouts<'_>) {
+        self.each(|observer| observer.progress(at));
+    }
+
+    /// Tells all of them what a run came to.
+    pub(crate) fn ended(&self, standing: &Standing, ended: &RunEnded) {
+        self.each(|observer| observer.ended(standing, ended));
+    }
+
+    /// Tells all of them that the comparison is over.
+    pub(crate) fn finished(&self) {
+        self.each(|observer| {
+            observer.finished();
+            Ok(())
         });
+    }
+
+    /// Whether one of them shows how far a comparison is.
+    pub(crate) fn show_progress(&self) -> bool {
+        self.all.borrow().iter().any(|observer| observer.shows_progress())
+    }
+
+    /// One that cannot go on is told nothing more, and this says why: the measurement is worth more than who looks at it.
+    fn each(&self, mut tell: impl FnMut(&mut dyn Observer) -> io::Result<()>) {
+        let mut errors = Vec::new();
+        self.all.borrow_mut().retain_mut(|observer| {
+            let told = tell(observer.as_mut());
+            told.map_err(|error| errors.push(error)).is_ok()
+        });
+        // Once those that fail have given back a terminal that they had. Standard error itself may be what is gone.
+        for error in errors {
+            let _ = writeln!(io::stderr(), "warning: intervals are told no more: {error}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::endpoint::Endpoint;
-use super::{Observer, Observers, json_lines};
+use super::{Observer, Observers, json_lines, live};
 use crate::config::quantity::duration;
 use crate::run::Plan;
 
@@ -20,13 +20,16 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// Options of those who look on while runs go.
 #[derive(Clone, Default, Debug, Args)]
 pub(crate) struct Onlookers {
+    /// Show rate, latencies, TIME_WAIT and failures while runs go, on standard error: a dashboard on a terminal, else a line for each interval
+    #[arg(long)]
+    pub(crate) live: bool,
     /// Tell every interval of the measured windows as a line of JSON, on standard error or at the end of FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json_lines: Option<PathBuf>,
     /// Let Prometheus scrape http://ADDRESS/metrics while runs go, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Keep what every interval of this length came to, at least 100ms [default: 1s with --json-lines or --metrics, else none are kept]
+    /// Keep what every interval of this length came to, at least 100ms [default: 1s with --live, --json-lines or --metrics, else none are kept]
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
 }
@@ -46,6 +49,12 @@ impl Onlookers {
     /// # Errors
     /// The text names the option and the way out.
     pub(crate) fn check(&self, plans: &[Plan]) -> Result<(), String> {
+        let to_standard_error = self.json_lines.as_deref() == Some(Path::new("-"));
+        if self.live && to_standard_error {
+            return Err(
+                "--live and --json-lines both write to standard error: give --json-lines=FILE".to_owned(),
+            );
+        }
         let Some(every) = self.every() else {
             return Ok(());
         };
@@ -65,7 +74,7 @@ impl Onlookers {
 
     /// `None` when nobody wants to know.
     fn every(&self) -> Option<Duration> {
-        let looks_on = self.json_lines.is_some() || self.metrics.is_some();
+        let looks_on = self.live || self.json_lines.is_some() || self.metrics.is_some();
         self.interval.or(looks_on.then_some(USUAL))
     }
 
@@ -89,6 +98,9 @@ impl Onlookers {
             let endpoint = Endpoint::open(address).map_err(|error| refused("--metrics", &address, &error))?;
             eprintln!("metrics at http://{}/metrics", endpoint.address);
             all.push(Box::new(endpoint));
+        }
+        if self.live {
+            all.push(live::open());
         }
         Ok(Observers::new(self.every(), all))
     }

@@ -10,7 +10,7 @@ pub(crate) mod replay;
 mod summary;
 mod table;
 mod time;
-mod units;
+pub(crate) mod units;
 mod writer;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) fn figure(metric: &str, value: f64) -> String {
 }
 
 /// A span of nanoseconds.
-pub(super) fn nanoseconds(value: f64) -> String {
+pub(crate) fn nanoseconds(value: f64) -> String {
     let (scale, unit) = match value {
         ..1e3 => (1.0, "ns"),
         ..1e6 => (1e3, "µs"),
@@ -42,7 +42,7 @@ fn count(value: f64) -> String {
     }
 }
 
-pub(super) fn scaled(value: f64) -> String {
+pub(crate) fn scaled(value: f64) -> String {
     match value.abs() {
         ..1e3 => digits(value),
         ..1e6 => format!("{} k", digits(value / 1e3)),

@@ -1,6 +1,6 @@
 //! Where a comparison stands, on standard error when that is a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Plan, Subject};
 
@@ -16,10 +16,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(plan: &Plan) -> Self {
+    /// One that is not drawn where somebody else shows it.
+    pub(super) fn new(plan: &Plan, hidden: bool) -> Self {
         let replicates = u64::from(plan.runs) * plan.subjects.len() as u64;
         let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg} [{elapsed} of {duration}]");
         let bar = ProgressBar::new(replicates * STEPS).with_style(style.expect("the template is valid"));
+        if hidden {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
         Self {
             bar,
             scenario: plan.scenario.to_string(),
@@ -44,6 +48,12 @@ impl Progress {
             .set_position(whole + (part * STEPS as f64).clamp(0.0, STEPS as f64 - 1.0) as u64);
     }
 
+    /// The part of the whole plan that is over, 0 to 1.
+    pub(super) fn part(&self) -> f64 {
+        let all = self.bar.length().unwrap_or(0).max(1);
+        self.bar.position() as f64 / all as f64
+    }
+
     pub(super) fn end_one(&self) {
         let whole = self.bar.position() / STEPS * STEPS;
         self.bar.set_position(whole + STEPS);
@@ -62,7 +72,7 @@ mod tests {
     #[test]
     fn the_bar_is_full_after_every_replicate() {
         let plan = Plan::new(ScenarioKind::Udp, &Options::default());
-        let progress = Progress::new(&plan);
+        let progress = Progress::new(&plan, false);
         for _ in plan.order() {
             progress.within(0.5);
             progress.within(7.0);
