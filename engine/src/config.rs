@@ -184,6 +184,10 @@ pub struct TcpConfig {
     pub syn_ack_retries: u8,
     /// Retransmissions of data before the connection is given up. 15: about 15 minutes (RFC 9293 SHLD-11: at least 100 s).
     pub retries: u8,
+    /// Wait up to a quarter longer, by chance, for the answer to what a timeout has sent again, so that nobody can foresee when it is sent
+    /// once more: an attacker who fills a queue for a moment once in each minimum RTO of 200 ms would stop a connection altogether (Kuzmanovic
+    /// and Knightly, SIGCOMM 2003). True; Linux has nothing of the kind. The first timeout is that of RFC 6298.
+    pub random_back_off: bool,
     /// How long a closed connection waits for the peer's FIN in FIN-WAIT-2. 60 s, Linux's choice.
     pub fin_wait_2: Duration,
     /// The largest segment that is announced and sent, options not counted, where the link would take a larger one: what others call
@@ -310,6 +314,7 @@ impl Default for TcpConfig {
             syn_retries: 6,
             syn_ack_retries: 5,
             retries: 15,
+            random_back_off: true,
             fin_wait_2: Duration::from_secs(60),
             max_segment: u16::MAX,
             connect_timeout: None,

@@ -30,6 +30,7 @@ mod internet {
 
 mod transport {
     mod attacks;
+    mod clock_wraps;
     mod ecn;
     mod gathering;
     mod goodput;
@@ -37,6 +38,7 @@ mod transport {
     mod pacing;
     mod path_mtu;
     mod receive_tuning;
+    mod several_addresses;
     mod smoltcp_peer;
     mod state_matrix;
     mod tcp_acceptance;

@@ -36,7 +36,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "achieved_per_second",
         "1/s",
-        "open loop (`--rate`): operations that succeeded in the window ÷ the window's length, summed over generators",
+        "open loop (`--rate`): operations that succeeded in the window ÷ the window's length, summed over generators. A run is short_of_rate below 99 % of offered_per_second, what is in service at the end apart",
         "operations that were to start in the window and ended after it, which `response_ns` has",
     ),
     metric(
@@ -62,6 +62,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "bytes",
         "bytes mapped for connection state, index, handle and timer ÷ connections, of the dearer end",
         "buffers, of which idle connections of the engine own none, and the other end",
+    ),
+    metric(
+        "client_busy_ratio",
+        "ratio, 0 to 1",
+        "open loop: the part of the window in which the client's threads had the processor and their stack had an event; null where both ends share a thread. A run is client_bound from 0.95 on while server_busy_ratio is below 0.5",
+        "turns of a polling thread that found nothing",
     ),
     metric(
         "client_cpu_ns_per_connection",
@@ -270,7 +276,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "lag_ns",
         "ns",
-        "open loop: from an operation's intended start to the step of the generator that found it due: the generator's own lateness",
+        "open loop: from an operation's intended start to the step of the generator that found it due: the generator's own lateness. A run is client_bound when p99 is above the mean time between two of a generator's arrivals (0.1 to 10 ms) and above service_ns_p99",
         "the wait for a place among `--connections`, which `response_ns` has",
     ),
     metric(
@@ -374,6 +380,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "1/s",
         "packets that the engine's UDP sent back ÷ the time of its turns (poll, answer, transmit) that moved packets",
         "sending the bursts and hearing the answers, and turns that found nothing",
+    ),
+    metric(
+        "server_busy_ratio",
+        "ratio, 0 to 1",
+        "open loop: the part of the window in which the server's threads had the processor and their stack had an event; null where both ends share a thread",
+        "turns of a polling thread that found nothing",
     ),
     metric(
         "server_cpu_ns_per_connection",

@@ -10,6 +10,7 @@ use super::addresses::AddressPlan;
 use super::conductor::{Conductor, Control};
 use super::end::{End, EndOutcome};
 use super::fill::{Acceptor, Fill, Filled, Opener};
+use super::idleness::Idleness;
 use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome, Sides};
 use super::placement::Cores;
@@ -197,6 +198,8 @@ impl<S: Script> Worker<'_, S> {
                 sides: Some(Sides {
                     client_ns: client.metered.cpu_ns,
                     server_ns: server.metered.cpu_ns,
+                    client_idle_ns: client.idle_ns,
+                    server_idle_ns: server.idle_ns,
                 }),
             })
         })
@@ -325,6 +328,8 @@ where
 struct ThreadOutcome<T> {
     end: EndOutcome<T>,
     metered: Metered,
+    /// Nanoseconds in which it had nothing to do.
+    idle_ns: Nanos,
 }
 
 /// How long a thread may sleep in wait for an event. Close to a time that the actor named it does not: systems wake up late.
@@ -342,11 +347,12 @@ where
     F: Actor<Tally = Filled>,
     A: Actor,
 {
-    let mut meter = Meter::new();
+    let (mut meter, mut idleness) = (Meter::new(), Idleness::default());
     loop {
         let phase = control.phase.get();
         meter.before(phase);
         let now = cpu::now();
+        idleness.turn(phase, now, end.is_quiet());
         let wait = patience(end.step(phase, now), now);
         meter.after(phase);
         control.report(thread, phase, end.settled());
@@ -361,6 +367,7 @@ where
     ThreadOutcome {
         end: end.into_outcome(),
         metered: meter.metered,
+        idle_ns: idleness.idle_ns(),
     }
 }
 

@@ -25,11 +25,22 @@ impl<C, S> GeneratorOutcome<C, S> {
     }
 }
 
-/// Processor time of the threads of the two sides, in nanoseconds.
+/// What the threads of the two sides did in the window, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sides {
+    /// Processor time.
     pub(crate) client_ns: u64,
     pub(crate) server_ns: u64,
+    /// The time of turns for which the stack had no event, slept or not.
+    pub(crate) client_idle_ns: u64,
+    pub(crate) server_idle_ns: u64,
+}
+
+/// For which part of the window the threads of the two sides were busy, 0 to 1.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Busy {
+    pub(crate) client: f64,
+    pub(crate) server: f64,
 }
 
 /// What all generators have done in the window.
@@ -93,6 +104,33 @@ impl<C, S> Outcome<C, S> {
     /// Processor time of one side's threads, over all generators; `None` when the sides share threads.
     pub(crate) fn side_ns(&self, side: impl Fn(Sides) -> u64) -> Option<u64> {
         self.generators.iter().map(|one| one.sides.map(&side)).sum()
+    }
+
+    /// For which part of the window each side's threads were at work: had the processor, and something to do. `None` when the sides share
+    /// threads.
+    pub(crate) fn busy(&self) -> Option<Busy> {
+        let ratio = |work: fn(Sides) -> (u64, u64), span: fn(&GeneratorOutcome<C, S>) -> Nanos| {
+            let busy: Option<u64> = self
+                .generators
+                .iter()
+                .map(|one| {
+                    let (cpu_ns, idle_ns) = work(one.sides?);
+                    Some(cpu_ns.min(span(one).saturating_sub(idle_ns)))
+                })
+                .sum();
+            let spans: Nanos = self.generators.iter().map(span).sum();
+            (spans > 0).then_some(busy? as f64 / spans as f64)
+        };
+        Some(Busy {
+            client: ratio(
+                |sides| (sides.client_ns, sides.client_idle_ns),
+                |one| one.client.span,
+            )?,
+            server: ratio(
+                |sides| (sides.server_ns, sides.server_idle_ns),
+                |one| one.server.span,
+            )?,
+        })
     }
 
     pub(crate) fn allocations(&self) -> u64 {
@@ -176,7 +214,12 @@ mod tests {
     }
 
     fn sides(client_ns: u64, server_ns: u64) -> Option<Sides> {
-        Some(Sides { client_ns, server_ns })
+        Some(Sides {
+            client_ns,
+            server_ns,
+            client_idle_ns: 0,
+            server_idle_ns: 0,
+        })
     }
 
     #[test]
@@ -219,6 +262,25 @@ mod tests {
         assert!((rate - 3000.0).abs() < 1e-6, "{rate}");
         assert_eq!(outcome().shortest_span(), 250_000_000);
         assert_eq!(outcome().allocations(), 5);
+    }
+
+    #[test]
+    fn a_thread_that_spins_is_not_busy_and_neither_is_one_that_sleeps() {
+        let mut outcome = outcome();
+        for one in &mut outcome.generators {
+            one.client.span = 1000;
+            one.server.span = 1000;
+            one.sides = Some(Sides {
+                client_ns: 1000,
+                server_ns: 300,
+                client_idle_ns: 900,
+                server_idle_ns: 0,
+            });
+        }
+        let busy = outcome.busy().expect("threads of their own");
+        assert_eq!((busy.client, busy.server), (0.1, 0.3));
+        outcome.generators[1].sides = None;
+        assert_eq!(outcome.busy(), None);
     }
 
     #[test]

@@ -114,10 +114,10 @@ pub(super) fn measure(run: &Run<'_>, message: u32) -> Result<Measurement, super:
     found.check_rate(&outcome, total.completed, total.failures.total());
     match total.open_loop {
         Some(open_loop) => {
-            found.set_open_loop(&outcome, open_loop, |tally| tally.open_loop.as_ref());
             let completed = outcome.rate(|one| (one.client.tally.completed as f64, one.client.span));
-            found.set("achieved_per_second", completed);
-            found.set_in_flight(&outcome, |tally| tally.operation_ns);
+            found.set_open_loop(run.config, &outcome, open_loop, completed, |tally| {
+                (tally.open_loop.as_ref(), Some(tally.operation_ns))
+            });
         }
         None => {
             let in_flight = u64::from(cycle.in_flight) * outcome.generators.len() as u64;

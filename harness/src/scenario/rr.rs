@@ -58,9 +58,9 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set_tcp(run, &outcome, total.completed, &total.failures);
     found.check_rate(&outcome, total.completed, total.failures.total());
     if let Some(open_loop) = total.open_loop {
-        found.set_open_loop(&outcome, open_loop, |tally| tally.open_loop.as_ref());
-        found.set("achieved_per_second", completed);
-        found.set_in_flight(&outcome, |tally| tally.operation_ns);
+        found.set_open_loop(run.config, &outcome, open_loop, completed, |tally| {
+            (tally.open_loop.as_ref(), Some(tally.operation_ns))
+        });
     } else {
         let outstanding = run.config.connections.min(MOST_OUTSTANDING);
         let in_flight = u64::from(outstanding) * outcome.generators.len() as u64;

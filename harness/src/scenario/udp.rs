@@ -75,8 +75,9 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set_stack(run, &outcome, received);
     found.check_rate(&outcome, received, 0);
     if let Some(total) = total(&outcome) {
-        found.set_open_loop(&outcome, total, |tally| tally.open_loop.as_ref());
-        found.set("achieved_per_second", rate);
+        found.set_open_loop(run.config, &outcome, total, rate, |tally| {
+            (tally.open_loop.as_ref(), None)
+        });
     }
     Ok(found)
 }

@@ -131,8 +131,9 @@ impl Settings {
         // The largest for which Linux's default, a shift of 8, still does.
         config.tcp.receive_buffer = 65_535 << 8;
         config.tcp.send_buffer = 4 << 20;
-        // As Linux has it unless tcp_mtu_probing is set.
+        // As Linux has it, the first unless tcp_mtu_probing is set.
         config.tcp.black_hole_detection = false;
+        config.tcp.random_back_off = false;
         config
     }
 }

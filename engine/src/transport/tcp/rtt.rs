@@ -8,7 +8,8 @@ pub const INITIAL_RTO: Duration = Duration::from_secs(1);
 /// The timeout for the first data after a SYN was lost and nothing was measured (RFC 6298 section 5.7).
 pub const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
 
-/// The shortest timeout. RFC 6298 section 2.4 has 1 s; this is Linux's choice, five delayed ACKs of 40 ms.
+/// The shortest timeout. RFC 6298 section 2.4 has 1 s; this is Linux's choice, five delayed ACKs of 40 ms. For those who wait for it to attack, see
+/// [`TcpConfig::random_back_off`](crate::config::TcpConfig::random_back_off).
 pub const MIN_RTO: Duration = Duration::from_millis(200);
 
 /// The longest timeout, back-off included (RFC 6298 section 2.5 asks for 60 s or more).

@@ -1,6 +1,6 @@
 //! What loss recovery does, rule by rule: a scripted peer says what he has, and hears what is sent again.
 
-use crate::support::peer::{ACK, SYN, Script, Segment, say};
+use crate::support::peer::{ACK, OUR_PORT, SYN, Script, Segment, say};
 use handfast::application::TcpHandle;
 use handfast::config::Congestion;
 use handfast::time::Duration;
@@ -37,6 +37,7 @@ impl Sender {
         let mut script = Script::new(|config| {
             config.tcp.congestion = congestion;
             config.tcp.no_delay = true;
+            config.tcp.random_back_off = false;
         });
         let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
         let mut syn = say(SYN, IRS, 0);
@@ -524,6 +525,48 @@ fn the_timeout_doubles_and_ends() {
         assert!(pair[1].abs_diff(2 * pair[0]) <= 4, "{pauses:?}");
     }
     assert!(pauses.iter().all(|pause| *pause <= 120_002), "{pauses:?}");
+}
+
+/// Behind a timeout the pauses are up to a quarter longer, by chance: of two connections neither tells of the other.
+#[test]
+fn nobody_foresees_a_second_timeout() {
+    let mut known = Vec::new();
+    for _ in 0..2 {
+        let mut script = Script::new(|_| {});
+        let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+        for port in [7, 8] {
+            let from = |segment: Segment| segment.ports(port, OUR_PORT);
+            let next = script.tell(&from(say(SYN, IRS, 0)))[0].seq + 1;
+            script.tell(&from(say(ACK, IRS + 1, next)));
+        }
+        let connections = [0; 2].map(|_| script.engine.tcp_accept(listener).expect("established"));
+        for connection in connections {
+            script.engine.tcp_send(connection, &[7; 100]).unwrap();
+        }
+        let mut times = [Vec::new(), Vec::new()];
+        let begin = script.now;
+        while script.now < begin + Duration::from_secs(30) {
+            for segment in script.hear() {
+                times[usize::from(segment.to == 8)].push(script.now.saturating_since(begin).as_millis());
+            }
+            let next = script.engine.next_deadline().expect("a timer runs");
+            script.now = script.now.max(next);
+        }
+        assert_ne!(times[0], times[1]);
+        for times in &times {
+            let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(
+                pauses[0].abs_diff(1000) <= 2,
+                "the first is that of RFC 6298: {pauses:?}"
+            );
+            for (doublings, pause) in pauses.iter().enumerate().skip(1) {
+                let least = 1000 << doublings;
+                assert!((least..=least + least / 4 + 2).contains(pause), "{pauses:?}");
+            }
+        }
+        known.push(times);
+    }
+    assert_eq!(known[0], known[1], "the same key, the same times");
 }
 
 /// Karn's rule (RFC 6298 section 3): an acknowledgment of what was sent twice says nothing of the round-trip time, so the longer timeout

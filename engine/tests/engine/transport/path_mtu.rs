@@ -22,6 +22,7 @@ impl Sender {
         let mut script = Script::over(family, |config| {
             config.tcp.congestion = Congestion::NewReno;
             config.tcp.no_delay = true;
+            config.tcp.random_back_off = false;
         });
         let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
         let mut syn = say(SYN, IRS, 0);

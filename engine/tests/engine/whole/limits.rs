@@ -270,7 +270,7 @@ fn orphans_are_limited_in_number() {
 #[test]
 fn trouble_is_reported_at_r1_and_ends_at_r2() {
     both(
-        |_| {},
+        |config| config.tcp.random_back_off = false,
         |mut script| {
             let (connection, _) = established(&mut script);
             script.engine.tcp_send(connection, b"lost").unwrap();

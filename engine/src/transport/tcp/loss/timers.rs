@@ -4,9 +4,13 @@ use super::delivered::Delivered;
 use super::undo::Undo;
 use super::{Loss, Phase};
 use crate::internet::Output;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+use crate::transport::random::SplitMix64;
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
+
+/// How finely the random part of a timeout is told.
+const PART_BITS: u32 = 10;
 
 impl Tcp {
     /// The connection's timer, which was `due` now, has run out. True when it was not the retransmission timer.
@@ -51,7 +55,7 @@ impl Tcp {
     /// The retransmission timer ran out: everything that the peer does not hold is lost, and the segment at SND.UNA goes first (RFC 8985
     /// section 6.3, RFC 5682). `again` when it ran out for this segment before.
     pub(in crate::transport::tcp) fn lose_everything(&mut self, index: u32, again: bool, now: Instant) {
-        let rto = self.connections.get(index).rtt.rto();
+        let rto = self.timeout_again(index);
         let rto_at = self.before_patience_ends(index, now + rto);
         let (connection, loss) = self.loss_of(index, now);
         if !again {
@@ -82,6 +86,28 @@ impl Tcp {
         self.set_loss_timer(index);
         let connection = self.connections.get_mut(index);
         self.dirty.mark(index, connection);
+    }
+}
+
+impl Tcp {
+    /// How long to wait for the answer to a retransmission: RTO, and after a timeout perhaps more
+    /// ([`TcpConfig::random_back_off`](crate::config::TcpConfig::random_back_off)).
+    pub(super) fn timeout_again(&self, index: u32) -> Duration {
+        let connection = self.connections.get(index);
+        if connection.retries == 0 || !self.config.random_back_off {
+            return connection.rtt.rto();
+        }
+        connection.random_timeout()
+    }
+}
+
+impl Connection {
+    /// RTO, and up to a quarter more, which only the key of the flow table tells.
+    fn random_timeout(&self) -> Duration {
+        let rto = self.rtt.rto();
+        let seed = self.hash ^ u64::from(self.snd_una.0) << 32 ^ u64::from(self.retries);
+        let part = SplitMix64::new(seed).next() >> (u64::BITS - PART_BITS);
+        rto + Duration::from_nanos((rto.as_nanos() >> (PART_BITS + 2)) * part)
     }
 }
 

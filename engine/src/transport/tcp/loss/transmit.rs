@@ -87,7 +87,7 @@ impl Tcp {
     fn note_resent(&mut self, out: &Output<'_>, index: u32, start: SeqNumber, len: u32) {
         self.counters.segments_retransmitted += 1;
         self.note_paced(index, len, out.now);
-        let rto = self.connections.get(index).rtt.rto();
+        let rto = self.timeout_again(index);
         let rto_at = self.before_patience_ends(index, out.now + rto);
         let (connection, loss) = self.loss_of(index, out.now);
         let end = start + len;

@@ -6,6 +6,7 @@ mod blind;
 mod established;
 mod flood;
 mod listener;
+mod low_rate;
 mod old_segments;
 mod time_wait;
 mod victim;
