@@ -11,25 +11,10 @@ use handfast::time::Duration;
 
 use super::world::{World, poll_once};
 use crate::support::Family;
+use crate::support::random::Random;
 
 const SEEDS: u64 = 150;
 const ACTIONS: usize = 120;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
 
 fn byte_at(place: usize) -> u8 {
     ((place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8

@@ -3,6 +3,7 @@
 pub(crate) mod kernel;
 pub(crate) mod namespace;
 pub(crate) mod peer;
+pub(crate) mod random;
 pub(crate) mod station;
 pub(crate) mod talker;
 pub(crate) mod tshark;

@@ -10,8 +10,8 @@ use handfast::link::memory::LocalEnd;
 use handfast::link::{Capabilities, Device, DeviceCounters};
 use handfast::time::{Duration, Instant};
 
-use super::Random;
 use super::mutation::{mutate, quote, spoil_a_byte, turned_round};
+use crate::support::random::Random;
 
 /// Packets that he remembers, of each direction.
 const MEMORY: usize = 64;

@@ -16,6 +16,7 @@ use handfast::time::{Duration, Instant};
 
 use self::forger::{Forger, Touches};
 use self::programs::Programs;
+use crate::support::random::Random;
 use crate::support::{Family, Pair, config, wires};
 
 const STEPS: usize = 150;
@@ -31,26 +32,6 @@ const TOUCHES: usize = 300;
 const TALK: u64 = 10_000;
 /// Virtual time after which whoever still talks does so for ever: longer than any retransmission, probe or 2MSL lasts.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-}
 
 fn seeds() -> Range<u64> {
     let Ok(range) = std::env::var("HANDFAST_ADVERSARY_SEEDS") else {

@@ -1,6 +1,6 @@
 //! What the attacker does to a packet.
 
-use super::Random;
+use crate::support::random::Random;
 
 const TCP: u8 = 6;
 

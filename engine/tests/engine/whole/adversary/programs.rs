@@ -7,8 +7,8 @@ use handfast::config::UserTimeout;
 use handfast::engine::Engine;
 use handfast::time::Duration;
 
-use super::Random;
 use super::forger::Forger;
+use crate::support::random::Random;
 use crate::support::{PORT, Pair};
 
 /// The connections of both ends, dead ones included.
