@@ -14,6 +14,11 @@ use crate::time::{Duration, Instant};
 /// Timestamps tick once a millisecond, as Linux's do.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
+/// How long ago the clock of timestamps ticked.
+pub(super) fn past_tick(now: Instant) -> Duration {
+    Duration::from_nanos(now.as_nanos() % TICK.as_nanos())
+}
+
 /// What the clock of timestamps shows.
 #[inline]
 pub(super) fn timestamp_clock(now: Instant) -> u32 {

@@ -66,13 +66,12 @@ impl RttEstimator {
         self.average(rtt);
     }
 
-    /// Takes a measurement by timestamps: since the tick in which a segment was sent, the clock of milliseconds has ticked `ticks` times, 1 at
-    /// least, the last time `past_tick` ago. The averages take the ticks, and [`min_rtt`](Self::min_rtt) what the round trip cannot have
-    /// exceeded: with less, the answer to an earlier transmission would pass for one to a later.
-    pub fn sample_ticks(&mut self, ticks: u16, past_tick: Duration) {
-        let ticks = Duration::from_millis(u64::from(ticks.max(1)));
-        self.note_shortest(in_micros(ticks + past_tick));
-        self.average(in_micros(ticks));
+    /// Takes a measurement by a clock of milliseconds: `rtt`, or up to `error` longer. The averages take the former, and
+    /// [`min_rtt`](Self::min_rtt) what the round trip cannot have exceeded: with less, the answer to an earlier transmission would pass for
+    /// one to a later.
+    pub fn sample_coarse(&mut self, rtt: Duration, error: Duration) {
+        self.note_shortest(in_micros(rtt + error));
+        self.average(in_micros(rtt));
     }
 
     #[inline(always)]

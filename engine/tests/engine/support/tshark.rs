@@ -15,6 +15,9 @@ const PREFERENCES: [&str; 8] = [
     "tcp.analyze_sequence_numbers:TRUE",
 ];
 
+/// What TCP and UDP carry is nothing to dissect: chance bytes that look like a protocol to a heuristic are no fault of the stack's.
+const CARRIED: [&str; 4] = ["-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data"];
+
 /// A file that is gone when the test is over.
 pub(crate) struct Scratch(PathBuf);
 
@@ -37,6 +40,7 @@ impl Drop for Scratch {
 pub(crate) fn filtered(file: &Scratch, filter: &str) -> Option<Vec<String>> {
     let output: Output = Command::new("tshark")
         .args(PREFERENCES)
+        .args(CARRIED)
         .args(["-n", "-Y", filter, "-r"])
         .arg(&file.0)
         .output()

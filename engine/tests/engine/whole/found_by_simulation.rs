@@ -257,3 +257,29 @@ fn idleness_restarts_the_window_before_a_virtual_segment() {
     let info = pair.client.tcp_info(client).expect("living");
     assert!(info.unacked > 0 && info.unacked <= 14_600, "{info:?}");
 }
+
+/// Seed 80944. The table of half-open connections counts milliseconds, and what it rounds away made the shortest round trip too short, so that
+/// the answer to a first transmission passed for one to a second.
+#[test]
+fn the_handshake_never_makes_the_shortest_round_trip_too_short() {
+    for micros in [1_001, 1_999, 6_569] {
+        for offset in [1, 400, 999] {
+            let mut script = Script::new(|_| {});
+            let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
+            script.pass(Duration::from_micros(offset));
+            let mut syn = say(SYN, IRS, 0);
+            syn.sack_permitted = true;
+            let first = script.tell(&syn).remove(0).seq + 1;
+            script.pass(Duration::from_micros(micros));
+            script.tell(&say(ACK, IRS + 1, first));
+            let connection = script.engine.tcp_accept(listener).expect("established");
+            if let Some(shortest) = script.engine.tcp_info(connection).unwrap().min_rtt {
+                let rounded_down = micros * 2047 / 2048;
+                assert!(
+                    shortest.as_micros() >= rounded_down,
+                    "{shortest:?} of {micros} us"
+                );
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use super::super::Tcp;
 use super::super::arrival::Arrival;
 use super::super::half_open::{HalfOpen, Offered};
-use super::super::input::timestamp_clock;
+use super::super::input::{TICK, past_tick, timestamp_clock};
 use super::super::options::Timestamps;
 use super::super::state::State;
 use super::agreement::{Agreed, agree};
@@ -150,7 +150,10 @@ impl Tcp {
         if let Some(flow) = flow
             && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
         {
-            connection.rtt.sample(round_trip);
+            // The table rounds up when it was sent, too.
+            connection
+                .rtt
+                .sample_coarse(round_trip, TICK + past_tick(out.now));
         }
         let rcv_nxt = entry.irs + 1;
         connection.state = State::Established;

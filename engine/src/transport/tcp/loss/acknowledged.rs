@@ -10,7 +10,7 @@ use crate::transport::tcp::Tcp;
 use crate::transport::tcp::acknowledgment::{echoed_rtt, grow};
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
-use crate::transport::tcp::input::TICK;
+use crate::transport::tcp::input::past_tick;
 use crate::transport::tcp::options::SackBlocks;
 
 impl Tcp {
@@ -141,8 +141,8 @@ fn measure(connection: &mut Connection, arrival: &Arrival<'_>, exact: Option<Dur
     ) {
         // A tick of the timestamp clock says less than what was measured before.
         if ticks > 0 {
-            let past_tick = Duration::from_nanos(now.as_nanos() % TICK.as_nanos());
-            connection.rtt.sample_ticks(ticks, past_tick);
+            let rtt = Duration::from_millis(u64::from(ticks));
+            connection.rtt.sample_coarse(rtt, past_tick(now));
         } else {
             connection.rtt.reset_back_off();
         }

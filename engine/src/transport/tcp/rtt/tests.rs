@@ -208,12 +208,12 @@ fn a_probe_waits_for_two_round_trips() {
 fn ticks_of_a_clock_never_make_the_shortest_round_trip_too_short() {
     for past_tick in [0, 10, 999] {
         let mut estimator = RttEstimator::new();
-        estimator.sample_ticks(4, micros(past_tick));
+        estimator.sample_coarse(micros(4 * MS), micros(past_tick));
         assert_eq!(estimator.min_rtt(), micros(4 * MS + past_tick / 2 * 2));
         assert_eq!(estimator.srtt(), Some(micros(4 * MS)));
     }
     let mut estimator = RttEstimator::new();
     estimator.sample(micros(4_096));
-    estimator.sample_ticks(4, micros(100));
+    estimator.sample_coarse(micros(4 * MS), micros(100));
     assert_eq!(estimator.min_rtt(), micros(4_096), "what is known better stays");
 }
