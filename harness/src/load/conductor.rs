@@ -207,7 +207,7 @@ fn drain(config: &RunConfig) -> Duration {
 }
 
 /// What passes before the window. Nothing where a bounded set of four-tuples fills, because the filling is what is measured.
-fn warm_up(config: &RunConfig) -> Duration {
+pub(crate) fn warm_up(config: &RunConfig) -> Duration {
     let fills_tuples = config.path != PathKind::Memory || config.pressure.bounds_tuples();
     if config.scenario == ScenarioKind::TimeWait && fills_tuples {
         return Duration::ZERO;

@@ -7,7 +7,7 @@
 pub(crate) mod actor;
 pub(crate) mod addresses;
 mod arrivals;
-mod conductor;
+pub(crate) mod conductor;
 pub(crate) mod cycle;
 mod end;
 pub(crate) mod exchange;

@@ -19,6 +19,7 @@ use handfast::time::Instant;
 
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Side, Stack, StackCounters};
 use crate::config::{RunConfig, ScenarioKind};
+use crate::load::conductor::warm_up;
 
 /// Connections that may be closed in a second of a run: TIME_WAIT entries for which memory is touched ahead.
 const CLOSES_PER_SECOND: f64 = 1_000_000.0;
@@ -85,7 +86,7 @@ fn presize(run: &RunConfig, side: Side) -> u32 {
         return 0;
     }
     let ahead = if closes {
-        (run.duration.as_secs_f64() * CLOSES_PER_SECOND) as u64
+        ((run.duration + warm_up(run)).as_secs_f64() * CLOSES_PER_SECOND) as u64
     } else {
         0
     };

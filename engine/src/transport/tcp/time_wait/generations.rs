@@ -2,10 +2,12 @@
 
 use crate::transport::tag_index::TagIndex;
 
-/// Filling of the buckets of a full generation: 7.5 bytes for each entry, and 1.2 cache lines for a miss.
-const LOAD: f64 = 0.71;
+/// Filling of the buckets of a full generation: 7.1 bytes for each entry, and 1.35 cache lines for a miss.
+const LOAD: f64 = 0.75;
 /// Entries of the smallest generation.
 const SMALLEST: usize = 4_096;
+/// Generations up to which the index grows by a quarter, so that one which was sized nearly right stays small; each is one more to look in.
+const FEW: usize = 4;
 
 #[derive(Debug)]
 struct Generation {
@@ -16,8 +18,8 @@ struct Generation {
 
 /// Indexes from hash to position in the queue, oldest first.
 ///
-/// New entries go to the newest. When that is full, one twice its size is opened; the older ones drain as their
-/// entries expire and are dropped when empty. So there is no rehash, and nearly always one generation.
+/// New entries go to the newest. When that is full, another is opened: a few with a quarter of the room that there is, then with twice as
+/// much. The older ones drain as their entries expire and are dropped when empty. So there is no rehash, and nearly always one generation.
 #[derive(Debug)]
 pub(super) struct Generations {
     list: Vec<Generation>,
@@ -88,7 +90,9 @@ impl Generations {
     }
 
     fn open(&mut self, since: u32) {
-        let size = (self.newest().index.capacity() * 2).min(self.capacity);
+        let room: usize = self.list.iter().map(|old| old.index.capacity()).sum();
+        let size = if self.list.len() < FEW { room / 4 } else { room * 2 };
+        let size = size.max(SMALLEST).min(self.capacity);
         self.list.push(Generation {
             since,
             index: TagIndex::with_capacity(size, LOAD),
