@@ -49,6 +49,8 @@ pub struct PacketDevice {
     /// `None` where there are no stations.
     hearing: Option<Hearing>,
     offloads: bool,
+    /// Packets go past the queues of the interface, and straight to its driver.
+    bypasses: bool,
     ring: ReceiveRing,
     /// `None` when packets are sent by calls.
     outgoing: Option<TransmitRing>,
@@ -95,7 +97,6 @@ impl PacketDevice {
             open.map_err(system("detaching the filter of a packet socket"))?;
         }
         Ok(Self {
-            socket,
             index,
             capabilities: Capabilities {
                 medium,
@@ -109,6 +110,9 @@ impl PacketDevice {
             address,
             hearing: address.map(|own| Hearing::new(index, own)),
             offloads: config.offloads,
+            // Older kernels pass our packets through the queues.
+            bypasses: option::set(socket.as_fd(), SocketOption::PacketBypassQueues, 1).is_ok(),
+            socket,
             ring,
             outgoing,
             unfinished: false,
@@ -223,9 +227,8 @@ fn prepare(
         SocketOption::PacketVirtioHeader,
         config.offloads.into(),
     )?;
-    // Older kernels show us our own packets, which are for nobody here, and pass them through the queues of the interface.
+    // Older kernels show us our own packets, which are for nobody here.
     let _ = option::set(descriptor, SocketOption::PacketIgnoreOutgoing, 1);
-    let _ = option::set(descriptor, SocketOption::PacketBypassQueues, 1);
     // A packet that the kernel could make nothing of would stop the transmit ring for good.
     option::set(descriptor, SocketOption::PacketLoss, 1)?;
     packet::rings(socket, config.shape(frame), config.transmit_shape(frame))

@@ -63,8 +63,9 @@ pub struct PacketConfig {
     pub ring_bytes: usize,
     /// With whom the interface is shared; `None` for a device that gets every packet.
     pub share: Option<Share>,
-    /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one. Without it,
-    /// packets longer than the MTU, which a peer on this machine sends unless it is told otherwise, are dropped and counted.
+    /// Whether checksums may be left to the kernel, and whole runs of TCP segments or UDP datagrams pass in both directions as one. Where the
+    /// interface does not cut such runs, the kernel does. Without offloads, packets longer than the MTU, which a peer on this machine sends unless
+    /// it is told otherwise, are dropped and counted.
     pub offloads: bool,
 }
 

@@ -6,6 +6,7 @@ use super::PacketDevice;
 use crate::frame::{Checksum, Packet, PacketQueue};
 use crate::link::batch::{Departure, is_full};
 use crate::link::sys::mmsg::{BATCH, Run};
+use crate::link::sys::option::{self, SocketOption};
 use crate::link::sys::packet::TransmitRing;
 use crate::link::virtio;
 
@@ -79,13 +80,31 @@ impl PacketDevice {
             self.unfinished = false;
             return;
         }
-        self.counters.system_calls += 1;
+        let mut error = self.flush();
+        if error == Some(libc::ENOBUFS) && self.stop_bypassing() {
+            error = self.flush();
+        }
         // Down, or gone for ever: asking again at once would not help.
-        let is_down = match self.socket.send_with_flags(&[], libc::MSG_DONTWAIT) {
-            Err(error) => matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENXIO)),
-            Ok(_) => false,
-        };
+        let is_down = matches!(error, Some(libc::ENETDOWN | libc::ENXIO));
         self.unfinished = !is_down && waits(self);
+    }
+
+    /// Asks the kernel to look at the transmit ring; gives the error that it stopped with.
+    fn flush(&mut self) -> Option<i32> {
+        self.counters.system_calls += 1;
+        let result = self.socket.send_with_flags(&[], libc::MSG_DONTWAIT);
+        result.err().and_then(|error| error.raw_os_error())
+    }
+
+    /// Lets packets pass through the queues of the interface from now on, after the driver would not have one; `false` when they do already.
+    ///
+    /// Past the queues nobody cuts a run of segments for an interface that does not, nor discards what cannot leave without a carrier: such a
+    /// packet is refused for ever. What an interface can do is not asked for, because that changes while it is up.
+    fn stop_bypassing(&mut self) -> bool {
+        let stops =
+            self.bypasses && option::set(self.socket.as_fd(), SocketOption::PacketBypassQueues, 0).is_ok();
+        self.bypasses = false;
+        stops
     }
 
     /// Sends what [`PacketDevice::plan`] describes, in one call.
@@ -100,6 +119,9 @@ impl PacketDevice {
             .send(self.socket.as_fd(), batch, &self.runs, &self.headers)
         {
             Ok(packets) => Departure::Sent(packets),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && self.stop_bypassing() => {
+                Departure::Again
+            }
             Err(error) if is_full(&error) => Departure::Full,
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Departure::Again,

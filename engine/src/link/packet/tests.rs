@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use super::*;
 use crate::frame::PoolConfig;
 use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, veth, without_ipv6};
+use crate::link::sys::interface::Feature;
 use crate::time::Duration;
 
 const NOW: Instant = Instant::ZERO;
@@ -120,18 +121,7 @@ fn a_run_of_segments_crosses_as_one() {
                 return;
             };
             let mut batch = PacketQueue::with_capacity(4);
-            let packet = batch.push().unwrap();
-            let payload: Vec<u8> = (0..60_000).map(|place| place as u8).collect();
-            let headers = tcp_headers(payload.len());
-            packet.set_header_len(40).copy_from_slice(&headers);
-            packet
-                .push_header(14)
-                .unwrap()
-                .copy_from_slice(&ethernet_header());
-            let frame = pools[0].copy(Purpose::Application, &payload).unwrap();
-            packet.push_piece(frame.freeze()).unwrap();
-            packet.checksum = Checksum::Offloaded;
-            packet.segment_size = 1400;
+            let payload = fill_run(&pools[0], &mut batch, 60_000, 1400);
             assert_eq!(near.transmit(NOW, &mut batch), 1);
             receive_until(&mut far, &mut batch, 1);
             let packet = batch.get(0).expect("it arrived");
@@ -139,6 +129,91 @@ fn a_run_of_segments_crosses_as_one() {
             let mut bytes = vec![0; packet.len()];
             packet.copy_into(&mut bytes).unwrap();
             assert_eq!(bytes[54..], payload);
+        });
+    }
+}
+
+fn leave_uncut(interface: &str) {
+    let interface = Interface::new(InterfaceName::new(interface).unwrap()).unwrap();
+    interface.switch_off(Feature::TcpSegmentation).unwrap();
+}
+
+/// A run of TCP segments, numbered byte by byte.
+fn fill_run(pool: &FramePool, batch: &mut PacketQueue, bytes: usize, segment_size: u16) -> Vec<u8> {
+    let packet = batch.push().unwrap();
+    let payload: Vec<u8> = (0..bytes).map(|place| place as u8).collect();
+    let headers = tcp_headers(payload.len());
+    packet.set_header_len(40).copy_from_slice(&headers);
+    packet
+        .push_header(14)
+        .unwrap()
+        .copy_from_slice(&ethernet_header());
+    let frame = pool.copy(Purpose::Application, &payload).unwrap();
+    packet.push_piece(frame.freeze()).unwrap();
+    packet.checksum = Checksum::Offloaded;
+    packet.segment_size = segment_size;
+    payload
+}
+
+#[test]
+fn a_run_of_segments_is_cut_on_its_way_to_an_interface_that_cuts_none() {
+    for transmission in [Transmission::Calls, Transmission::Ring] {
+        isolated(move || {
+            let pools = pools();
+            let config = PacketConfig {
+                transmission,
+                ..single()
+            };
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            // Somebody may do this at any time, after the device was opened as well.
+            leave_uncut("near");
+            let mut batch = PacketQueue::with_capacity(64);
+            let payload = fill_run(&pools[0], &mut batch, 60_000, 1400);
+            near.transmit(NOW, &mut batch);
+            assert!(batch.is_empty(), "{transmission:?}: it was refused");
+            let segments = payload.len().div_ceil(1400);
+            receive_until(&mut far, &mut batch, segments);
+            assert_eq!(batch.len(), segments, "{transmission:?}");
+            let mut arrived = Vec::new();
+            for packet in batch.iter() {
+                let mut bytes = vec![0; packet.len()];
+                packet.copy_into(&mut bytes).unwrap();
+                arrived.extend_from_slice(&bytes[54..]);
+            }
+            assert!(arrived == payload, "{transmission:?}");
+        });
+    }
+}
+
+/// As a cable that is pulled out at the far end: who waits for such an interface to take packets would wait in a loop.
+#[test]
+fn an_interface_without_a_carrier_takes_packets_and_they_are_lost() {
+    for transmission in [Transmission::Calls, Transmission::Ring] {
+        isolated(move || {
+            let pools = pools();
+            let config = PacketConfig {
+                transmission,
+                ..single()
+            };
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            set_up("far", false);
+            let mut batch = PacketQueue::with_capacity(64);
+            fill(&pools[0], &mut batch, 64, 60);
+            near.transmit(NOW, &mut batch);
+            assert!(batch.is_empty(), "{transmission:?}");
+            assert_eq!(near.counters().refused, 0);
+            assert_eq!(near.next_deadline(), None);
+            set_up("far", true);
+            while batch.is_empty() {
+                fill(&pools[0], &mut batch, 1, 61);
+                near.transmit(NOW, &mut batch);
+                far.receive(NOW, &mut batch);
+            }
+            assert_eq!(batch.get(0).map(Packet::len), Some(61), "{transmission:?}");
         });
     }
 }

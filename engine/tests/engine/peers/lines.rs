@@ -102,6 +102,18 @@ impl Setting {
         Some(Line { device, pool })
     }
 
+    /// As [`Setting::lay`], over a cable at whose near end the kernel finds nothing that would cut segments or finish checksums for it.
+    pub(super) fn lay_bare(self) -> Option<Line> {
+        let pool = FramePool::new(PoolConfig::default());
+        let cable = self.cable();
+        let device = cable.visit(|| {
+            finish_checksums(ENGINE_INTERFACE).expect("veth can do without offloads");
+            self.open_cable(pool.clone())
+        })?;
+        add_address(INTERFACE, Family::V4.server(), 24);
+        Some(Line { device, pool })
+    }
+
     fn cable(self) -> Elsewhere {
         let cable = Elsewhere::make();
         cable.visit(without_ipv6);

@@ -106,6 +106,25 @@ fn over_raw_sockets_the_engine_and_the_kernel_understand_each_other() {
     every_row_of(Kind::Raw);
 }
 
+/// The runs of segments that the engine sends pass an interface that would not cut them.
+#[test]
+fn a_stream_passes_an_interface_that_cuts_no_segments() {
+    for kind in [Kind::Packet, Kind::PacketRing] {
+        isolated(move || {
+            let setting = Setting {
+                kind,
+                mtu: 1500,
+                offloads: true,
+            };
+            let _row = Row(setting, Family::V4);
+            let Some(line) = setting.lay_bare() else { return };
+            let mut host = line.host(Family::V4);
+            kernel::kernel_connects_to_engine(&mut host);
+            kernel::engine_connects_to_kernel(&mut host, Family::V4.server());
+        });
+    }
+}
+
 /// More than both ends of a connection hold together when the kernel's end holds little.
 const BEYOND_BUFFERS: usize = 2 << 20;
 
