@@ -48,8 +48,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "bare_packets_per_second",
         "1/s",
-        "packets that a bare loop over the device (receive, swap addresses, transmit) sent back ÷ the time of its turns that moved packets",
-        "sending the bursts and hearing the answers, and turns that found nothing",
+        "packets that a bare loop over the device (receive, swap addresses, transmit) sent back ÷ the processor time of its turns that moved packets",
+        "sending the bursts and hearing the answers, turns that found nothing, and what ran on the core in between",
     ),
     metric(
         "bare_system_calls_per_packet",
@@ -378,8 +378,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "packets_per_second",
         "1/s",
-        "packets that the engine's UDP sent back ÷ the time of its turns (poll, answer, transmit) that moved packets",
-        "sending the bursts and hearing the answers, and turns that found nothing",
+        "packets that the engine's UDP sent back ÷ the processor time of its turns (poll, answer, transmit) that moved packets",
+        "sending the bursts and hearing the answers, turns that found nothing, and what ran on the core in between",
     ),
     metric(
         "server_busy_ratio",

@@ -29,6 +29,15 @@ pub(crate) fn thread_ns() -> u64 {
     read(ClockId::ThreadCPUTime)
 }
 
+/// Does some work, and tells the processor time that the calling thread spent on it, in nanoseconds.
+///
+/// Reading that clock is a system call, half of which or so is in the figure.
+pub(crate) fn spent<T>(work: impl FnOnce() -> T) -> (T, Nanos) {
+    let begin = thread_ns();
+    let result = work();
+    (result, thread_ns() - begin)
+}
+
 /// Nanoseconds for which the calling thread could have run since it started and had to wait for a core; `None` where the kernel does
 /// not tell.
 pub(crate) fn waited_on_this_thread_ns() -> Option<u64> {
@@ -74,6 +83,17 @@ mod tests {
         });
         let worked = others.join().expect("no panic");
         assert!(thread_ns() - before < worked);
+    }
+
+    #[test]
+    fn waiting_for_others_costs_less_than_they_spend() {
+        let (theirs, ours) = spent(|| {
+            let others = std::thread::spawn(|| {
+                spent(|| (0..20_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n)))
+            });
+            others.join().expect("no panic").1
+        });
+        assert!(ours < theirs, "{ours} {theirs}");
     }
 
     #[test]

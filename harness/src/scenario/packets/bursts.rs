@@ -25,7 +25,7 @@ pub(super) struct Tally {
     pub(super) heard: u64,
     /// Of those, the ones that are not what was sent.
     pub(super) wrong: u64,
-    /// In turns that moved packets.
+    /// Processor time of turns that moved packets.
     pub(super) ns: Nanos,
     pub(super) system_calls: u64,
 }
@@ -44,7 +44,7 @@ impl Tally {
         self.sent.saturating_sub(self.heard)
     }
 
-    /// Packets sent back in a second; `None` before any.
+    /// Packets sent back in a second of processor time; `None` before any.
     pub(super) fn rate(&self) -> Option<f64> {
         (self.ns > 0 && self.answered > 0).then(|| self.answered as f64 * 1e9 / self.ns as f64)
     }
@@ -120,9 +120,8 @@ impl Bursts {
     fn answer(&mut self, by: By, tally: &mut Tally) {
         let mut in_vain = 0;
         while tally.answered < tally.sent && in_vain < PATIENCE {
-            let begin = cpu::now();
-            let turn = self.hosts.reflector.turn(by, begin);
-            let end = cpu::now();
+            let now = cpu::now();
+            let (turn, ns) = cpu::spent(|| self.hosts.reflector.turn(by, now));
             if turn.received + turn.sent == 0 {
                 in_vain += 1;
                 self.hosts.reflector.wait(LONGEST_WAIT);
@@ -130,7 +129,7 @@ impl Bursts {
             }
             in_vain = 0;
             tally.answered += turn.sent;
-            tally.ns += end - begin;
+            tally.ns += ns;
             tally.system_calls += turn.system_calls;
         }
     }

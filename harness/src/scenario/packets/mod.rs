@@ -1,9 +1,9 @@
 //! `packets`: what the engine adds to a device of the kernel.
 //!
 //! The kernel sends bursts of UDP datagrams, and each comes back: by turns from the bare loop over the device (receive, swap addresses,
-//! transmit) and from the engine's UDP over the same device, all in one thread. Counted is the time of the answering end alone, in turns that
-//! moved packets; sending a burst and hearing the answers is not in it. What the kernel does in that time for a packet on its way (veth,
-//! softirq, the receiving socket) is in both figures alike.
+//! transmit) and from the engine's UDP over the same device, all in one thread. Counted is the thread's processor time in turns of the answering end
+//! that moved packets; sending a burst and hearing the answers is not in it, nor what other programs do meanwhile. What the kernel does in that time
+//! for a packet on its way (veth, softirq, the receiving socket) is in both figures alike.
 
 mod bursts;
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_is_of_rates_in_the_time_of_who_answers() {
+    fn the_ratio_is_of_rates_in_the_processor_time_of_who_answers() {
         let found = figures(&tally(1000, 2_000_000, 100), &tally(500, 1_250_000, 100), true);
         let figure = |name: &str| found.metrics[name];
         assert_eq!(figure("bare_packets_per_second"), Some(500_000.0));
