@@ -21,6 +21,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::ScenarioKind;
 use crate::doctor;
+use crate::load::holders::holder;
 use crate::observe::Onlookers;
 use crate::run::{Plan, quick, replicate};
 use crate::session::{Exit, Session, Shown};
@@ -103,6 +104,9 @@ enum Verb {
     /// Does one run for a parent process
     #[command(hide = true)]
     Replicate,
+    /// Holds idle connections for a parent process
+    #[command(hide = true)]
+    Hold,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +157,7 @@ pub(crate) fn main() -> ExitCode {
             Err(_) => Exit::Environment.into(),
         },
         Some(Verb::Replicate) => replicate::main(),
+        Some(Verb::Hold) => holder::main(),
     }
 }
 

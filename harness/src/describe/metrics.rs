@@ -264,7 +264,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "idle_reached",
         "count",
-        "idle connections that were open when the window began (`--idle`)",
+        "idle connections that were open when the window began (`--idle`), those that further processes hold included",
         "connections that carry the load",
     ),
     metric(
@@ -336,7 +336,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "reached",
         "count",
-        "idle connections that were open when the window began",
+        "idle connections that were open when the window began, those that further processes hold included",
         "connections that could not be opened within 30 s",
     ),
     metric(

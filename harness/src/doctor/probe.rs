@@ -61,11 +61,16 @@ fn open_files() -> Verdict {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     if most < COMFORTABLE {
         Verdict::missing(
-            format!("a process may open {most} files, so kernel stacks reach half as many connections"),
+            format!(
+                "a process may open {most} files, so kernel stacks reach half as many connections that carry load"
+            ),
             "raise the hard limit (ulimit -Hn, limits.conf, LimitNOFILE=); the engine needs none",
         )
     } else {
-        Verdict::works(format!("{most}: kernel stacks reach {} connections", most / 2))
+        Verdict::works(format!(
+            "{most}: kernel stacks reach {} connections, and further processes hold idle ones",
+            most / 2
+        ))
     }
 }
 

@@ -115,6 +115,11 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
         for passed in self.phase.until(phase) {
             match passed {
                 Phase::FillTimeWait => self.filler.enter(passed, now),
+                Phase::Prepare => {
+                    // Its time is over.
+                    self.filler.enter(passed, now);
+                    self.actor.enter(passed, now);
+                }
                 Phase::Measure => self.begin_window(now),
                 Phase::Drain => self.end_window(now),
                 _ => self.actor.enter(passed, now),

@@ -5,6 +5,7 @@ mod tests;
 
 use super::addresses::AddressPlan;
 use super::cycle;
+use super::holders::{Holders, Plan};
 use super::{Actor, Next, Phase};
 use crate::config::{Close, Closer};
 use crate::load::cycle::Cycle;
@@ -55,6 +56,10 @@ impl Fill {
 pub(crate) struct Filled {
     /// Idle connections open.
     pub(crate) idle: u64,
+    /// Those of them that other processes hold.
+    pub(crate) elsewhere: u64,
+    /// Those of these that broke.
+    pub(crate) lost: u64,
     /// TIME_WAIT entries made.
     pub(crate) time_wait: u64,
 }
@@ -68,6 +73,11 @@ pub(super) struct Opener {
     idle: Vec<Conn>,
     /// The stack takes no more idle connections.
     full: bool,
+    /// What the load needs was given up again.
+    has_made_room: bool,
+    /// How other processes may hold what the stack does not take.
+    plan: Option<Plan>,
+    holders: Option<Holders>,
     door: Door,
     closer: cycle::Client,
 }
@@ -85,12 +95,16 @@ enum Door {
 }
 
 impl Opener {
-    pub(super) fn new(fill: Fill, addresses: AddressPlan) -> Self {
+    /// An end whose idle connections other processes may hold by `plan` where the stack has no room.
+    pub(super) fn new(fill: Fill, addresses: AddressPlan, plan: Option<Plan>) -> Self {
         Self {
             fill,
             opening: Flows::new(),
             idle: Vec::with_capacity(fill.idle as usize),
             full: false,
+            has_made_room: false,
+            plan,
+            holders: None,
             door: Door::Untried,
             closer: cycle::Client::new(fill.cycle(), addresses.clone()),
             addresses,
@@ -107,11 +121,27 @@ impl Opener {
             let (from, to) = self.addresses.next();
             match stack.connect(from, to) {
                 Ok(conn) => self.opening.insert(conn, ()),
-                Err(ConnectError::TooManyConnections) => self.make_room(stack),
+                Err(ConnectError::TooManyConnections) => self.full = true,
                 Err(_) => return Next::Now,
             }
         }
+        if self.full && self.opening.is_empty() && !self.has_made_room {
+            let room = self.idle.len() as u64;
+            self.make_room(stack);
+            let plan = self.plan.as_ref();
+            self.holders = plan.map(|plan| plan.start(self.idle_wanted(), room));
+        }
         Next::OnEvent
+    }
+
+    /// Idle connections that this end itself has open.
+    pub(super) fn held(&self) -> u64 {
+        self.idle.len() as u64
+    }
+
+    fn has_opened_all_it_can(&self) -> bool {
+        let holders_are_done = || self.holders.as_ref().is_none_or(Holders::are_done);
+        self.opening.is_empty() && (self.idle_wanted() == 0 || self.has_made_room && holders_are_done())
     }
 
     fn idle_wanted(&self) -> u64 {
@@ -122,7 +152,7 @@ impl Opener {
 
     /// The stack is full: gives up as many idle connections as the load will need.
     fn make_room(&mut self, stack: &mut dyn Stack) {
-        self.full = true;
+        self.has_made_room = true;
         let kept = self.idle.len().saturating_sub(self.fill.headroom as usize);
         for conn in self.idle.drain(kept..) {
             stack.abort(conn);
@@ -167,7 +197,19 @@ impl Opener {
 impl Actor for Opener {
     type Tally = Filled;
 
-    fn enter(&mut self, _phase: Phase, _now: Nanos) {}
+    fn enter(&mut self, phase: Phase, _now: Nanos) {
+        if let Some(holders) = &mut self.holders
+            && phase == Phase::Prepare
+        {
+            holders.stop_opening();
+            eprintln!(
+                "warning: {} idle connections are held by further processes ({}), as one has no room for more than {}",
+                holders.held(),
+                holders.count(),
+                self.idle.len()
+            );
+        }
+    }
 
     fn step(&mut self, stack: &mut dyn Stack, phase: Phase, now: Nanos, events: &[Event]) -> Next {
         if phase == Phase::OpenIdle {
@@ -179,7 +221,7 @@ impl Actor for Opener {
 
     fn settled(&self, phase: Phase) -> bool {
         match phase {
-            Phase::OpenIdle => self.opening.is_empty() && (self.full || self.idle_wanted() == 0),
+            Phase::OpenIdle => self.has_opened_all_it_can(),
             Phase::FillTimeWait => match self.door {
                 Door::Untried => false,
                 Door::Preloaded(_) | Door::Elsewhere => true,
@@ -192,8 +234,11 @@ impl Actor for Opener {
     }
 
     fn into_tally(self) -> Filled {
+        let elsewhere = self.holders.as_ref().map_or(0, Holders::held);
         Filled {
-            idle: self.idle.len() as u64,
+            idle: self.held() + elsewhere,
+            elsewhere,
+            lost: self.holders.as_ref().map_or(0, Holders::lost),
             time_wait: self.entries_made(),
         }
     }
@@ -253,8 +298,8 @@ impl Actor for Acceptor {
 
     fn into_tally(self) -> Filled {
         Filled {
-            idle: 0,
             time_wait: self.preloaded.unwrap_or(0),
+            ..Filled::default()
         }
     }
 }

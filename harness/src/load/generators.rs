@@ -10,6 +10,7 @@ use super::addresses::AddressPlan;
 use super::conductor::{Conductor, Control};
 use super::end::{End, EndOutcome};
 use super::fill::{Acceptor, Fill, Filled, Opener};
+use super::holders;
 use super::idleness::Idleness;
 use super::meter::{Meter, Metered};
 use super::outcome::{GeneratorOutcome, Outcome, Sides};
@@ -257,7 +258,7 @@ impl<S: Script> Worker<'_, S> {
         let fill = fill_of(self.stacks, self.config, self.generator);
         End::open(
             stack,
-            Opener::new(fill, AddressPlan::all(ends)),
+            Opener::new(fill, AddressPlan::all(ends), self.holders()),
             self.script.client(ends)?,
             self.slot(0),
         )
@@ -269,6 +270,10 @@ impl<S: Script> Worker<'_, S> {
         }
         let fill = fill_of(self.stacks, self.config, self.generator);
         End::open(stack, Acceptor::new(fill), self.script.server(ends), self.slot(1))
+    }
+
+    fn holders(&self) -> Option<holders::Plan> {
+        holders::Plan::of(self.stacks, self.config, self.generator)
     }
 
     /// Where the client (0) or the server (1) tells those who look on.

@@ -15,6 +15,7 @@ mod fill;
 pub(crate) mod flows;
 pub(crate) mod generators;
 pub(crate) mod holdback;
+pub(crate) mod holders;
 mod idleness;
 pub(crate) mod in_flight;
 mod meter;

@@ -78,6 +78,11 @@ impl<T> EndOutcome<T> {
 }
 
 impl<C, S> Outcome<C, S> {
+    /// Idle connections that other processes held and that broke.
+    pub(crate) fn idle_lost(&self) -> u64 {
+        self.generators.iter().map(|one| one.client.filled.lost).sum()
+    }
+
     fn ends(&self) -> impl Iterator<Item = Counted> {
         self.generators
             .iter()

@@ -43,6 +43,14 @@ pub(crate) fn pin_to_first_core() {
     Cores::allowed().pin(0);
 }
 
+/// Lets the process run wherever its parent may, whose thread that started it may have been pinned.
+pub(super) fn follow_parent() {
+    if let Ok(allowed) = sched_getaffinity(rustix::process::getppid()) {
+        // A process that stays where it is is slower, not wrong.
+        let _ = sched_setaffinity(None, &allowed);
+    }
+}
+
 /// The cores that a run's threads are pinned to; none where nothing is pinned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UsedCores<'a>(&'a [usize]);

@@ -30,7 +30,7 @@ pub(crate) fn enter() -> Result<(), NotPossible> {
 }
 
 /// From now on [`entered`] is true.
-pub(super) fn note_entered() {
+pub(crate) fn note_entered() {
     ENTERED.store(true, Ordering::Relaxed);
 }
 

@@ -71,7 +71,7 @@ impl Script for Idle {
 pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     let outcome = run.drive(&Idle)?;
     let reached: u64 = outcome.generators.iter().map(|one| one.client.filled.idle).sum();
-    let broken = outcome
+    let broken: u64 = outcome
         .generators
         .iter()
         .map(|one| one.client.tally + one.server.tally)
@@ -84,7 +84,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         &outcome,
         reached,
         &Failures {
-            broken,
+            broken: broken + outcome.idle_lost(),
             ..Failures::default()
         },
     );
@@ -107,10 +107,10 @@ fn bytes_per_connection(outcome: &Outcome<u64, u64>) -> Option<f64> {
         let bytes = counters()
             .filter_map(|counters| counters.connection_bytes)
             .reduce(|sum, more| sum + more);
-        ratio(
-            bytes,
-            Some(counters().filter_map(|counters| counters.connections).sum()),
-        )
+        let own: u64 = counters().filter_map(|counters| counters.connections).sum();
+        // The kernel's memory has the connections of every process in it.
+        let elsewhere = outcome.generators.iter().map(|one| one.client.filled.elsewhere);
+        ratio(bytes, Some(own + elsewhere.sum::<u64>()))
     };
     let (client, server) = (mean(|one| &one.client.after), mean(|one| &one.server.after));
     client.into_iter().chain(server).reduce(f64::max)

@@ -106,6 +106,12 @@ impl Measurement {
             let idle = outcome.generators.iter().map(|one| one.client.filled.idle).sum();
             self.set_count("idle_reached", Some(idle));
         }
+        if outcome.idle_lost() > 0 {
+            self.invalid(format!(
+                "{} idle connections that other processes held broke although nothing was asked of them",
+                outcome.idle_lost()
+            ));
+        }
         if run.config.time_wait > 0 {
             let ends = outcome
                 .generators

@@ -25,6 +25,8 @@ const MEMORY_CLIENTS: u16 = 1024;
 const NAMESPACE_SERVERS: u8 = 64;
 /// The port of the first generator's server.
 const PORT: u16 = 7007;
+/// That of every process that holds connections beside a run: generators listen at any address from [`PORT`] on.
+const PORT_OF_HOLDERS: u16 = PORT - 1;
 
 /// For stacks over a wire in memory, whose generators never meet: `10.x.y.z` to `10.0.0.1`.
 pub(super) fn in_memory(generator: u32, pressure: &Pressure) -> Addresses {
@@ -85,6 +87,20 @@ pub(super) fn on_cable(ip: IpVersion, generator: u32) -> Addresses {
 
 fn port_of(generator: u32) -> u16 {
     PORT + u16::try_from(generator).expect("a generator for each core")
+}
+
+/// For a process that holds connections beside a run in the namespace of both. It listens on addresses that nobody connects from: at any
+/// address, a port would have to be free of every connection that the run has opened by then.
+pub(super) fn of_holder(holder: u32) -> Addresses {
+    let block = Ipv4Addr::new(127, 64, 0, 0).to_bits() + (holder << 8);
+    let server: Vec<_> = (1..=u32::from(NAMESPACE_SERVERS))
+        .map(|host| SocketAddr::from((Ipv4Addr::from_bits(block + host), PORT_OF_HOLDERS)))
+        .collect();
+    Addresses {
+        client: vec![Ipv4Addr::UNSPECIFIED.into()],
+        listen: server.clone(),
+        server,
+    }
 }
 
 fn in_namespace(generator: u32) -> Addresses {
@@ -196,6 +212,17 @@ mod tests {
             all.iter().collect::<HashSet<_>>().len(),
             4 * usize::from(NAMESPACE_SERVERS)
         );
+    }
+
+    #[test]
+    fn holders_share_no_server_with_anybody() {
+        let mut all: Vec<_> = [0, 1, 63, 64, 255, 1000]
+            .into_iter()
+            .flat_map(|holder| of_holder(holder).server)
+            .collect();
+        all.extend((0..4).flat_map(|generator| in_namespace(generator).server));
+        assert!(all.iter().all(|server| server.ip().is_loopback()));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod conformance;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-pub(crate) use self::pair::{MakeEnd, pair, prepare_process, split_pair};
+pub(crate) use self::pair::{MakeEnd, Pair, pair, pair_of_holder, prepare_process, split_pair};
 use crate::config::{Closer, RunConfig};
 
 /// Why a stack cannot do what was asked: said to the user as it stands, while the other stacks go on.

@@ -126,6 +126,26 @@ pub(crate) fn pair(stacks: Pairing, config: &RunConfig, generator: u32) -> Resul
     })
 }
 
+/// Both ends of a stack of the kernel that hold connections beside a run, as number `holder` of those that do.
+///
+/// # Errors
+/// As [`pair`].
+pub(crate) fn pair_of_holder(stack: StackKind, config: &RunConfig, holder: u32) -> Result<Pair, Unsupported> {
+    // Any generator but the first, which counts what the namespace does.
+    let ends = pair(Pairing::of(stack), config, 1)?;
+    let Addresses {
+        client,
+        listen,
+        server,
+    } = addresses::of_holder(holder);
+    Ok(Pair {
+        client_addresses: client,
+        listen_addresses: listen,
+        server_addresses: server,
+        ..ends
+    })
+}
+
 /// The client's end, the server's, and who they are to each other.
 type ReadyEnds = (Box<dyn Stack>, Box<dyn Stack>, Addresses);
 

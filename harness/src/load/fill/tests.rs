@@ -14,7 +14,7 @@ fn fill(idle: u64, time_wait: u64, closer: Closer) -> Fill {
 fn run(fill: Fill, phase: Phase, prepare: impl Fn(&mut Rig)) -> (Filled, Filled, bool) {
     let mut rig = Rig::new(&config(ScenarioKind::Crr));
     prepare(&mut rig);
-    let mut opener = Opener::new(fill, AddressPlan::all(&rig.ends));
+    let mut opener = Opener::new(fill, AddressPlan::all(&rig.ends), None);
     let mut acceptor = Acceptor::new(fill);
     rig.run(&mut opener, &mut acceptor, phase, 1000);
     rig.now += QUIET;
@@ -38,11 +38,16 @@ fn a_full_stack_keeps_room_for_the_load() {
         rig.client.faults.room = Some(300);
     });
     assert!(settled, "what can be reached is reached");
-    assert!(
-        (292 - OPENING as u64..=292).contains(&opened.idle),
-        "{} idle",
-        opened.idle
-    );
+    assert_eq!(opened.idle, 292);
+}
+
+#[test]
+fn a_stack_that_is_full_before_a_connection_is_open_keeps_room_too() {
+    let (opened, _, settled) = run(fill(1000, 0, Closer::Client), Phase::OpenIdle, |rig| {
+        rig.client.faults.room = Some(OPENING / 2);
+    });
+    assert!(settled);
+    assert_eq!(opened.idle, OPENING as u64 / 2 - 8);
 }
 
 #[test]
@@ -75,7 +80,7 @@ fn the_door_of_the_end_that_closes_is_used() {
 fn the_accepting_end_waits_for_late_connections() {
     let fill = fill(1, 0, Closer::Client);
     let mut rig = Rig::new(&config(ScenarioKind::Crr));
-    let mut opener = Opener::new(fill, AddressPlan::all(&rig.ends));
+    let mut opener = Opener::new(fill, AddressPlan::all(&rig.ends), None);
     let mut acceptor = Acceptor::new(fill);
     rig.run(&mut opener, &mut acceptor, Phase::OpenIdle, 3);
     assert!(opener.settled(Phase::OpenIdle));

@@ -98,10 +98,11 @@ fn most_open_files() -> u64 {
 fn connections_for_each_generator(config: &RunConfig) -> Result<usize, Unsupported> {
     let descriptors = most_open_files();
     let room = descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2 / u64::from(config.generators.max(1));
-    // `idle` reports how many it has reached; every other scenario needs all that it was asked for.
+    // Other processes may hold those of `idle`, which reports how many it has reached; every other scenario needs all that it was asked for.
     if config.scenario != ScenarioKind::Idle && u64::from(config.connections) > room {
         return Err(Unsupported(format!(
-            "{} generators with {} connections each need two descriptors a connection, and the process may open {descriptors}",
+            "{} generators with {} connections each need two descriptors a connection, and the process may open {descriptors}; \
+             raise the limit (ulimit -n), or keep with --idle open what carries no load",
             config.generators, config.connections
         )));
     }
