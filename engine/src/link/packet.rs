@@ -49,6 +49,8 @@ pub struct PacketDevice {
     /// `None` where there are no stations.
     hearing: Option<Hearing>,
     offloads: bool,
+    /// Times in a row that the kernel had no room for the packet in front.
+    refusals: u32,
     /// Packets go past the queues of the interface, and straight to its driver.
     bypasses: bool,
     ring: ReceiveRing,
@@ -112,6 +114,7 @@ impl PacketDevice {
             offloads: config.offloads,
             // Older kernels pass our packets through the queues.
             bypasses: option::set(socket.as_fd(), SocketOption::PacketBypassQueues, 1).is_ok(),
+            refusals: 0,
             socket,
             ring,
             outgoing,

@@ -65,8 +65,8 @@ pub(super) const AFTER_HELP: &str = "Examples:\n  \
     handfast serve http --device tun:handfast0 --address 10.9.0.2/24     # then: ip address add 10.9.0.1/24 dev handfast0\n  \
     handfast serve http --root /srv/www --device packet:eth1 --address 192.0.2.7/24 --gateway 192.0.2.1\n  \
     handfast serve echo --stack kernel --address 127.0.0.1\n\n\
-    An interface for packet, packet-ring or xdp should have no address of its own, or the kernel answers as well. Its peer, if it is a veth of this\n\
-    machine, leaves checksums unfinished: `ethtool -K PEER tx off`, or --trusted for xdp.\n\n\
+    An interface for packet, packet-ring or xdp should have no address of its own, or the kernel answers as well. The peer of one for\n\
+    xdp, if it is a veth of this machine, must cut segments and finish checksums itself: `ethtool -K PEER tx off`; --trusted is for checksums alone.\n\n\
     http answers conditions and ranges, several as multipart/byteranges, and gives up a client after 30 s without a whole request or 60 s in which\n\
     nothing moves.\n\n\
     Ctrl-C or SIGTERM ends the server, which has done its job then, and prints what it did; a second one does not wait for connections to end.\n\n\

@@ -10,6 +10,9 @@ use crate::link::sys::option::{self, SocketOption};
 use crate::link::sys::packet::TransmitRing;
 use crate::link::virtio;
 
+/// Times in a row that a packet may be refused for want of room before it is lost.
+const MAX_REFUSALS: u32 = 16;
+
 impl PacketDevice {
     /// Describes the packets in front of `batch` that can be sent, up to the first that cannot.
     fn plan(&mut self, batch: &mut PacketQueue) {
@@ -84,6 +87,12 @@ impl PacketDevice {
         if error == Some(libc::ENOBUFS) && self.stop_bypassing() {
             error = self.flush();
         }
+        if error != Some(libc::ENOBUFS) {
+            self.refusals = 0;
+        } else if self.is_hopeless() {
+            let spoiled = self.outgoing.as_mut().is_some_and(TransmitRing::spoil_oldest);
+            self.counters.dropped += u64::from(spoiled);
+        }
         // Down, or gone for ever: asking again at once would not help.
         let is_down = matches!(error, Some(libc::ENETDOWN | libc::ENXIO));
         self.unfinished = !is_down && waits(self);
@@ -94,6 +103,13 @@ impl PacketDevice {
         self.counters.system_calls += 1;
         let result = self.socket.send_with_flags(&[], libc::MSG_DONTWAIT);
         result.err().and_then(|error| error.raw_os_error())
+    }
+
+    /// Notes that the kernel had no room for the packet in front, and says whether that was so too often. It says so of what it or a driver
+    /// has lost for any reason, one that stays as well: who is at the far end of a veth pair takes no packet so long.
+    fn is_hopeless(&mut self) -> bool {
+        self.refusals = (self.refusals + 1) % MAX_REFUSALS;
+        self.refusals == 0
     }
 
     /// Lets packets pass through the queues of the interface from now on, after the driver would not have one; `false` when they do already.
@@ -118,9 +134,15 @@ impl PacketDevice {
             .sender
             .send(self.socket.as_fd(), batch, &self.runs, &self.headers)
         {
-            Ok(packets) => Departure::Sent(packets),
+            Ok(packets) => {
+                self.refusals = 0;
+                Departure::Sent(packets)
+            }
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && self.stop_bypassing() => {
                 Departure::Again
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && self.is_hopeless() => {
+                Departure::Lost(1)
             }
             Err(error) if is_full(&error) => Departure::Full,
             Err(error) => match error.raw_os_error() {

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 
 use super::*;
 use crate::frame::PoolConfig;
-use crate::link::namespace::{add_address, isolated, open, set_up, udp_socket, veth, without_ipv6};
+use crate::link::namespace::{add_address, isolated, open, set_mtu, set_up, udp_socket, veth, without_ipv6};
 use crate::link::sys::interface::Feature;
 use crate::time::Duration;
 
@@ -214,6 +214,43 @@ fn an_interface_without_a_carrier_takes_packets_and_they_are_lost() {
                 far.receive(NOW, &mut batch);
             }
             assert_eq!(batch.get(0).map(Packet::len), Some(61), "{transmission:?}");
+        });
+    }
+}
+
+/// The far end of the cable takes no packet of that length: the kernel loses it, and says that it has no room.
+#[test]
+fn a_packet_that_is_refused_for_ever_does_not_hold_up_the_others() {
+    for (transmission, offloads) in [
+        (Transmission::Calls, true),
+        (Transmission::Ring, true),
+        (Transmission::Ring, false),
+    ] {
+        isolated(move || {
+            let pools = pools();
+            let config = PacketConfig {
+                transmission,
+                offloads,
+                ..single()
+            };
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            set_mtu("far", 1000);
+            let mut batch = PacketQueue::with_capacity(4);
+            for bytes in [1400, 1300, 61] {
+                fill(&pools[0], &mut batch, 1, bytes);
+            }
+            let mut arrived = PacketQueue::with_capacity(4);
+            let mut turns = 0;
+            while arrived.iter().all(|packet| packet.len() != 61) && turns < 10_000 {
+                near.transmit(NOW, &mut batch);
+                far.receive(NOW, &mut arrived);
+                turns += 1;
+            }
+            assert!(batch.is_empty() && turns < 10_000, "{transmission:?} {offloads}");
+            assert_eq!(near.counters().dropped, 2, "{transmission:?} {offloads}");
+            assert_eq!(near.next_deadline(), None, "{transmission:?} {offloads}");
         });
     }
 }

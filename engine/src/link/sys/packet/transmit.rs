@@ -80,6 +80,21 @@ impl TransmitRing {
         self.status(1) & TP_STATUS_SEND_REQUEST != 0
     }
 
+    /// Makes the packet that the kernel would send next one that it passes over (`PACKET_LOSS`), as it has nothing in it; `false` when there is none.
+    pub(in crate::link) fn spoil_oldest(&mut self) -> bool {
+        let mut frames = (0..self.count).map(|ahead| self.frame_at((self.next + ahead) % self.count));
+        let is_waiting = |frame: &usize| {
+            let status = self.map.word(frame + self.layout.status);
+            status.load(Ordering::Acquire) & TP_STATUS_SEND_REQUEST != 0
+        };
+        let oldest = frames.find(is_waiting);
+        if let Some(frame) = oldest {
+            // Read by the kernel only when it is called.
+            self.map.word(frame + self.layout.len).store(0, Ordering::Release);
+        }
+        oldest.is_some()
+    }
+
     /// Writes the parts of a packet into the next frame, which must be ours, and hands it to the kernel. Gives the number of bytes; `None`,
     /// and no packet, when they do not fit.
     pub(in crate::link) fn push<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> Option<usize> {
@@ -152,6 +167,23 @@ mod tests {
         assert!(ring.waits_for_call() && ring.has_room());
         complete(&ring, 1);
         assert!(!ring.waits_for_call());
+    }
+
+    #[test]
+    fn the_packet_that_comes_next_is_spoiled_and_not_the_one_behind_it() {
+        let mut ring = ring(false);
+        assert!(!ring.spoil_oldest());
+        let len_of = |ring: &TransmitRing, number| {
+            let at = ring.frame_at(number) + ring.layout.len;
+            ring.map.word(at).load(Ordering::Relaxed)
+        };
+        for _ in 0..COUNT {
+            ring.push([&[7; 60][..]].into_iter());
+        }
+        complete(&ring, 0);
+        ring.push([&[7; 61][..]].into_iter());
+        assert!(ring.spoil_oldest());
+        assert_eq!([len_of(&ring, 0), len_of(&ring, 1)], [61, 0]);
     }
 
     #[test]
