@@ -5,6 +5,7 @@ use crate::config::StackKind;
 use crate::config::{Arrivals, Close, Closer, OpenLoop, Placement};
 use crate::load::fake::config;
 use crate::load::pulse::Watch;
+use crate::sys::uring::Ring;
 
 /// Whether the host's TIME_WAIT table has room for what tests leave in it: the runs of the last minute are still there.
 fn kernel_has_room() -> bool {
@@ -189,6 +190,22 @@ fn every_scenario_runs_on_smoltcp_and_on_the_kernel() {
 }
 
 #[test]
+fn every_scenario_that_rings_have_runs_on_them() {
+    if !kernel_has_room() || Ring::probe().is_err() {
+        eprintln!("SKIPPED: no io_uring, or no room for TIME_WAIT entries, here");
+        return;
+    }
+    for scenario in ALL {
+        let mut config = config_of(scenario);
+        config.duration = Duration::from_millis(150);
+        if scenario != ScenarioKind::TimeWait {
+            let found = measure(StackKind::KernelUring, &config);
+            check(&found, scenario, &format!("{scenario:?} on rings"));
+        }
+    }
+}
+
+#[test]
 fn connections_close_in_every_way_on_the_kernel() {
     if !kernel_has_room() {
         return;
@@ -294,7 +311,9 @@ fn generators_add_up() {
 
 #[test]
 fn a_tenth_of_the_datagrams_is_reordered_by_at_most_eight_places() {
-    for stack in [StackKind::Null, StackKind::Kernel] {
+    let mut stacks = vec![StackKind::Null, StackKind::Kernel];
+    stacks.extend(Ring::probe().is_ok().then_some(StackKind::KernelUring));
+    for stack in stacks {
         let found = measure(stack, &config_of(ScenarioKind::Reorder));
         let ratio = found.metrics["reordered_ratio"].expect("datagrams arrived");
         assert_eq!(found.metrics["duplicated"], Some(0.0));

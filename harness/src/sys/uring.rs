@@ -5,8 +5,10 @@
 //! (`SINGLE_ISSUER`): a ring is made in the thread that uses it.
 
 mod buffers;
+mod datagrams;
 mod entries;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use socket2::SockAddr;
 
 pub(crate) use self::buffers::Arrived;
 use self::buffers::{Incoming, Outgoing};
+pub(crate) use self::datagrams::Run;
 
 /// Submissions that one entry takes to the kernel at most.
 const SUBMISSIONS: u32 = 1024;
@@ -67,10 +70,12 @@ pub(crate) enum Operation {
     Shutdown,
     Cancel,
     Close,
+    ReceiveDatagrams,
+    SendDatagrams,
 }
 
 impl Operation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Prepare,
         Self::Connect,
         Self::Accept,
@@ -79,6 +84,8 @@ impl Operation {
         Self::Shutdown,
         Self::Cancel,
         Self::Close,
+        Self::ReceiveDatagrams,
+        Self::SendDatagrams,
     ];
 }
 
@@ -105,6 +112,8 @@ pub(crate) struct Ring {
     constants: Box<entries::Constants>,
     /// Of connects that the kernel has not copied yet. Never grows, so that none moves.
     addresses: Vec<SockAddr>,
+    /// Where datagrams were sent to.
+    destinations: HashMap<SocketAddr, Box<SockAddr>>,
     enters: u64,
 }
 
@@ -129,7 +138,6 @@ impl Ring {
             .setup_cqsize(COMPLETIONS)
             .build(SUBMISSIONS)?;
         ring.submitter().register_files_sparse(shape.files)?;
-        ring.submitter().register_ring_fd()?;
         let incoming = Incoming::register(&ring, shape.receive_buffers, shape.receive_buffer)?;
         Ok(Self {
             ring,
@@ -137,6 +145,7 @@ impl Ring {
             outgoing: Outgoing::new(shape.send_buffer as usize),
             constants: Box::new(entries::Constants::new(options)),
             addresses: Vec::with_capacity(ADDRESSES),
+            destinations: HashMap::new(),
             enters: 0,
         })
     }
@@ -254,7 +263,7 @@ impl Ring {
 
     fn push(&mut self, chain: &[squeue::Entry]) {
         self.reserve(chain.len());
-        // SAFETY: what the entries point to is in `addresses`, `constants`, `outgoing` or `incoming`. None of it moves, and each
+        // SAFETY: what the entries point to is in `addresses`, `destinations`, `constants`, `outgoing` or `incoming`. None of it moves, and each
         // is left as it is until the kernel has copied it or has completed the request.
         unsafe { self.ring.submission().push_multiple(chain) }.expect("room was made");
     }
@@ -262,18 +271,21 @@ impl Ring {
     /// Takes what is queued to the kernel and has it do what it had put off.
     fn submit(&mut self) -> io::Result<usize> {
         let queued = self.ring.submission().len();
-        self.enters += 1;
-        // SAFETY: no argument goes with the call, and the entries were vouched for when they were pushed.
-        let taken = unsafe {
-            self.ring.submitter().enter::<libc::sigset_t>(
-                queued as u32,
-                0,
-                EnterFlags::GETEVENTS.bits(),
-                None,
-            )
-        };
+        let taken = self.take(queued);
         self.forget_copied_addresses();
         taken
+    }
+
+    /// Takes the first `count` of what is queued to the kernel and has it do what it had put off.
+    fn take(&mut self, count: usize) -> io::Result<usize> {
+        self.enters += 1;
+        let flags = EnterFlags::GETEVENTS.bits();
+        // SAFETY: no argument goes with the call, and the entries were vouched for when they were pushed.
+        unsafe {
+            self.ring
+                .submitter()
+                .enter::<libc::sigset_t>(count as u32, 0, flags, None)
+        }
     }
 
     fn forget_copied_addresses(&mut self) {
@@ -307,7 +319,7 @@ impl Ring {
         let entry = self.ring.completion().next()?;
         let (operation, token, buffer) = entries::decode(entry.user_data());
         let result = u32::try_from(entry.result()).map_err(|_| -entry.result());
-        if operation == Operation::Send {
+        if matches!(operation, Operation::Send | Operation::SendDatagrams) {
             self.outgoing.put_back(buffer);
         }
         let arrived =
@@ -339,5 +351,7 @@ impl Drop for Ring {
             .ring
             .submitter()
             .register_sync_cancel(Some(Timespec::new().sec(1)), CancelBuilder::any());
+        // What was cancelled ends when the ring is entered.
+        let _ = self.take(0);
     }
 }

@@ -11,11 +11,31 @@ use super::{Options, Tally};
 use crate::sys::{self, Coalesced};
 
 /// Largest payload of one IPv4 datagram, and of one run of datagrams given to the kernel.
-const LARGEST_PAYLOAD: usize = 65_507;
+pub(in crate::stack) const LARGEST_PAYLOAD: usize = 65_507;
 /// Datagrams that every kernel with UDP GSO cuts from one run (`UDP_MAX_SEGMENTS`; newer ones take 128).
 const LONGEST_RUN: usize = 64;
 /// Asked for; the kernel grants no more than `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// A socket at `at`, of a type that waits or one that does not.
+pub(in crate::stack) fn open(at: SocketAddr, kind: Type, options: &Options) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(at), kind, None)?;
+    if options.udp_offload {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        sys::enable_udp_gro(socket.as_fd())?;
+    }
+    socket.bind(&at.into())?;
+    Ok(socket)
+}
+
+/// How many datagrams of `length` bytes the kernel cuts from one buffer of `room` bytes.
+pub(in crate::stack) fn longest_run(length: usize, room: usize) -> usize {
+    LARGEST_PAYLOAD
+        .min(room)
+        .checked_div(length)
+        .unwrap_or(1)
+        .clamp(1, LONGEST_RUN)
+}
 
 #[derive(Debug)]
 pub(super) struct DatagramSocket {
@@ -46,12 +66,7 @@ struct Held {
 
 impl DatagramSocket {
     pub(super) fn bind(at: SocketAddr, options: &Options) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(at), Type::DGRAM.nonblocking(), None)?;
-        if options.udp_offload {
-            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-            sys::enable_udp_gro(socket.as_fd())?;
-        }
-        socket.bind(&at.into())?;
+        let socket = open(at, Type::DGRAM.nonblocking(), options)?;
         let buffer = || vec![0; LARGEST_PAYLOAD + 1].into_boxed_slice();
         Ok(Self {
             socket: UdpSocket::from_std(socket.into()),
@@ -83,7 +98,7 @@ impl DatagramSocket {
         if length > LARGEST_PAYLOAD {
             return 0;
         }
-        let run = self.longest_run(length, tally);
+        let run = self.run_of(length, tally);
         let mut sent = 0;
         while sent < count {
             let datagrams = run.min(count - sent);
@@ -101,7 +116,7 @@ impl DatagramSocket {
     }
 
     /// How many datagrams of `length` bytes one call may carry.
-    fn longest_run(&mut self, length: usize, tally: &mut Tally) -> usize {
+    fn run_of(&mut self, length: usize, tally: &mut Tally) -> usize {
         let Offload::Segments(told) = self.offload else {
             return 1;
         };
@@ -114,10 +129,7 @@ impl DatagramSocket {
             }
             self.offload = Offload::Segments(length.into());
         }
-        LARGEST_PAYLOAD
-            .checked_div(length)
-            .unwrap_or(1)
-            .clamp(1, LONGEST_RUN)
+        longest_run(length, LARGEST_PAYLOAD)
     }
 
     /// Hands out datagrams until `limit` is reached or none is left; returns how many there were.

@@ -6,7 +6,7 @@
 //! down and is done when it reads the end of the peer's stream; the end that had read that end before is done at once.
 
 mod connection;
-mod datagram;
+pub(super) mod datagram;
 pub(super) mod nstat;
 pub(super) mod tuning;
 

@@ -7,9 +7,11 @@ use crate::sys::uring::{Completion, Operation};
 
 impl Uring {
     pub(super) fn complete(&mut self, completion: Completion, events: &mut Vec<Event>) {
-        if completion.operation == Operation::Accept {
-            self.accepted(&completion, events);
-            return;
+        match completion.operation {
+            Operation::Accept => return self.accepted(&completion, events),
+            Operation::ReceiveDatagrams => return self.datagrams_arrived(completion),
+            Operation::SendDatagrams => return self.datagrams_sent(&completion),
+            _ => {}
         }
         let Some(conn) = self.connections.tenant(completion.token) else {
             self.give_back(completion);
@@ -27,7 +29,10 @@ impl Uring {
             Operation::Send => self.sent(conn, completion.result, events),
             Operation::Shutdown => self.shut_down(conn, completion.result),
             Operation::Close => self.closed(conn, events),
-            Operation::Cancel | Operation::Accept => {}
+            Operation::Cancel
+            | Operation::Accept
+            | Operation::ReceiveDatagrams
+            | Operation::SendDatagrams => {}
         }
         self.wind_up(conn);
     }

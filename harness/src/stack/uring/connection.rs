@@ -17,7 +17,7 @@ pub(super) enum Phase {
 
 /// A set of operations that the kernel has not completed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct InFlight(u8);
+pub(super) struct InFlight(u16);
 
 impl InFlight {
     pub(super) fn begin(&mut self, operation: Operation) {

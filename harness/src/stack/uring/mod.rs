@@ -1,6 +1,6 @@
 //! The kernel's stack through io_uring: one system call submits what a whole step asked for and fetches what has completed.
 //!
-//! Accept and receive are multishot, received bytes come in buffers that the kernel chooses from a ring of provided ones, and
+//! Accept and receive are multishot, of datagrams too, received bytes come in buffers that the kernel chooses from a ring of provided ones, and
 //! sockets are direct descriptors, which take no place in the process's table of open files. Each ring has a table of its own, as
 //! large as `RLIMIT_NOFILE` allows.
 //!
@@ -10,6 +10,9 @@
 mod closing;
 mod completion;
 mod connection;
+#[cfg(test)]
+mod datagram_tests;
+mod datagrams;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -22,6 +25,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use self::connection::{Connection, Phase};
+use self::datagrams::DatagramSocket;
 pub(super) use self::shape::{check, shape};
 use super::kernel::{Baseline, Options};
 use super::slots::Slots;
@@ -40,6 +44,7 @@ pub(crate) struct Uring {
     connections: Slots<Connection>,
     /// Connections whose receive ended because no buffer was left.
     starved: Vec<Conn>,
+    datagram_sockets: Vec<DatagramSocket>,
     tally: Tally,
     baseline: Baseline,
 }
@@ -55,6 +60,8 @@ struct Listener {
 #[derive(Clone, Copy, Default, Debug)]
 struct Tally {
     payload_bytes: u64,
+    /// Calls of `setsockopt` under load.
+    option_calls: u64,
     polls_useful: u64,
     polls_empty: u64,
 }
@@ -88,6 +95,7 @@ impl Uring {
             listeners: Vec::new(),
             connections: Slots::new(),
             starved: Vec::new(),
+            datagram_sockets: Vec::new(),
             tally: Tally::default(),
             baseline: Baseline::now(),
         })
@@ -109,6 +117,7 @@ impl Uring {
                 self.accept(index);
             }
         }
+        self.receive_datagrams_again();
     }
 
     fn receive_again(&mut self, conn: Conn) {
@@ -213,28 +222,28 @@ impl Stack for Uring {
         self.reset(conn);
     }
 
-    fn bind(&mut self, _at: SocketAddr) -> io::Result<Datagrams> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn bind(&mut self, at: SocketAddr) -> io::Result<Datagrams> {
+        self.bind_datagrams(at)
     }
 
     fn send_datagrams(
         &mut self,
-        _socket: Datagrams,
-        _to: SocketAddr,
-        _count: usize,
-        _length: usize,
-        _fill: &mut dyn FnMut(usize, &mut [u8]),
+        socket: Datagrams,
+        to: SocketAddr,
+        count: usize,
+        length: usize,
+        fill: &mut dyn FnMut(usize, &mut [u8]),
     ) -> usize {
-        0
+        self.send_runs(socket, to, count, length, fill)
     }
 
     fn receive_datagrams(
         &mut self,
-        _socket: Datagrams,
-        _limit: usize,
-        _consume: &mut dyn FnMut(&[u8]),
+        socket: Datagrams,
+        limit: usize,
+        consume: &mut dyn FnMut(&[u8]),
     ) -> usize {
-        0
+        self.receive_runs(socket, limit, consume)
     }
 
     fn poll(&mut self, _now: Nanos, wait: Duration, events: &mut Vec<Event>) {
@@ -255,7 +264,7 @@ impl Stack for Uring {
     fn counters(&self) -> StackCounters {
         let own = StackCounters {
             payload_bytes: Some(self.tally.payload_bytes),
-            system_calls: Some(self.ring.enters()),
+            system_calls: Some(self.ring.enters() + self.tally.option_calls),
             connections: Some(self.connections.len() as u64),
             polls_useful: Some(self.tally.polls_useful),
             polls_empty: Some(self.tally.polls_empty),

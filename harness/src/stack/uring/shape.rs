@@ -11,17 +11,16 @@ const RECEIVE_MEMORY: u32 = 8 << 20;
 const SMALL: u32 = 4 << 10;
 /// What one send or receive moves at most: larger buffers leave the second-level cache.
 const LARGE: u32 = 64 << 10;
+/// The largest run of datagrams, with what the kernel says of it in the same buffer.
+const RUN: u32 = 68 << 10;
+/// Buffers for runs.
+const RUNS: u16 = 64;
 
 /// Whether the system and the stack can do what was asked.
 ///
 /// # Errors
 /// [`Unsupported`] says what it cannot.
 pub(crate) fn check(config: &RunConfig) -> Result<(), Unsupported> {
-    if matches!(config.scenario, ScenarioKind::Udp | ScenarioKind::Reorder) {
-        return Err(Unsupported(
-            "kernel-uring has no datagrams; kernel-tuned sends and receives them in runs (UDP_SEGMENT, UDP_GRO)".into(),
-        ));
-    }
     if config.scenario == ScenarioKind::TimeWait || config.pressure.bounds_tuples() {
         return Err(Unsupported(
             "kernel-uring submits connects in batches and learns too late that no port was free; ask for kernel or kernel-tuned"
@@ -38,9 +37,18 @@ pub(crate) fn check(config: &RunConfig) -> Result<(), Unsupported> {
 
 /// The ring of one end.
 pub(crate) fn shape(config: &RunConfig, options: &Options) -> Shape {
+    let files = u32::try_from(options.connections).unwrap_or(u32::MAX);
+    if matches!(config.scenario, ScenarioKind::Udp | ScenarioKind::Reorder) {
+        return Shape {
+            files,
+            receive_buffers: RUNS,
+            receive_buffer: RUN,
+            send_buffer: LARGE,
+        };
+    }
     let piece = config.message.next_power_of_two().clamp(SMALL, LARGE);
     Shape {
-        files: u32::try_from(options.connections).unwrap_or(u32::MAX),
+        files,
         receive_buffers: u16::try_from(RECEIVE_MEMORY / piece).expect("at most 2,048"),
         receive_buffer: piece,
         send_buffer: piece,

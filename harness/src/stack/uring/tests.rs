@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::super::Ready;
 use super::*;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         nodelay: false,
         confirms_connect: false,
@@ -31,7 +31,7 @@ fn end(buffers: u16) -> Option<Uring> {
         .ok()
 }
 
-fn poll(end: &mut Uring) -> Vec<Event> {
+pub(super) fn poll(end: &mut Uring) -> Vec<Event> {
     let mut events = Vec::new();
     end.poll(0, Duration::from_millis(10), &mut events);
     events

@@ -143,6 +143,11 @@ impl Outgoing {
         }
     }
 
+    /// Bytes of a buffer.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Up to `length` bytes that nobody else uses until [`Outgoing::put_back`].
     pub(super) fn take(&mut self, length: usize) -> (u32, &mut [u8]) {
         let index = self.free.pop().unwrap_or_else(|| {

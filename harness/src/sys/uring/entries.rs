@@ -21,11 +21,22 @@ pub(super) struct Constants {
     one: c_int,
     port_range: u32,
     reset: libc::linger,
+    /// What is wanted of a datagram that arrives, beside its bytes.
+    pub(super) message: libc::msghdr,
 }
+
+/// Bytes of the one control message that is asked for, the length of joined datagrams.
+// SAFETY: this function computes, and is unsafe for its likeness to the macros beside it.
+const CONTROL: usize = unsafe { libc::CMSG_SPACE(size_of::<c_int>() as u32) } as usize;
 
 impl Constants {
     pub(super) fn new(options: SocketOptions) -> Self {
+        // SAFETY: `msghdr` is plain data for which all zeros is a valid value.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // Buffers are chosen when something arrives; the lengths say how much of each is set aside for what.
+        message.msg_controllen = CONTROL as _;
         Self {
+            message,
             options,
             one: 1,
             port_range: options
@@ -141,6 +152,26 @@ pub(super) fn send(file: u32, token: u32, buffer: u32, start: *const u8, length:
         .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
         .build()
         .user_data(user_data(Operation::Send, buffer, token))
+}
+
+pub(super) fn receive_datagrams(constants: &Constants, socket: BorrowedFd<'_>, token: u32) -> Entry {
+    opcode::RecvMsgMulti::new(Fd(socket.as_raw_fd()), &raw const constants.message, GROUP)
+        .build()
+        .user_data(user_data(Operation::ReceiveDatagrams, 0, token))
+}
+
+pub(super) fn send_datagrams(
+    socket: BorrowedFd<'_>,
+    token: u32,
+    buffer: u32,
+    bytes: &[u8],
+    to: &SockAddr,
+) -> Entry {
+    opcode::Send::new(Fd(socket.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32)
+        .dest_addr(to.as_ptr().cast())
+        .dest_addr_len(to.len())
+        .build()
+        .user_data(user_data(Operation::SendDatagrams, buffer, token))
 }
 
 pub(super) fn shutdown(file: u32, token: u32) -> Entry {
