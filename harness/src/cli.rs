@@ -61,10 +61,10 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Says what a metric, a scenario, a stack or an option is; without a name, lists the metrics
+    /// Says what a metric, a scenario, a stack, an option or a file of results is; without a name, lists metrics and files
     #[command(after_help = "Exit status: 0 ok, 2 nothing has that name")]
     Describe {
-        /// Metric, scenario, stack or option of a run; of a scenario file (FILE.toml) what it would run
+        /// Metric, scenario, stack, option of a run, file of results or field of its block `wire`; of a scenario file (FILE.toml) what it would run
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
@@ -78,7 +78,9 @@ enum Verb {
     #[command(after_help = SCRIPT_HELP)]
     Script(script::ScriptArguments),
     /// Runs whole networks of engines in virtual time, each from its seed
-    #[command(after_help = "Exit status: 0 all passed, 1 a seed failed, 2 usage")]
+    #[command(
+        after_help = "Exit status: 0 all passed, 1 a seed failed, 2 usage, 5 the environment lacks something, 130 interrupted"
+    )]
     Simulate(simulate::SimulateArguments),
     /// Serves other people's clients, by the engine or by the kernel
     #[command(after_help = serve::AFTER_HELP)]
@@ -124,6 +126,14 @@ struct Output {
     keep_sequence: bool,
 }
 
+/// The options of a run that say what is written and shown.
+pub(crate) fn output_flags() -> Vec<clap::Arg> {
+    let mut command = Output::augment_args(clap::Command::new("run").disable_help_flag(true));
+    // Flags show their values' names only afterwards.
+    command.build();
+    command.get_arguments().cloned().collect()
+}
+
 impl Output {
     /// Refuses what would come to nothing.
     fn check(&self, plans: &[Plan]) -> Result<(), String> {
@@ -135,9 +145,18 @@ impl Output {
     }
 }
 
+/// The command line. A negative number is a value, which its option refuses with the way out, and no unknown option.
+fn command() -> clap::Command {
+    let takes_negative = |arg: clap::Arg| {
+        let takes_values = arg.get_action().takes_values();
+        arg.allow_negative_numbers(takes_values)
+    };
+    Cli::command().mut_subcommands(|verb| verb.mut_args(takes_negative))
+}
+
 /// Runs the verb that the command line names.
 pub(crate) fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.verb {
         None => session(quick(), Shown::Headlines, cli.output),
@@ -152,10 +171,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Verb::Compare(arguments)) => compare::main(&arguments),
         Some(Verb::Report(arguments)) => report::main(&arguments),
         Some(Verb::ReplaySeq(arguments)) => replay::main(&arguments),
-        Some(Verb::Doctor { json }) => match doctor::print(&doctor::examine(), json) {
-            Ok(()) => Exit::Ok.into(),
-            Err(_) => Exit::Environment.into(),
-        },
+        Some(Verb::Doctor { json }) => Exit::of_printing(doctor::print(&doctor::examine(), json)).into(),
         Some(Verb::Replicate) => replicate::main(),
         Some(Verb::Hold) => holder::main(),
     }
@@ -163,7 +179,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
     if let Err(error) = output.check(&plans) {
-        eprintln!("error: {error}");
+        note!("error: {error}");
         return Exit::Usage.into();
     }
     Session {

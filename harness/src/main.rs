@@ -1,10 +1,17 @@
 //! `handfast`: measures TCP and UDP stacks side by side.
 
+// `note!` and `output::print` outlive a full disk and a closed pipe.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+#[macro_use]
+mod output;
+
 mod calibration;
 mod cli;
 mod config;
 mod describe;
 mod doctor;
+mod input;
 mod load;
 mod measure;
 mod nearest;

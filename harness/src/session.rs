@@ -1,12 +1,13 @@
 //! One call of the program: carries out plans, shows what they came to, and keeps it.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::ScenarioKind;
 use crate::measure::environment::Environment;
 use crate::observe::{Observers, Onlookers};
+use crate::output;
 use crate::report::document::SuiteFormat;
 use crate::report::{Document, Shelf, Suite, comparison, headlines, now_utc, one_line, summarise};
 use crate::run::{self, Plan};
@@ -27,6 +28,19 @@ pub(crate) enum Exit {
     Environment,
     /// Told to stop; what was measured is kept.
     Interrupted,
+}
+
+impl Exit {
+    /// How a verb ends that has nothing to do but to print.
+    pub(crate) fn of_printing(printed: io::Result<()>) -> Self {
+        match printed {
+            Ok(()) => Self::Ok,
+            Err(error) => {
+                note!("error: {error}");
+                Self::Environment
+            }
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -68,14 +82,21 @@ impl Session {
     /// Carries everything out.
     pub(crate) fn run(self) -> Exit {
         self.measure_and_report().unwrap_or_else(|error| {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             Exit::Environment
         })
     }
 
     fn measure_and_report(self) -> io::Result<Exit> {
-        let several = self.plans.len() > 1;
-        let shelf = Shelf::new(self.out.clone(), several);
+        let shelf = Shelf::new(self.out.clone(), self.plans.len() > 1);
+        let exit = self.measure_into(&shelf);
+        for plan in &self.plans {
+            shelf.release(&plan.name);
+        }
+        exit
+    }
+
+    fn measure_into(&self, shelf: &Shelf) -> io::Result<Exit> {
         for plan in &self.plans {
             shelf.reserve(&plan.name).map_err(|error| {
                 let directory = shelf.directory(&plan.name);
@@ -89,15 +110,19 @@ impl Session {
         let observers = self.onlookers.open()?;
         run::stop_on_signals().map_err(io::Error::other)?;
         self.warn();
-        let documents = self.measure(&shelf, &observers)?;
-        self.show(&documents, several)?;
-        Ok(verdict(&documents))
+        let (documents, kept) = self.measure(shelf, &observers);
+        self.show(&documents)?;
+        Ok(if kept {
+            verdict(&documents)
+        } else {
+            Exit::Environment
+        })
     }
 
     /// What makes figures worth little, said before they are taken.
     fn warn(&self) {
         if cfg!(debug_assertions) {
-            eprintln!(
+            note!(
                 "warning: this program was built without optimisation, its figures mean nothing; use --release"
             );
         }
@@ -108,14 +133,15 @@ impl Session {
             .flat_map(|plan| &plan.subjects)
             .map(|subject| subject.config.generators);
         if let Some(most) = generators.max().filter(|most| *most as usize > cores) {
-            eprintln!("warning: {most} generators share {cores} cores; give at most --generators {cores}");
+            note!("warning: {most} generators share {cores} cores; give at most --generators {cores}");
         }
     }
 
-    /// Carries out the plans, and writes each document as soon as it is complete.
-    fn measure(&self, shelf: &Shelf, observers: &Observers) -> io::Result<Vec<Document>> {
+    /// Carries out the plans, and writes each document as soon as it is complete. Returns the documents, and whether all could be
+    /// written: what took so long to measure is shown in any case.
+    fn measure(&self, shelf: &Shelf, observers: &Observers) -> (Vec<Document>, bool) {
         let environment = Environment::observe();
-        let mut documents = Vec::new();
+        let (mut documents, mut kept) = (Vec::new(), true);
         for plan in &self.plans {
             let started = now_utc();
             let keeps = self.keep_sequence && plan.scenario == ScenarioKind::Reorder;
@@ -125,19 +151,24 @@ impl Session {
             };
             let done = run::execute(plan.clone(), observers);
             let document = summarise(&done, environment.clone(), started);
-            let file = shelf.put(&plan.name, &document)?;
-            eprintln!("written to {}", file.display());
+            match shelf.put(&plan.name, &document) {
+                Ok(file) => note!("written to {}", file.display()),
+                Err(error) => {
+                    note!("error: {error}; choose another place with --out");
+                    kept = false;
+                }
+            }
             documents.push(document);
             if run::interrupted() {
                 break;
             }
         }
-        Ok(documents)
+        (documents, kept)
     }
 
-    fn show(&self, documents: &[Document], several: bool) -> io::Result<()> {
+    fn show(&self, documents: &[Document]) -> io::Result<()> {
         let text = match documents {
-            [document] if self.json && !several => one_line(document)?,
+            [document] if self.json && self.plans.len() == 1 => one_line(document)?,
             _ if self.json => one_line(&Suite {
                 schema: SuiteFormat::Suite1,
                 documents: documents.to_vec(),
@@ -145,7 +176,7 @@ impl Session {
             _ if self.shown == Shown::Headlines => headlines(documents),
             _ => documents.iter().map(comparison).collect::<Vec<_>>().join("\n"),
         };
-        io::stdout().write_all(text.as_bytes())
+        output::print(&text)
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::floors::{doubled, floors};
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
 use crate::measure::environment::Environment;
+use crate::report::write_atomically;
 
 /// The machine that noise was measured on: another one has its own.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -123,9 +124,8 @@ impl Noise {
         if let Some(directory) = file.parent() {
             fs::create_dir_all(directory)?;
         }
-        let partial = file.with_extension("partial");
-        fs::write(&partial, serde_json::to_string_pretty(self)? + "\n")?;
-        fs::rename(&partial, file)
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        write_atomically(file, text.as_bytes())
     }
 }
 

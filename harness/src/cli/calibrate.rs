@@ -1,7 +1,7 @@
 //! The verb `calibrate`.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::calibration::{Floor, Machine, Noise, doubled, floors, usual_place};
 use crate::config::{Options, ScenarioKind};
 use crate::measure::environment::Environment;
 use crate::observe::Observers;
+use crate::output;
 use crate::report::{now_utc, one_line};
 use crate::run::{self, Plan};
 use crate::session::Exit;
@@ -43,7 +44,7 @@ pub(super) fn main(arguments: CalibrateArguments) -> ExitCode {
     match calibrate(arguments) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             Exit::Environment.into()
         }
     }
@@ -51,13 +52,13 @@ pub(super) fn main(arguments: CalibrateArguments) -> ExitCode {
 
 fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
     let Some(file) = arguments.out.or_else(usual_place) else {
-        eprintln!("error: neither XDG_STATE_HOME nor HOME says where to keep it: give --out FILE");
+        note!("error: neither XDG_STATE_HOME nor HOME says where to keep it: give --out FILE");
         return Ok(Exit::Usage);
     };
     let mut options = arguments.options;
     options.duration.get_or_insert(Duration::from_secs(1));
     if *options.runs.get_or_insert(PAIRS) < 6 {
-        eprintln!("error: --runs below 6 gives no interval: give at least 6");
+        note!("error: --runs below 6 gives no interval: give at least 6");
         return Ok(Exit::Usage);
     }
     let scenarios = if arguments.scenarios.is_empty() {
@@ -72,7 +73,7 @@ fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
     };
     for scenario in &scenarios {
         if let Err(misfit) = options.check(*scenario) {
-            eprintln!("error: {misfit}");
+            note!("error: {misfit}");
             return Ok(Exit::Usage);
         }
     }
@@ -93,7 +94,7 @@ fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
         let found = floors(&done);
         told &= !found.is_empty();
         if found.is_empty() {
-            eprintln!("warning: {scenario}: too few runs counted; run it on a quiet machine");
+            note!("warning: {scenario}: too few runs counted; run it on a quiet machine");
         }
         noise.learn(found);
         if run::interrupted() {
@@ -102,13 +103,13 @@ fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
     }
     noise.measured = now_utc();
     noise.save(&file)?;
-    eprintln!("kept in {}", file.display());
+    note!("kept in {}", file.display());
     let text = if arguments.json {
         one_line(&noise)?
     } else {
         table(&noise.floors)
     };
-    io::stdout().write_all(text.as_bytes())?;
+    output::print(&text)?;
     Ok(match (run::interrupted(), told) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Ok,

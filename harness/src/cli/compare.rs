@@ -1,6 +1,6 @@
 //! The verb `compare`.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use clap::Args;
 use crate::calibration::{Machine, Noise, usual_place};
 use crate::config::quantity::percent;
 use crate::measure::environment::Environment;
+use crate::output;
 use crate::report::compare::{Comparison, Unreadable, Verdict, compare, read, verdicts};
 use crate::report::one_line;
 use crate::session::Exit;
@@ -43,12 +44,12 @@ pub(super) fn main(arguments: &CompareArguments) -> ExitCode {
         Ok(comparison) => match print(&comparison, arguments.json) {
             Ok(()) => exit(&comparison).into(),
             Err(error) => {
-                eprintln!("error: {error}");
+                note!("error: {error}");
                 Exit::Environment.into()
             }
         },
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             Exit::Usage.into()
         }
     }
@@ -70,7 +71,7 @@ fn print(comparison: &Comparison, json: bool) -> io::Result<()> {
     } else {
         verdicts(comparison)
     };
-    io::stdout().write_all(text.as_bytes())
+    output::print(&text)
 }
 
 fn exit(comparison: &Comparison) -> Exit {

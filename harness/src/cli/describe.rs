@@ -1,11 +1,11 @@
 //! What a name means.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::file;
 use crate::describe::{describe, index, of_plans};
+use crate::output;
 use crate::session::Exit;
 
 /// Prints what each of `names` means, or all metrics when there is none.
@@ -15,14 +15,11 @@ pub(super) fn print(names: &[String]) -> ExitCode {
         Ok(texts) if texts.is_empty() => index(),
         Ok(texts) => texts.join("\n"),
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             return Exit::Usage.into();
         }
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Exit::Ok.into(),
-        Err(_) => Exit::Environment.into(),
-    }
+    Exit::of_printing(output::print(&text)).into()
 }
 
 /// What `name` means; of a scenario file what it would run.

@@ -1,9 +1,9 @@
 //! What there is to choose from.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::output;
 use crate::report::list::{Choice, List};
 use crate::report::one_line;
 use crate::session::Exit;
@@ -12,10 +12,7 @@ use crate::session::Exit;
 pub(super) fn print(json: bool) -> ExitCode {
     let list = List::of_all();
     let text = if json { one_line(&list) } else { Ok(table(&list)) };
-    match text.and_then(|text| io::stdout().write_all(text.as_bytes())) {
-        Ok(()) => Exit::Ok.into(),
-        Err(_) => Exit::Environment.into(),
-    }
+    Exit::of_printing(text.and_then(|text| output::print(&text))).into()
 }
 
 fn table(list: &List) -> String {

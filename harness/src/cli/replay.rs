@@ -1,12 +1,13 @@
 //! The verb `replay-seq`.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::output;
 use crate::report::one_line;
 use crate::report::replay::{Replay, findings, replay};
 use crate::session::Exit;
@@ -39,12 +40,12 @@ pub(super) fn main(arguments: &ReplayArguments) -> ExitCode {
         Ok(found) => match print(&found, arguments.json) {
             Ok(()) => Exit::Ok.into(),
             Err(error) => {
-                eprintln!("error: {error}");
+                note!("error: {error}");
                 Exit::Environment.into()
             }
         },
         Err(error) => {
-            eprintln!("error: {}: {error}", arguments.file.display());
+            note!("error: {}: {error}", arguments.file.display());
             Exit::Usage.into()
         }
     }
@@ -63,5 +64,5 @@ fn found(arguments: &ReplayArguments) -> Result<Replay, String> {
 
 fn print(found: &Replay, json: bool) -> io::Result<()> {
     let text = if json { one_line(found)? } else { findings(found) };
-    io::stdout().write_all(text.as_bytes())
+    output::print(&text)
 }

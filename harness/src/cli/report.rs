@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::input;
+use crate::output;
 use crate::report::page::{PageDocument, documents, index, places, report};
 use crate::report::write_atomically;
 use crate::session::Exit;
@@ -26,7 +28,7 @@ pub(super) struct ReportArguments {
 pub(super) fn main(arguments: &ReportArguments) -> ExitCode {
     for place in &arguments.places {
         if let Err((exit, error)) = show(place) {
-            eprintln!("error: {}: {error}", place.display());
+            note!("error: {}: {error}", place.display());
             return exit.into();
         }
     }
@@ -61,8 +63,7 @@ fn write(page: &Path, text: io::Result<String>) -> Result<(), (Exit, String)> {
         let page = page.display();
         (Exit::Environment, format!("{page} cannot be written ({error})"))
     })?;
-    println!("{}", page.display());
-    Ok(())
+    output::print(&format!("{}\n", page.display())).map_err(|error| (Exit::Environment, error.to_string()))
 }
 
 fn page_beside(document: &Path) -> PathBuf {
@@ -86,12 +87,12 @@ fn of_directory(directory: &Path) -> Result<Vec<PageDocument>, String> {
     for file in files {
         match of_file(&file) {
             Ok(documents) => shown.extend(documents),
-            Err(why) => eprintln!("warning: {} is left out: {why}", file.display()),
+            Err(why) => note!("warning: {} is left out: {why}", file.display()),
         }
     }
     Ok(shown)
 }
 
 fn of_file(file: &Path) -> Result<Vec<PageDocument>, String> {
-    documents(&fs::read(file).map_err(|error| error.to_string())?)
+    documents(&input::read(file).map_err(|error| error.to_string())?)
 }

@@ -71,7 +71,7 @@ pub(super) fn main(arguments: RunArguments, matches: Option<&ArgMatches>) -> Exi
     match asked(&arguments, matches) {
         Ok(entries) => super::session(plans(entries), Shown::Everything, arguments.output),
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             Exit::Usage.into()
         }
     }

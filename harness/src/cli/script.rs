@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use clap::Args;
 
+use crate::input;
 use crate::path::namespace;
 use crate::script::{self, Against, IpVersion, Options, Profile, Verdict};
 use crate::session::Exit;
@@ -72,7 +73,7 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
     if options.against == Against::Kernel
         && let Err(refused) = namespace::enter()
     {
-        eprintln!("error: the kernel cannot be played against: {refused}");
+        note!("error: the kernel cannot be played against: {refused}");
         return Exit::Environment.into();
     }
     let verdicts = match options.against {
@@ -89,7 +90,7 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
         let verdict = match verdict {
             Ok(verdict) => verdict,
             Err(error) => {
-                eprintln!("error: {}: {error}", file.display());
+                note!("error: {}: {error}", file.display());
                 return Exit::Usage.into();
             }
         };
@@ -104,7 +105,7 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
 
 /// Whatever is not UTF-8 can stand in comments only, or is an error of the script.
 fn play(file: &Path, options: &Options) -> io::Result<Verdict> {
-    let bytes = fs::read(file)?;
+    let bytes = input::read(file)?;
     Ok(script::run(&String::from_utf8_lossy(&bytes), options))
 }
 

@@ -1,6 +1,6 @@
 //! The verb `search`.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use clap::Args;
 
 use crate::config::Options;
 use crate::config::quantity::{duration, percent, positive};
-use crate::report::{Shelf, one_line, write_atomically};
+use crate::output;
+use crate::report::{Shelf, one_line, unwritable, write_atomically};
 use crate::run;
 use crate::search::bisection::Ended;
 use crate::search::{Asked, Bounds, Quantity, Search, Slo, carry_out, table};
@@ -68,12 +69,12 @@ pub(super) fn main(arguments: SearchArguments) -> ExitCode {
         Ok(asked) => match search(&asked, json, out) {
             Ok(exit) => exit.into(),
             Err(error) => {
-                eprintln!("error: {error}");
+                note!("error: {error}");
                 Exit::Environment.into()
             }
         },
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             Exit::Usage.into()
         }
     }
@@ -111,12 +112,18 @@ pub(super) fn asked(arguments: SearchArguments) -> Result<Asked, String> {
         Some(slo) => slo,
         None => quantity.usual_slo().parse()?,
     };
+    let agree = options.runs.unwrap_or(AGREE);
+    if agree > most_runs {
+        return Err(format!(
+            "--runs {agree} have to agree on a rate, and --most-runs lets {most_runs} be made: give more of these, or fewer of those"
+        ));
+    }
     let bounds = Bounds {
         from,
         least,
         to,
         precision,
-        agree: options.runs.unwrap_or(AGREE),
+        agree,
     };
     Ok(Asked {
         quantity,
@@ -142,10 +149,12 @@ fn search(asked: &Asked, json: bool, out: Option<PathBuf>) -> io::Result<Exit> {
     run::stop_on_signals().map_err(io::Error::other)?;
     let found = carry_out(asked);
     let document = one_line(&found)?;
-    write_atomically(&file, document.as_bytes())?;
-    eprintln!("written to {}", file.display());
+    let written = write_atomically(&file, document.as_bytes());
     let text = if json { document } else { table::table(&found) };
-    io::stdout().write_all(text.as_bytes())?;
+    shelf.release(&name);
+    output::print(&text)?;
+    written.map_err(|error| unwritable(&file, &error))?;
+    note!("written to {}", file.display());
     Ok(verdict(&found))
 }
 

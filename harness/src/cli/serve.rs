@@ -77,7 +77,7 @@ pub(super) fn main(arguments: ServeArguments) -> ExitCode {
     match plan(arguments) {
         Ok(plan) => serve::main(plan).into(),
         Err(misfit) => {
-            eprintln!("error: {misfit}");
+            note!("error: {misfit}");
             Exit::Usage.into()
         }
     }

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io, panic, thread};
 
 use clap::Args;
-use handfast_simulation::{Failure, Plan, capture, run};
+use handfast_simulation::{Failure, Plan, capture, run as run_seed};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output;
+use crate::run::{interrupted, stop_on_signals};
 use crate::session::Exit;
 
 /// What `handfast simulate` takes.
@@ -51,15 +53,19 @@ pub(super) fn main(arguments: SimulateArguments) -> ExitCode {
         ProgressStyle::with_template("{pos}/{len} seeds {wide_bar} {per_sec} {eta}")
             .expect("a valid template"),
     );
-    let failures = failures(&arguments.seeds, &progress);
+    if let Err(error) = stop_on_signals() {
+        note!("error: {error}");
+        return Exit::Environment.into();
+    }
+    let (ran, failures) = failures(&arguments.seeds, &progress);
     progress.finish_and_clear();
     let directory = arguments.out.unwrap_or_else(std::env::temp_dir);
     let reports: Vec<_> = failures
         .iter()
         .map(|failure| report(failure, &directory))
         .collect();
-    let (passed, failed) = (count - failures.len() as u64, failures.len());
-    if arguments.json {
+    let (passed, failed) = (ran - failures.len() as u64, failures.len());
+    let text = if arguments.json {
         let document = serde_json::json!({
             "schema": "handfast.simulate/1",
             "seeds": [arguments.seeds.start(), arguments.seeds.end()],
@@ -67,27 +73,34 @@ pub(super) fn main(arguments: SimulateArguments) -> ExitCode {
             "failed": failed,
             "failures": reports,
         });
-        println!("{document:#}");
+        format!("{document:#}\n")
     } else {
-        println!("{passed} passed, {failed} failed");
+        format!("{passed} passed, {failed} failed\n")
+    };
+    match Exit::of_printing(output::print(&text)) {
+        Exit::Ok if interrupted() => Exit::Interrupted,
+        Exit::Ok if failed > 0 => Exit::Failed,
+        exit => exit,
     }
-    if failed > 0 { Exit::Failed } else { Exit::Ok }.into()
+    .into()
 }
 
-fn failures(seeds: &RangeInclusive<u64>, progress: &ProgressBar) -> Vec<Failure> {
-    let (done, failures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+/// How many seeds ran, which are all unless the program is told to stop, and what failed.
+fn failures(seeds: &RangeInclusive<u64>, progress: &ProgressBar) -> (u64, Vec<Failure>) {
+    let (next, ran, failures) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Vec::new()));
     let (first, last) = (*seeds.start(), *seeds.end());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(seed) = first
-                    .checked_add(done.fetch_add(1, Ordering::Relaxed))
-                    .filter(|seed| *seed <= last)
+                    .checked_add(next.fetch_add(1, Ordering::Relaxed))
+                    .filter(|seed| *seed <= last && !interrupted())
                 {
-                    if let Err(failure) = run(&Plan::new(seed)) {
-                        progress.suspend(|| eprintln!("{failure}"));
+                    if let Err(failure) = run_seed(&Plan::new(seed)) {
+                        progress.suspend(|| note!("{failure}"));
                         failures.lock().expect("no worker panics").push(failure);
                     }
+                    ran.fetch_add(1, Ordering::Relaxed);
                     progress.inc(1);
                 }
             });
@@ -95,7 +108,7 @@ fn failures(seeds: &RangeInclusive<u64>, progress: &ProgressBar) -> Vec<Failure>
     });
     let mut failures = failures.into_inner().expect("no worker panicked");
     failures.sort_by_key(|failure| failure.seed);
-    failures
+    (ran.into_inner(), failures)
 }
 
 /// Runs a failing seed once more with its packets recorded, and tells how to see it again.
@@ -111,12 +124,10 @@ fn report(failure: &Failure, directory: &std::path::Path) -> serde_json::Value {
             .zip(&recorded)
             .try_for_each(|(file, bytes)| fs::write(file, bytes))
     });
-    eprintln!("to reproduce: handfast simulate --seeds {seed}..{seed}");
+    note!("to reproduce: handfast simulate --seeds {seed}..{seed}");
     match written {
-        Ok(()) => files
-            .iter()
-            .for_each(|file| eprintln!("packets: {}", file.display())),
-        Err(error) => eprintln!("warning: {}: {error}", directory.display()),
+        Ok(()) => files.iter().for_each(|file| note!("packets: {}", file.display())),
+        Err(error) => note!("warning: {}: {error}", directory.display()),
     }
     serde_json::json!({
         "seed": seed,

@@ -5,8 +5,13 @@ use std::time::Duration;
 use super::arrivals::ArrivalOptions;
 use super::link::LinkOptions;
 use super::pressure::Pressure;
-use super::quantity::{bytes, count, duration, mtu, positive};
+use super::quantity::{at_most, bytes, count, duration, mtu, positive, seed};
 use super::{Checksums, Close, Closer, DeviceKind, IpVersion, PathKind, Placement, ScenarioKind, StackKind};
+
+/// Load generators at most: more than machines have cores for.
+const MOST_GENERATORS: u32 = 1024;
+/// Runs of a stack at most: tests of ranks tell nothing more from more.
+const MOST_RUNS: u32 = 10_000;
 
 /// What was asked for; what is `None` takes the scenario's default.
 #[derive(Clone, Default, Debug, clap::Args)]
@@ -41,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     pub(crate) placement: Option<Placement>,
     /// Load generators, each a pinned thread with connections of its own [default: 1]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = at_most(MOST_GENERATORS))]
     pub(crate) generators: Option<u32>,
     /// Connections in flight, or open, for each generator; packets of a burst for packets [default: 64; 1 for stream, udp and reorder]
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -83,10 +88,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Runs of each stack, interleaved [default: 3]
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = at_most(MOST_RUNS))]
     pub(crate) runs: Option<u32>,
     /// Seed of everything that is random [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     pub(crate) seed: Option<u64>,
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// A span of time longer than zero: `500ms`, `10s`, `2m`.
+/// The longest span of time that anything lasts: sums and multiples of it fit every clock.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// A span of time longer than zero, and of at most a year: `500ms`, `10s`, `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: &[(&str, f64)] = &[
         ("ns", 1e-9),
@@ -15,9 +18,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let way_out = "write a number and a unit, as in 500ms, 10s or 2m";
     let seconds = scaled(text, UNITS).ok_or_else(|| format!("`{text}` is not a duration: {way_out}"))?;
     match Duration::try_from_secs_f64(seconds) {
-        Ok(span) if !span.is_zero() => Ok(span),
+        Ok(span) if !span.is_zero() && span <= LONGEST => Ok(span),
         _ => Err(format!(
-            "`{text}` is no usable duration: give one longer than zero, as in 500ms, 10s or 2m"
+            "`{text}` is no usable duration: give one longer than zero and of at most {}m, as in 500ms, 10s or 2m",
+            LONGEST.as_secs() / 60
         )),
     }
 }
@@ -31,11 +35,26 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
 
 /// A whole number above zero that fits 32 bits.
 pub(crate) fn positive(text: &str) -> Result<u32, String> {
+    within(text, u32::MAX)
+}
+
+/// Takes whole numbers from 1 to `most`.
+pub(crate) fn at_most(most: u32) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| within(text, most)
+}
+
+fn within(text: &str, most: u32) -> Result<u32, String> {
     match u32::try_from(count(text)?) {
         Ok(0) => Err(format!("`{text}` leaves nothing to do: give at least 1")),
-        Ok(number) => Ok(number),
-        Err(_) => Err(format!("`{text}` is too many: give at most {}", u32::MAX)),
+        Ok(number) if number <= most => Ok(number),
+        _ => Err(format!("`{text}` is too many: give at most {most}")),
     }
+}
+
+/// What random numbers begin with: any whole number of 64 bits.
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no seed: write a whole number from 0 to {}", u64::MAX))
 }
 
 /// A number of bytes above zero: `1500`, `64KiB`, `1MiB`, `9kB`.
@@ -129,6 +148,7 @@ mod tests {
             "",
             "10h",
             "1.2.3s",
+            "527041m",
             "99999999999999999999999m",
         ] {
             let error = duration(text).expect_err(text);
@@ -160,6 +180,18 @@ mod tests {
         }
         assert!(positive("0").expect_err("zero").contains("at least 1"));
         assert!(positive("5G").expect_err("too many").contains("at most"));
+        assert_eq!(at_most(10)("10"), Ok(10));
+        assert!(
+            at_most(10)("11")
+                .expect_err("too many")
+                .contains("`11` is too many: give at most 10")
+        );
+        for text in ["-1", "x", "", "18446744073709551616"] {
+            assert!(
+                seed(text).expect_err(text).contains("0 to 18446744073709551615"),
+                "{text}"
+            );
+        }
         assert!(mtu("575").expect_err("too small").contains("IPv6 1280"));
         assert!(mtu("64KiB").expect_err("too large").contains("65535"));
     }

@@ -1,16 +1,21 @@
 //! Says what the names mean that results and options are full of: metrics, scenarios, stacks and the options themselves.
 
 mod counters;
+mod files;
 mod metrics;
 mod plans;
+mod wire;
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
 use self::counters::COUNTERS;
+use self::files::{FILES, Kept};
 use self::metrics::{DEFINITIONS, Definition};
 pub(crate) use self::plans::of_plans;
+use self::wire::WIRE;
+use crate::cli::output_flags;
 use crate::config::{Keys, ScenarioKind, StackKind};
 use crate::nearest::nearest;
 use crate::report::{percentile_of, required};
@@ -25,8 +30,10 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
         let option = Keys::of_run().flag(name).map(of_option);
         return Ok(of_scenario(scenario) + &metric.or(option).unwrap_or_default());
     }
-    if let Some(metric) = metric {
-        return Ok(metric);
+    // Some names are a metric's and a field's of the wire.
+    let found = metric.into_iter().chain(of_wire(name)).collect::<Vec<_>>();
+    if !found.is_empty() {
+        return Ok(found.join("\n"));
     }
     if let Ok(stack) = StackKind::from_str(name, false) {
         return Ok(of_stack(stack));
@@ -34,9 +41,19 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
     if let Some(flag) = Keys::of_run().flag(name.trim_start_matches('-')) {
         return Ok(of_option(flag));
     }
+    if let Some(file) = FILES.iter().find(|file| file.is_named(name)) {
+        return Ok(of_file(file));
+    }
+    let flags = output_flags();
+    if let Some(flag) = flags
+        .iter()
+        .find(|flag| flag.get_long() == Some(name.trim_start_matches('-')))
+    {
+        return Ok(with_values(flag, "option of run"));
+    }
     let hint = nearest(name, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     Err(format!(
-        "no metric, scenario, stack or option is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
+        "no metric, scenario, stack, file or option is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
     ))
 }
 
@@ -50,7 +67,19 @@ pub(crate) fn index() -> String {
                 text
             })
     };
-    section("Metrics", DEFINITIONS) + "\n" + &section("Counters of a run", COUNTERS)
+    let files = FILES
+        .iter()
+        .fold("Files\n".to_owned(), |text, file| text + "  " + file.name + "\n");
+    [
+        section("Metrics", DEFINITIONS),
+        section("Counters of a run", COUNTERS),
+        section(
+            "What the path wire did to packets, in the block `wire` of a run",
+            WIRE,
+        ),
+        files,
+    ]
+    .join("\n")
 }
 
 /// The definition of a metric, or of the histogram that a percentile comes from.
@@ -82,6 +111,25 @@ fn of_metric(name: &str, definition: &Definition) -> String {
     format!("{name}\n  unit:       {unit}\n  meaning:    {meaning}\n{percentile}  without:    {excludes}\n")
 }
 
+fn of_wire(name: &str) -> Option<String> {
+    if name == "wire" {
+        let fields = WIRE
+            .iter()
+            .map(|field| format!("  {:<32}{}\n", field.name, field.meaning));
+        let title = "wire (block of a run in run.json)\n  What the path wire did to packets, from the first of the run to the last; null on every other path\n";
+        return Some(title.to_owned() + &fields.collect::<String>());
+    }
+    let field = WIRE.iter().find(|field| field.name == name)?;
+    Some(format!(
+        "{name} (of the block `wire` of a run)\n  unit:       {}\n  meaning:    {}\n  without:    {}\n",
+        field.unit, field.meaning, field.excludes
+    ))
+}
+
+fn of_file(file: &Kept) -> String {
+    format!("{} (file)\n  {}\n", file.name, file.about)
+}
+
 fn of_scenario(scenario: ScenarioKind) -> String {
     let mut text = titled(&scenario, "scenario");
     for name in required(scenario) {
@@ -97,6 +145,15 @@ fn of_stack(stack: StackKind) -> String {
 }
 
 fn of_option(flag: &clap::Arg) -> String {
+    let key = flag.get_long().unwrap_or_default();
+    with_values(
+        flag,
+        &format!("option of run; the key `{key}` of a scenario file"),
+    )
+}
+
+/// A flag with its help and the values that it takes by name.
+fn with_values(flag: &clap::Arg, kind: &str) -> String {
     let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
     let values: Vec<_> = flag
         .get_possible_values()
@@ -109,11 +166,7 @@ fn of_option(flag: &clap::Arg) -> String {
             )
         })
         .collect();
-    let key = flag.get_long().unwrap_or_default();
-    format!(
-        "{flag} (option of run; the key `{key}` of a scenario file)\n  {help}\n{}",
-        values.concat()
-    )
+    format!("{flag} ({kind})\n  {help}\n{}", values.concat())
 }
 
 fn titled<T: ValueEnum>(kind: &T, what: &str) -> String {
@@ -126,11 +179,24 @@ fn names() -> impl Iterator<Item = String> {
     let metrics = DEFINITIONS
         .iter()
         .chain(COUNTERS)
+        .chain(WIRE)
         .map(|definition| definition.name.to_owned());
+    let files = FILES.iter().map(|file| file.name.to_owned());
     let scenarios = ScenarioKind::value_variants().iter().map(ToString::to_string);
     let stacks = StackKind::value_variants().iter().map(ToString::to_string);
     let options: Vec<_> = Keys::of_run().names().map(str::to_owned).collect();
-    metrics.chain(scenarios).chain(stacks).chain(options)
+    let outputs = output_flags();
+    let outputs: Vec<_> = outputs
+        .iter()
+        .filter_map(clap::Arg::get_long)
+        .map(str::to_owned)
+        .collect();
+    metrics
+        .chain(files)
+        .chain(scenarios)
+        .chain(stacks)
+        .chain(options)
+        .chain(outputs)
 }
 
 /// The names that have a definition.
@@ -141,10 +207,13 @@ pub(crate) fn defined() -> std::collections::BTreeSet<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::measure::counters::{
         Counters, HardwareCounters, HostCounters, MachineCounters, SoftnetCounters,
     };
+    use crate::wire::{Report, Spread, Truths};
 
     #[test]
     fn whatever_a_scenario_has_to_report_is_described() {
@@ -192,6 +261,51 @@ mod tests {
             0,
             "what is described is counted"
         );
+    }
+
+    #[test]
+    fn whatever_the_wire_tells_is_described() {
+        let spread = Spread {
+            min_ns: 1,
+            p50_ns: 2,
+            p99_ns: 3,
+            max_ns: 4,
+        };
+        let report = Report {
+            delay: Some(spread),
+            ..Report::default()
+        };
+        let truths = Truths {
+            forward: report.clone(),
+            back: report,
+        };
+        let mut told = Vec::new();
+        fields(&serde_json::to_value(truths).expect("JSON"), &mut told);
+        let told: BTreeSet<_> = told.iter().map(String::as_str).collect();
+        let described: BTreeSet<_> = WIRE.iter().map(|field| field.name).collect();
+        assert_eq!(told, described);
+        assert!(describe("wire").is_ok_and(|text| text.contains("dropped_by_queue")));
+        let both = describe("duplicated").expect("a metric and a field");
+        assert!(
+            both.contains("block `wire`") && both.starts_with("duplicated\n"),
+            "{both}"
+        );
+    }
+
+    #[test]
+    fn files_and_what_has_them_written_are_described() {
+        for (name, word) in [
+            ("intervals.csv", "p999_ns"),
+            ("setup_ns.hlog", "HdrHistogram"),
+            ("sequence-engine-memory-same-core-1-run1.csv", "replay-seq"),
+            ("--keep-sequence", "sequence-*.csv"),
+            ("interval", "at least 100ms"),
+            ("metrics", "9464"),
+        ] {
+            let text = describe(name).expect(name);
+            assert!(text.contains(word), "{text}");
+        }
+        assert!(describe("sequence.json").is_err());
     }
 
     #[test]

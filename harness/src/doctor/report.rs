@@ -1,22 +1,21 @@
 //! Findings for people and for scripts.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::{Finding, Verdict};
+use crate::output;
 
 /// Prints the findings, a line each; as JSON when asked for.
 ///
 /// # Errors
 /// When standard output takes no more.
 pub(crate) fn print(findings: &[Finding], json: bool) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    if json {
-        serde_json::to_writer_pretty(&mut output, findings)?;
-        return writeln!(output);
-    }
-    findings
-        .iter()
-        .try_for_each(|finding| writeln!(output, "{}", line(finding)))
+    let text = if json {
+        serde_json::to_string_pretty(findings)? + "\n"
+    } else {
+        findings.iter().map(|finding| line(finding) + "\n").collect()
+    };
+    output::print(&text)
 }
 
 fn line(finding: &Finding) -> String {

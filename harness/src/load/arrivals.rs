@@ -67,6 +67,24 @@ impl Schedule {
         Some(next)
     }
 
+    /// Leaves out all that is due by `now`, however much it is, and says how much: of independent arrivals as many as are to be expected.
+    pub(crate) fn skip(&mut self, now: Nanos) -> u64 {
+        if self.next() > now {
+            return 0;
+        }
+        let reached = (now - self.origin) as f64;
+        let size = u64::from(self.size());
+        let period = self.gap * f64::from(self.size());
+        let further = ((reached - self.offset) / period).max(0.0).floor();
+        self.offset = match self.arrivals {
+            Arrivals::Poisson => reached + self.exponential(),
+            Arrivals::Paced | Arrivals::Burst(_) => self.offset + (further + 1.0) * period,
+        };
+        let skipped = u64::from(self.left) + further as u64 * size;
+        self.left = self.size();
+        skipped
+    }
+
     /// Arrivals at one moment.
     fn size(&self) -> u32 {
         match self.arrivals {
@@ -129,6 +147,28 @@ mod tests {
         }
         let firsts: Vec<Nanos> = starts.iter().copied().step_by(8).collect();
         assert!(gaps(&firsts).iter().all(|&gap| gap == 8.0 * GAP));
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_without_being_drawn_one_by_one() {
+        for arrivals in [Arrivals::Paced, Arrivals::Burst(8), Arrivals::Poisson] {
+            let mut schedule = Schedule::new(arrivals, RATE, 0.0, 5);
+            schedule.begin(1_000);
+            schedule.due(1_000 + GAP as Nanos * 100);
+            let now = 1_000 + GAP as Nanos * 80_000;
+            let skipped = schedule.skip(now);
+            assert!(
+                schedule.next() > now && schedule.due(now).is_none(),
+                "{arrivals:?}"
+            );
+            match arrivals {
+                Arrivals::Poisson => assert!(skipped.abs_diff(80_000) < 50, "{skipped}"),
+                // The one at time 0 was taken, that at `now` is skipped.
+                Arrivals::Paced => assert_eq!(skipped, 80_000),
+                Arrivals::Burst(_) => assert_eq!(skipped, 80_007),
+            }
+            assert_eq!(schedule.skip(now), 0);
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::stack::{Conn, ConnectError, Event, Nanos, Ready, Stack};
 
 /// Connections that are opened at one time.
 const OPENING: usize = 256;
+/// Idle connections that there is room for from the start. Nobody has as many as may be asked for.
+const ROOM: u64 = 1 << 20;
 /// Silence after which an accepting end takes it that nothing more comes.
 const QUIET: Nanos = 5_000_000;
 
@@ -100,7 +102,7 @@ impl Opener {
         Self {
             fill,
             opening: Flows::new(),
-            idle: Vec::with_capacity(fill.idle as usize),
+            idle: Vec::with_capacity(fill.idle.min(ROOM) as usize),
             full: false,
             has_made_room: false,
             plan,
@@ -202,7 +204,7 @@ impl Actor for Opener {
             && phase == Phase::Prepare
         {
             holders.stop_opening();
-            eprintln!(
+            note!(
                 "warning: {} idle connections are held by further processes ({}), as one has no room for more than {}",
                 holders.held(),
                 holders.count(),

@@ -20,6 +20,9 @@ const BACKLOG_SECONDS: f64 = 2.0;
 /// The same in operations: at least, and at most.
 const BACKLOG: (usize, usize) = (1024, 1 << 20);
 
+/// Operations that are taken in at one time: a rate above what a processor can count would keep the generator here for ever.
+const AT_ONCE: usize = BACKLOG.1;
+
 /// What each generator is to do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -112,6 +115,7 @@ impl OpenLoop {
             self.window = now;
         }
         self.arrive(now);
+        self.skip(now);
         self.entered = now;
         self.late_ns.enter(phase);
         if phase == Phase::Drain {
@@ -123,12 +127,28 @@ impl OpenLoop {
         }
     }
 
-    /// Takes in what is due by `now`.
+    /// What is due beyond what can be taken in is dropped, and counted as such.
+    fn skip(&mut self, now: Nanos) {
+        if !self.runs {
+            return;
+        }
+        let next = self.schedule.next();
+        let skipped = self.schedule.skip(now);
+        if self.counts(next) {
+            self.tally.offered += skipped;
+            self.tally.dropped += skipped;
+        }
+    }
+
+    /// Takes in what is due by `now`, or as much of it as can be at one time.
     pub(crate) fn arrive(&mut self, now: Nanos) {
         if !self.runs {
             return;
         }
-        while let Some(intended) = self.schedule.due(now) {
+        for _ in 0..AT_ONCE {
+            let Some(intended) = self.schedule.due(now) else {
+                return;
+            };
             let has_room = self.waiting.len() < self.room;
             if has_room {
                 self.waiting.push_back(intended);

@@ -27,11 +27,17 @@ pub(crate) struct Onlookers {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json_lines: Option<PathBuf>,
     /// Let Prometheus scrape http://ADDRESS/metrics while runs go, as in 127.0.0.1:9464
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) metrics: Option<SocketAddr>,
     /// Keep what every interval of this length came to, at least 100ms [default: 1s with --live, --json-lines or --metrics, else none are kept]
     #[arg(long, value_name = "TIME", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is no address with a port: write both, as in 127.0.0.1:9464 or [::1]:9464")
+    })
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -96,7 +102,7 @@ impl Onlookers {
         }
         if let Some(address) = self.metrics {
             let endpoint = Endpoint::open(address).map_err(|error| refused("--metrics", &address, &error))?;
-            eprintln!("metrics at http://{}/metrics", endpoint.address);
+            note!("metrics at http://{}/metrics", endpoint.address);
             all.push(Box::new(endpoint));
         }
         if self.live {

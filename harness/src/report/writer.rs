@@ -60,6 +60,9 @@ impl Shelf {
         let probe = directory.join(".run.json.partial");
         File::create(&probe)?;
         fs::remove_file(probe)?;
+        if !directory.join("run.json").exists() {
+            return Ok(());
+        }
         remove_data(&directory)
     }
 
@@ -70,24 +73,42 @@ impl Shelf {
     pub(crate) fn put(&self, name: &str, document: &Document) -> io::Result<PathBuf> {
         let file = self.directory(name).join("run.json");
         let text = one_line(document)?;
-        for DataFile { name, content } in data::files(document) {
-            write_atomically(&file.with_file_name(name), &content)?;
+        let written = write_data(&file, document).and_then(|()| write_atomically(&file, text.as_bytes()));
+        if let Err(error) = written {
+            // Data without its document would be taken for data of another; what matters is the first error.
+            let _ = remove_data(&self.directory(name));
+            return Err(unwritable(&file, &error));
         }
-        write_atomically(&file, text.as_bytes())?;
         let shown = page::documents(text.as_bytes()).map_err(io::Error::other)?;
-        write_atomically(
-            &file.with_file_name("report.html"),
-            page::report(&shown)?.as_bytes(),
-        )?;
+        let page = file.with_file_name("report.html");
+        write_atomically(&page, page::report(&shown)?.as_bytes())
+            .map_err(|error| unwritable(&page, &error))?;
         Ok(file)
     }
+
+    /// Takes the place of the document of that name away again when nothing has come into it.
+    pub(crate) fn release(&self, name: &str) {
+        // What is not empty stays.
+        let _ = fs::remove_dir(self.directory(name));
+    }
+}
+
+fn write_data(document_file: &Path, document: &Document) -> io::Result<()> {
+    data::files(document)
+        .into_iter()
+        .try_for_each(|DataFile { name, content }| {
+            write_atomically(&document_file.with_file_name(name), &content)
+        })
+}
+
+/// The error with the place that it is about.
+pub(crate) fn unwritable(file: &Path, error: &io::Error) -> io::Error {
+    let text = format!("{} cannot be written ({error})", file.display());
+    io::Error::new(error.kind(), text)
 }
 
 /// What an earlier document has beside it would be taken for data of the one that replaces it.
 fn remove_data(directory: &Path) -> io::Result<()> {
-    if !directory.join("run.json").exists() {
-        return Ok(());
-    }
     for entry in fs::read_dir(directory)?.flatten() {
         if entry.file_name().to_str().is_some_and(data::is_ours) {
             fs::remove_file(entry.path())?;
@@ -164,6 +185,31 @@ mod tests {
         );
         shelf.reserve("crr").expect("writable");
         assert_eq!(files(), document, "data of the last call is gone before the next");
+        fs::remove_dir_all(out).expect("removable");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_half_done_and_is_named() {
+        let out = std::env::temp_dir().join(format!("handfast-unwritable-{}", std::process::id()));
+        let shelf = Shelf::new(Some(out.clone()), false);
+        shelf.reserve("crr").expect("the directory can be made");
+        shelf.release("crr");
+        assert!(!out.exists(), "nothing has come into it");
+
+        // A directory of that name lets nothing be put in the document's place.
+        fs::create_dir_all(out.join("run.json/kept")).expect("writable");
+        let error = shelf.put("crr", &fixtures::document()).expect_err("it is taken");
+        let file = out.join("run.json").display().to_string();
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("{file} cannot be written (")),
+            "{error}"
+        );
+        let left: Vec<_> = fs::read_dir(&out).expect("listable").flatten().collect();
+        assert_eq!(left.len(), 1, "no data without its document: {left:?}");
+        shelf.release("crr");
+        assert!(out.exists(), "what holds something stays");
         fs::remove_dir_all(out).expect("removable");
     }
 

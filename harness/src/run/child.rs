@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
@@ -85,7 +86,7 @@ fn supervise(mut command: Command, job: &Job, allowed: Duration, told: &Heard<'_
     let notes = errors.join().unwrap_or_default();
     match heard {
         Ok(Some(outcome)) if status.success() => Ok(Told { outcome, notes }),
-        Ok(_) => Err(with_tail(&ended(status), &notes)),
+        Ok(_) => Err(with_tail(&ended(status, &notes), &notes)),
         Err(overrun) => Err(with_tail(&overrun, &notes)),
     }
 }
@@ -154,8 +155,16 @@ fn keep_tail(errors: impl Read + Send + 'static) -> JoinHandle<Vec<String>> {
     })
 }
 
-fn ended(status: ExitStatus) -> String {
-    format!("the replicate ended without an outcome ({status})")
+fn ended(status: ExitStatus, tail: &[String]) -> String {
+    let lacks_memory = tail.iter().any(|line| line.starts_with("memory allocation of "));
+    let why = if lacks_memory {
+        ": it got no more memory; ask for fewer connections, TIME_WAIT entries or generators, or raise `ulimit -v`"
+    } else if status.signal() == Some(Signal::KILL.as_raw()) {
+        ": somebody killed it, as the kernel does when memory runs out; ask for fewer connections, TIME_WAIT entries or generators"
+    } else {
+        ""
+    };
+    format!("the replicate ended without an outcome ({status}){why}")
 }
 
 fn with_tail(reason: &str, tail: &[String]) -> String {
@@ -219,6 +228,18 @@ mod tests {
             "{failure}"
         );
         assert!(!failure.contains("\n1\n"), "only the tail is kept: {failure}");
+    }
+
+    #[test]
+    fn what_ran_out_of_memory_says_the_way_out() {
+        for script in [
+            "echo 'memory allocation of 8589934592 bytes failed' >&2; kill -ABRT $$",
+            "kill -KILL $$",
+        ] {
+            let (outcome, _) = replicate(script, AMPLE);
+            let failure = outcome.expect_err("it died");
+            assert!(failure.contains("ask for fewer connections"), "{failure}");
+        }
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(crate) fn main() -> ExitCode {
     match replicate() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            note!("error: {error}");
             ExitCode::from(2)
         }
     }
@@ -164,7 +164,7 @@ fn keep(place: &Path, sequences: &[(Sequence, u64)]) {
         };
         let written = stream_atomically(&file, |to| sequence.write(*sent, to));
         if let Err(error) = written {
-            eprintln!(
+            note!(
                 "warning: arrivals are not kept: {} cannot be written ({error})",
                 file.display()
             );
@@ -175,7 +175,7 @@ fn keep(place: &Path, sequences: &[(Sequence, u64)]) {
 /// Writes what the wire did. A run whose log cannot be kept counts nonetheless, and says so.
 fn keep_log(file: &Path) {
     if let Err(error) = wire::write_log(file) {
-        eprintln!(
+        note!(
             "warning: no log of the wire: {} cannot be written ({error})",
             file.display()
         );

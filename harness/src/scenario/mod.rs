@@ -61,7 +61,7 @@ pub(crate) struct Measurement {
 /// When the stack cannot run here.
 pub(crate) fn prepare(stack: Pairing, config: &RunConfig) -> Result<(), Unsupported> {
     for refused in crate::stack::prepare_process(stack, config)? {
-        eprintln!("warning: {refused}");
+        note!("warning: {refused}");
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Which rate is tried next, and when enough were.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,6 +35,17 @@ pub(crate) enum Verdict {
     Void,
     /// The generator was the limit, which says nothing about the stack either, unless it is so again and again.
     ClientBound,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Void => "does not count, as others disturbed it",
+            Self::ClientBound => "does not count, as the generator was the limit",
+        })
+    }
 }
 
 /// Why a search ended.

@@ -77,7 +77,7 @@ fn of_subject(asked: &Asked, plan: &Plan, subject: &Subject, environment: &Envir
         match once(plan, subject, rate, iterations.len(), environment) {
             Ok(run) => {
                 let iteration = judge(&asked.slo, rate, run);
-                eprintln!("{}: {rate}/s {:?}", subject.stack, iteration.verdict);
+                note!("{}: {rate}/s {}", subject.stack, iteration.verdict);
                 iterations.push(iteration);
                 Ok(iterations.last().map_or(Verdict::Void, |last| last.verdict))
             }

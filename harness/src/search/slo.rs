@@ -1,6 +1,7 @@
 //! What is asked of a stack at a rate: `fail<=0,p99<=5ms`.
 
 use std::fmt;
+use std::mem::discriminant;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -48,6 +49,13 @@ impl Slo {
 }
 
 impl Condition {
+    fn is_of_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Response(one, _), Self::Response(another, _)) => one == another,
+            _ => discriminant(self) == discriminant(other),
+        }
+    }
+
     fn breach(&self, figures: &impl Figures) -> Option<String> {
         match *self {
             Self::Fail(most) => {
@@ -103,7 +111,15 @@ impl FromStr for Slo {
         let mut conditions = Vec::new();
         for part in text.split(',') {
             let indent = part.chars().take_while(|c| c.is_whitespace()).count();
-            conditions.push(condition(part.trim(), column + indent)?);
+            let found = condition(part.trim(), column + indent)?;
+            if conditions.iter().any(|known| found.is_of_the_same(known)) {
+                return Err(format!(
+                    "column {}: `{}` is said of the same as a condition before it: keep one of them",
+                    column + indent,
+                    part.trim()
+                ));
+            }
+            conditions.push(found);
             column += part.chars().count() + 1;
         }
         Ok(Self {
@@ -196,6 +212,8 @@ mod tests {
             ("loss<=100%", 7, "`100%`"),
             ("p99<=5ms,", 10, "``"),
             ("fail<0", 1, "`fail<0`"),
+            ("p99<=5ms,fail<=0, p99<=6ms", 19, "`p99<=6ms`"),
+            ("fail<=0,fail<=1%", 9, "`fail<=1%`"),
         ] {
             let error = text.parse::<Slo>().expect_err(text);
             assert!(

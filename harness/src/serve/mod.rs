@@ -29,6 +29,7 @@ use self::http::Site;
 use self::sockets::{Datagrams, Listener};
 use self::station::Station;
 use self::tally::Tally;
+use crate::output;
 use crate::session::Exit;
 
 /// What is served, and where.
@@ -122,7 +123,7 @@ pub(crate) fn main(plan: Plan) -> Exit {
     match serve(plan) {
         Ok(()) => Exit::Ok,
         Err(trouble) => {
-            eprintln!("error: {}", trouble.what);
+            note!("error: {}", trouble.what);
             trouble.exit
         }
     }
@@ -185,10 +186,7 @@ fn over_engine(server: &Server, host: Host, port: u16, stop: &Notify) -> Result<
     match (outcome, ended) {
         // What ended the engine explains why its sockets failed.
         (_, Err(trouble)) | (Err(trouble), Ok(_)) => Err(trouble),
-        (Ok(()), Ok(counters)) => {
-            println!("{}{}", server.tally, tally::Engine(&counters));
-            Ok(())
-        }
+        (Ok(()), Ok(counters)) => told(&format!("{}{}\n", server.tally, tally::Engine(&counters))),
     }
 }
 
@@ -233,13 +231,17 @@ fn over_kernel(server: &Server, addresses: &[Subnet], port: u16, stop: &Notify) 
         server.until(stop, listeners, sockets).await
     });
     end(runtime);
-    outcome.map(|()| println!("{}", server.tally))
+    outcome.and_then(|()| told(&format!("{}\n", server.tally)))
+}
+
+fn told(text: &str) -> Result<(), Trouble> {
+    output::print(text).map_err(|error| Trouble::environment(error.to_string()))
 }
 
 fn announce(title: &str, hint: Option<&str>) {
-    eprintln!("{title}; Ctrl-C ends it");
+    note!("{title}; Ctrl-C ends it");
     if let Some(hint) = hint {
-        eprintln!("{hint}");
+        note!("{hint}");
     }
 }
 
@@ -284,7 +286,7 @@ impl Server {
             let stream = match listener.accept().await {
                 Ok(stream) => stream,
                 Err(error) if L::is_passing(&error) => {
-                    eprintln!("warning: a connection was not accepted ({error})");
+                    note!("warning: a connection was not accepted ({error})");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }

@@ -68,6 +68,9 @@ impl fmt::Debug for SplitPair {
 /// # Errors
 /// [`Unsupported`] when there is no such path here.
 pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
+    if [stacks.client, stacks.server].contains(&StackKind::Engine) {
+        engine::check_memory(config)?;
+    }
     if config.path.leads_through_devices() {
         return prepare_hosts(stacks, config);
     }

@@ -26,6 +26,8 @@ pub(crate) use self::frame::GREETING_PORT;
 pub(crate) use self::middlebox::Middlebox;
 pub(crate) use self::settings::{Link, Links};
 pub(crate) use self::truth::Truths;
+#[cfg(test)]
+pub(crate) use self::truth::{Report, Spread};
 use crate::path::{cable, lab};
 use crate::report::stream_atomically;
 

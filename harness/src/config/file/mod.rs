@@ -8,7 +8,6 @@ mod place;
 mod tests;
 mod value;
 
-use std::fs;
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -20,12 +19,15 @@ pub(crate) use self::place::Wrong;
 use self::place::{Source, Span};
 use super::keys::{Keys, Setting};
 use super::{Misfit, Options, ScenarioKind};
+use crate::input;
 use crate::nearest::nearest;
 
 /// What is measured: a scenario, or a list of them.
 const SCENARIO: &str = "scenario";
 /// What a run is called.
 const NAME: &str = "name";
+/// Bytes of the longest name: directories have 255 at most, of which the time takes some.
+const LONGEST_NAME: usize = 200;
 /// The tables of runs.
 const RUN: &str = "run";
 
@@ -44,7 +46,7 @@ pub(crate) struct Entry {
 /// [`Wrong`] tells line, column and the way out.
 pub(crate) fn read(path: &Path, given: &[Setting]) -> Result<Vec<Entry>, Wrong> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    match input::read_text(path) {
         Ok(text) => parse(&Source::new(&name, &text), given),
         Err(error) => Err(Wrong::unreadable(&name, &error)),
     }
@@ -113,7 +115,11 @@ impl Reader<'_> {
 
     fn scenarios(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ScenarioKind>, Wrong> {
         let one = |value: &Spanned<DeValue<'_>>| {
-            let name = value.get_ref().as_str().unwrap_or_default();
+            let Some(name) = value.get_ref().as_str() else {
+                let kind = value.get_ref().type_str();
+                let text = format!("{kind} is not a scenario: write a string, as in scenario = \"crr\"");
+                return Err(self.source.wrong(value.span(), &text));
+            };
             ScenarioKind::from_str(name, false)
                 .map_err(|_| self.source.wrong(value.span(), &no_scenario(name)))
         };
@@ -127,9 +133,11 @@ impl Reader<'_> {
     fn name(&self, value: &Spanned<DeValue<'_>>) -> Result<String, Wrong> {
         let name = value.get_ref().as_str().unwrap_or_default();
         let harmless = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-        if name.is_empty() || !name.chars().all(harmless) {
-            let text = "a name becomes a directory's: write a string of letters, digits, `-` and `_`";
-            return Err(self.source.wrong(value.span(), text));
+        if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(harmless) {
+            let text = format!(
+                "a name becomes a directory's: write a string of letters, digits, `-` and `_`, of at most {LONGEST_NAME} bytes"
+            );
+            return Err(self.source.wrong(value.span(), &text));
         }
         Ok(name.to_owned())
     }

@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches};
@@ -99,7 +100,12 @@ fn an_unknown_key_is_told_with_its_place_and_the_nearest_name() {
     );
     assert_wrong("[[run]]\nscenario = \"rr\"\nrun = []\n", "3:1", &["`run`"]);
     assert_wrong("scenario = \"crrr\"\n", "1:12", &["`crrr`", "`crr`"]);
-    assert_wrong("scenario = [\"rr\", 3]\n", "1:19", &["not a scenario"]);
+    assert_wrong(
+        "scenario = [\"rr\", 3]\n",
+        "1:19",
+        &["integer is not a scenario", "\"crr\""],
+    );
+    assert_wrong("scenario.x = \"rr\"\n", "1:1", &["table is not a scenario"]);
 }
 
 #[test]
@@ -139,6 +145,8 @@ fn a_wrong_kind_of_value_is_told() {
     assert_wrong("run = 3\n", "1:7", &["[[run]]"]);
     assert_wrong("run = [3]\n", "1:8", &["[[run]]"]);
     assert_wrong("scenario = \"rr\"\nname = \"../../etc\"\n", "2:8", &["directory"]);
+    let long = format!("scenario = \"rr\"\nname = \"{}\"\n", "a".repeat(201));
+    assert_wrong(&long, "2:8", &["at most 200 bytes"]);
     assert_wrong("scenario = \"rr\"\nmtu 3\n", "2:5", &["="]);
     assert_wrong(
         "scenario = \"rr\"\nmtu = 1500\nmtu = 9000\n",

@@ -31,7 +31,7 @@ pub(crate) fn main() -> ExitCode {
     match hold() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("warning: a process that was to hold idle connections ended: {error}");
+            note!("warning: a process that was to hold idle connections ended: {error}");
             ExitCode::from(2)
         }
     }

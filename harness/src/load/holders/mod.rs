@@ -61,7 +61,7 @@ impl Plan {
         let generators = u64::from(self.config.generators.max(1));
         let (granted, limit) = bounds::most(bounds::Machine::now(), generators);
         if granted < wanted {
-            eprintln!("warning: {granted} of {wanted} further idle connections are opened, {limit}");
+            note!("warning: {granted} of {wanted} further idle connections are opened, {limit}");
         }
         let mut holders = Holders(Vec::new());
         let most_holders = (bounds::MOST_HOLDERS / generators).max(1);
@@ -70,7 +70,7 @@ impl Plan {
             match Holder::start((self.command)(), &self.job(number, share)) {
                 Ok(holder) => holders.0.push(holder),
                 Err(error) => {
-                    eprintln!("warning: no further process holds idle connections ({error})");
+                    note!("warning: no further process holds idle connections ({error})");
                     break;
                 }
             }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
+use crate::input;
 
 /// How deep below a directory documents are looked for.
 const DEEPEST: usize = 4;
@@ -89,7 +90,7 @@ fn find(directory: &Path, deepest: usize, files: &mut Vec<PathBuf>) {
 
 fn read_file(file: &Path) -> Result<Vec<Read>, Unreadable> {
     let unreadable = |why: String| Unreadable(format!("{}: {why}", file.display()));
-    let text = fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    let text = input::read(file).map_err(|error| unreadable(error.to_string()))?;
     let json: Value =
         serde_json::from_slice(&text).map_err(|error| unreadable(format!("this is no JSON ({error})")))?;
     let documents = match json["schema"].as_str() {

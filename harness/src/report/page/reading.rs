@@ -138,6 +138,12 @@ pub(crate) fn documents(text: &[u8]) -> Result<Vec<PageDocument>, String> {
     let found = match json["schema"].as_str() {
         Some("handfast.run/1") => vec![json],
         Some("handfast.suite/1") => json["documents"].as_array().cloned().unwrap_or_default(),
+        Some("handfast.search/1") => {
+            return Err(
+                "it holds a search, which has no page: the table that `handfast search` prints is all of it"
+                    .to_owned(),
+            );
+        }
         Some(other) => {
             return Err(format!(
                 "its schema is `{other}`; handfast.run/1 and handfast.suite/1 can be shown"

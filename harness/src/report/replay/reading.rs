@@ -1,9 +1,12 @@
 //! Lists of sequence numbers, line by line: numbers alone, or CSV with a header.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 /// The largest number that is taken: far beyond any flow, and one more never overflows.
 const LARGEST: u64 = i64::MAX as u64;
+
+/// Bytes of the longest line that is read. A list without a line's end, be it a device without one, is none.
+const LONGEST_LINE: u64 = 4096;
 
 /// One arrival, as a line tells it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -32,12 +35,14 @@ pub(crate) struct Unreadable(pub(super) String);
 ///
 /// # Errors
 /// At the first line that tells no arrival; names its number and the value.
-pub(super) fn each_line(list: impl BufRead, mut take: impl FnMut(Line)) -> Result<(), Unreadable> {
+pub(super) fn each_line(mut list: impl BufRead, mut take: impl FnMut(Line)) -> Result<(), Unreadable> {
     let mut columns: Option<Vec<Column>> = None;
     let mut latest_ns = 0;
-    for (number, text) in (1_u64..).zip(list.lines()) {
+    for number in 1_u64.. {
         let at_line = |why: String| Unreadable(format!("line {number}: {why}"));
-        let text = text.map_err(|error| at_line(error.to_string()))?;
+        let Some(text) = next_line(&mut list).map_err(at_line)? else {
+            break;
+        };
         let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() || text.starts_with('#') {
             continue;
@@ -63,6 +68,24 @@ pub(super) fn each_line(list: impl BufRead, mut take: impl FnMut(Line)) -> Resul
         take(line);
     }
     Ok(())
+}
+
+/// The next line; `None` at the end.
+fn next_line(list: &mut impl BufRead) -> Result<Option<String>, String> {
+    let mut line = Vec::new();
+    let read = list.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line);
+    read.map_err(|error| error.to_string())?;
+    if line.len() as u64 > LONGEST_LINE {
+        return Err(format!(
+            "it is longer than {LONGEST_LINE} bytes: a line has one sequence number, or one arrival's values"
+        ));
+    }
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let text = String::from_utf8(line);
+    text.map(Some)
+        .map_err(|_| "it is not UTF-8: write numbers as text".to_owned())
 }
 
 fn header(text: &str) -> Result<Vec<Column>, String> {

@@ -1,8 +1,10 @@
 //! Handfast's engine as a [`Stack`]: one engine is one end.
 
 mod ends;
+mod memory;
 
 pub(crate) use ends::{Between, pair, split_pair};
+pub(crate) use memory::check as check_memory;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -56,12 +58,7 @@ impl Options {
             config.ephemeral_ports = range.low..=range.high;
         }
         config.destinations = addresses.len().max(64) as u32 * run.pressure.ports.unwrap_or(1) + 1024;
-        let pool = PoolConfig {
-            small_slots: 8192,
-            large_slots: 64,
-            ..PoolConfig::default()
-        };
-        Self { config, pool }
+        Self { config, pool: pool() }
     }
 
     /// The engine itself, over the device that `make_device` makes around its pool.
@@ -73,6 +70,14 @@ impl Options {
         pool.prefault();
         let device = make_device(&pool)?;
         Ok(Handfast::new(&self.config, pool, device))
+    }
+}
+
+fn pool() -> PoolConfig {
+    PoolConfig {
+        small_slots: 8192,
+        large_slots: 64,
+        ..PoolConfig::default()
     }
 }
 
