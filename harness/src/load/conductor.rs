@@ -13,6 +13,7 @@ use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::measure::counters::Counters;
 use crate::measure::cpu;
 use crate::measure::machine::{Machine, SoftirqThreads, Use};
+use crate::path::lab::{self, Lab};
 
 /// The longest that filling tables may take, and again the longest that the load's own connections may take.
 const FILL_AT_MOST: Duration = Duration::from_secs(30);
@@ -84,6 +85,8 @@ pub(super) struct Window {
     pub(super) cpu_ns: u64,
     pub(super) machine: Option<MachineUse>,
     pub(super) counters: Counters,
+    /// Of the interfaces of the lab one is no longer there.
+    pub(super) is_cut: bool,
     pub(super) interrupted: bool,
 }
 
@@ -150,6 +153,7 @@ impl Conductor<'_> {
                 .zip(machine_before)
                 .map(|(after, before)| self.machine_use(&after, &before)),
             counters: self.witness.after(counted_before),
+            is_cut: lab::built().is_some_and(Lab::is_cut),
             interrupted,
         }
     }

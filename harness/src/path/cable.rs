@@ -124,6 +124,11 @@ pub(crate) fn address_loopback(host: &Host, address: Ipv4Addr) -> Result<(), Not
     .map_err(|error| NotPossible(format!("no address {address} for the loopback device ({error})")))
 }
 
+/// Whether `host` has its device.
+pub(crate) fn is_attached(host: &Host) -> bool {
+    index_on(host).is_ok()
+}
+
 fn index_on(host: &Host) -> io::Result<u32> {
     let _visit = host.visit()?;
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;

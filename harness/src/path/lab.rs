@@ -83,6 +83,12 @@ impl Lab {
         self.server.as_ref().unwrap_or(&self.client)
     }
 
+    /// Whether a host has lost its device, which nobody takes away who knows what it is for.
+    pub(crate) fn is_cut(&self) -> bool {
+        let hosts = [Some(&self.client), self.server.as_ref()];
+        hosts.into_iter().flatten().any(|host| !cable::is_attached(host))
+    }
+
     /// Gives the kernel its addresses, on an interface that was not there when the lab was built.
     ///
     /// # Errors
@@ -193,6 +199,22 @@ mod tests {
         kernel_answers: true,
         ip: IpVersion::V4,
     };
+
+    #[test]
+    fn a_cable_that_somebody_takes_away_is_missed() {
+        let found = thread::spawn(|| {
+            let lab = Lab::around_this_thread(1500, KERNELS)?;
+            let before = lab.is_cut();
+            handfast_namespace::remove(DEVICE);
+            Ok::<_, NotPossible>([before, lab.is_cut()])
+        });
+        match found.join().expect("the thread ends") {
+            Ok(cut) => assert_eq!(cut, [false, true]),
+            Err(NotPossible(reason)) => {
+                eprintln!("SKIPPED: a cable that is taken away, because there is {reason}");
+            }
+        }
+    }
 
     /// On a thread of its own, because a lab moves the calling thread into its client's host.
     #[test]

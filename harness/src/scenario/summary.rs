@@ -7,6 +7,7 @@ use crate::load::outcome::Outcome;
 use crate::load::tally::Failures;
 use crate::measure::counters::{Counters, StackTotals};
 use crate::measure::{CORE_WAIT_RATIO, OTHER_PROGRAMS_RATIO, STOLEN_RATIO};
+use crate::path::lab;
 use crate::stack::Nanos;
 
 /// Fewer operations than this say nothing about a rate.
@@ -36,6 +37,16 @@ impl Measurement {
         let Some(wire) = &self.wire else { return };
         let gaps = [wire.forward.gap(), wire.back.gap()];
         self.invalid_reasons.extend(gaps.into_iter().flatten());
+    }
+
+    /// Rates of a window for a part of which packets could not arrive are of no window.
+    pub(super) fn check_cable(&mut self, is_cut: bool) {
+        if is_cut {
+            self.invalid(format!(
+                "the interface {} was taken away before the window ended: leave it to the run, which makes it and ends it",
+                lab::DEVICE
+            ));
+        }
     }
 
     pub(super) fn invalid(&mut self, reason: String) {
@@ -165,6 +176,7 @@ impl Measurement {
         } else if !measured {
             self.invalid("the measured window had no duration".into());
         }
+        self.check_cable(outcome.is_cut);
         measured
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use self::bursts::{Bursts, Tally};
 use super::{Measurement, Run, Unsupported};
 use crate::load;
+use crate::path::lab::{self, Lab};
 use crate::stack::reflect::{self, By};
 
 /// Before the window: caches and tables are warm, and neighbours know each other.
@@ -44,7 +45,9 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         }
     }
     let [bare, engine] = counted;
-    Ok(figures(&bare, &engine, is_counted))
+    let mut found = figures(&bare, &engine, is_counted);
+    found.check_cable(lab::built().is_some_and(Lab::is_cut));
+    Ok(found)
 }
 
 fn figures(bare: &Tally, engine: &Tally, is_counted: bool) -> Measurement {
