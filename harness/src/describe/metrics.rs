@@ -211,7 +211,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "exhausted_connect_ns",
         "ns",
         "time of a call of connect that found no four-tuple free",
-        "connects that succeeded",
+        "connects that succeeded, and all of kernel-uring, whose calls only queue",
     ),
     metric(
         "exhausted_ratio",
@@ -367,7 +367,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "reuse_interval_ns",
         "ns",
         "from the end of a connection to the next one of the same four-tuple",
-        "four-tuples that did not come back in the window; more than the histogram's bound counts as the bound",
+        "four-tuples that did not come back in the window, and all of kernel-uring, which does not tell its ports; more than the histogram's bound counts as the bound",
     ),
     metric(
         "sent",

@@ -45,6 +45,8 @@ pub(crate) fn config(scenario: ScenarioKind) -> RunConfig {
 pub(crate) struct Faults {
     /// So many calls of `connect` are refused.
     pub(crate) refused: usize,
+    /// So many connections fail for want of a port, after `connect` has returned.
+    pub(crate) portless: usize,
     /// This many connections are established at most.
     pub(crate) room: Option<usize>,
     /// The next connection that is announced breaks instead.
@@ -142,11 +144,22 @@ impl Stack for Faulty {
         }
         self.inner.poll(now, wait, events);
         for event in events {
-            if event.ready.contains(Ready::CONNECTED) && std::mem::take(&mut self.faults.breaks) {
+            if !event.ready.contains(Ready::CONNECTED) {
+                continue;
+            }
+            if std::mem::take(&mut self.faults.breaks) {
                 event.ready = Ready::FAILED;
+                self.broken.push(event.conn);
+            } else if self.faults.portless > 0 {
+                self.faults.portless -= 1;
+                event.ready = Ready::FAILED | Ready::NO_PORT;
                 self.broken.push(event.conn);
             }
         }
+    }
+
+    fn connects_at_once(&self) -> bool {
+        self.inner.connects_at_once()
     }
 
     fn local_port(&mut self, conn: Conn) -> Option<u16> {

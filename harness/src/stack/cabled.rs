@@ -137,7 +137,7 @@ fn uring_end(
     config: &RunConfig,
     generator: u32,
 ) -> Result<MakeEnd, Unsupported> {
-    uring::check(config)?;
+    uring::check()?;
     let options = kernel::Options {
         counts_namespace: generator == 0,
         ..kernel::Options::new(StackKind::KernelUring, config)?

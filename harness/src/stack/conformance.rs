@@ -527,17 +527,6 @@ fn rings_are_given() -> bool {
 }
 
 #[test]
-fn rings_say_what_they_cannot_do() {
-    let asked = RunConfig {
-        scenario: ScenarioKind::TimeWait,
-        ..config(Placement::SameCore)
-    };
-    let refused = pair(Pairing::of(StackKind::KernelUring), &asked, 0).expect_err("unsupported");
-    assert!(refused.0.contains("no port"), "{refused:?}");
-    assert!(refused.0.contains("kernel-tuned"), "the way out: {refused:?}");
-}
-
-#[test]
 fn what_cannot_be_done_is_said() {
     let million = RunConfig {
         idle: 1_000_000,

@@ -65,6 +65,9 @@ impl Ready {
     pub(crate) const CLOSED: Self = Self(16);
     /// The connection failed: refused, reset or timed out. The slot may be reused afterwards.
     pub(crate) const FAILED: Self = Self(32);
+    /// Comes with [`Ready::FAILED`]: no local port was free towards the destination (EADDRNOTAVAIL), which a stack whose `connect` only
+    /// queues learns too late to answer with [`ConnectError::PortsExhausted`].
+    pub(crate) const NO_PORT: Self = Self(64);
 
     pub(crate) fn contains(self, flag: Self) -> bool {
         self.0 & flag.0 == flag.0
@@ -210,6 +213,11 @@ pub(crate) trait Stack {
     /// Moves packets, runs timers and appends what became ready to `events`. `wait` is how long the stack may sleep when there is
     /// nothing to do (zero: not at all); a stack without a descriptor to sleep on returns at once.
     fn poll(&mut self, now: Nanos, wait: Duration, events: &mut Vec<Event>);
+
+    /// Whether `connect` has found a port when it returns. Where it only queues, how long it takes says nothing.
+    fn connects_at_once(&self) -> bool {
+        true
+    }
 
     /// The local port of a connection; `None` when the connection is gone, or where the stack cannot tell.
     fn local_port(&mut self, _conn: Conn) -> Option<u16> {

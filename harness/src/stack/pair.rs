@@ -294,7 +294,7 @@ fn kernel_options(
 }
 
 fn uring_ends(config: &RunConfig, generator: u32) -> Result<cabled::BothEnds, Unsupported> {
-    uring::check(config)?;
+    uring::check()?;
     let (client, server) = kernel_options(StackKind::KernelUring, config, generator)?;
     let addresses = addresses::on_loopback(generator, config.generators, &config.pressure)?;
     let end = |options| -> MakeEnd {

@@ -23,6 +23,8 @@ pub(crate) struct Client {
     addresses: AddressPlan,
     flows: Flows<Flow>,
     in_flight: InFlight,
+    /// The last events told of a connection for which no port was free.
+    lacks_port: bool,
     tally: Windowed<CycleTally>,
     tuples: Option<Box<Tuples>>,
     /// What starts connections; `None` when the end of one starts the next.
@@ -63,6 +65,7 @@ impl Client {
             addresses,
             flows: Flows::new(),
             in_flight: InFlight::new(),
+            lacks_port: false,
             tally: Windowed::new(CycleTally {
                 occupancy,
                 ..CycleTally::default()
@@ -129,6 +132,13 @@ impl Client {
                 }
             }
             Fate::Broken => tally.failures.broken += 1,
+            Fate::NoPort => {
+                self.lacks_port = true;
+                tally.failures.refused(ConnectError::PortsExhausted);
+                if let Some(tuples) = &mut self.tuples {
+                    tuples.ran_out(now);
+                }
+            }
         }
         self.flows.remove(event.conn);
     }
@@ -139,6 +149,10 @@ impl Client {
                 // Trying again at once would only fail again; the next step may find a port.
                 self.tally.current.failures.refused(refused);
                 return Next::Now;
+            }
+            // Nor would more than one attempt a step where the stack says so later.
+            if self.lacks_port {
+                break;
             }
         }
         Next::OnEvent
@@ -191,7 +205,9 @@ impl Client {
         let before = (tuples.clock)();
         let result = stack.connect(from, to);
         let after = (tuples.clock)();
-        if result.is_ok() || result == Err(ConnectError::PortsExhausted) {
+        tuples.begin(before);
+        let has_answered = result.is_ok() || result == Err(ConnectError::PortsExhausted);
+        if has_answered && stack.connects_at_once() {
             tuples.called(counted, before, after, self.time_wait, result.is_ok());
         }
         result
@@ -219,6 +235,7 @@ impl Actor for Client {
 
     fn step(&mut self, stack: &mut dyn Stack, phase: Phase, now: Nanos, events: &[Event]) -> Next {
         self.look_at_time_wait(stack, now);
+        self.lacks_port = false;
         for &event in events {
             self.handle(stack, now, event);
         }

@@ -32,6 +32,8 @@ pub(super) enum Fate {
     Open,
     Ended,
     Broken,
+    /// It never was, for want of a port.
+    NoPort,
 }
 
 impl Flow {
@@ -54,6 +56,9 @@ impl Flow {
     ) -> Result<Fate, Gone> {
         if ready.contains(Ready::CLOSED) {
             return Ok(Fate::Ended);
+        }
+        if ready.contains(Ready::NO_PORT) {
+            return Ok(Fate::NoPort);
         }
         if ready.contains(Ready::FAILED) {
             // A server that resets may cut off its own answer, or be so fast that nobody sees the connection established.

@@ -78,6 +78,32 @@ fn a_refused_connect_is_counted_and_tried_again_in_the_next_step() {
 }
 
 #[test]
+fn a_port_that_is_missed_later_is_counted_as_one_that_is_refused() {
+    let mut config = config(ScenarioKind::Crr);
+    config.close = Close::Rst;
+    config.closer = Closer::Server;
+    let mut rig = Rig::new(&config);
+    let (mut client, mut server) = actors(Cycle::of(&config, 1), &rig);
+    client.enter(Phase::Measure, 0);
+    rig.client.faults.portless = 7;
+    rig.run(&mut client, &mut server, Phase::Measure, 2);
+    let tally = client.tally();
+    assert_eq!(
+        (tally.attempts, tally.failures.ports_exhausted),
+        (5, 4),
+        "all at first, then one a step"
+    );
+    rig.run(&mut client, &mut server, Phase::Measure, 50);
+    let failures = client.tally().failures;
+    assert_eq!(
+        (failures.ports_exhausted, failures.total()),
+        (3, 3),
+        "the rest, in a new window"
+    );
+    assert!(client.tally().completed > 20, "{:?}", client.tally().completed);
+}
+
+#[test]
 fn a_broken_connection_is_counted_and_replaced() {
     let config = config(ScenarioKind::Crr);
     let mut rig = Rig::new(&config);

@@ -51,6 +51,18 @@ impl Tuples {
         }
     }
 
+    /// The first connect of the run is about to be made, or was.
+    pub(super) fn begin(&mut self, now: Nanos) {
+        self.begun.get_or_insert(now);
+    }
+
+    /// A connect has found no port.
+    pub(super) fn ran_out(&mut self, now: Nanos) {
+        if let Some(begun) = self.begun {
+            self.exhausted_after.get_or_insert(now - begun);
+        }
+    }
+
     /// Notes the result of one call of `connect`, which took from `before` to `after` while `held` entries were held.
     pub(super) fn called(
         &mut self,
@@ -60,13 +72,13 @@ impl Tuples {
         held: u64,
         found_port: bool,
     ) {
-        let begun = *self.begun.get_or_insert(before);
+        self.begin(before);
         let took = after - before;
         if found_port {
             tally.calls.record(held, took);
         } else {
             tally.exhausted.record(took);
-            self.exhausted_after.get_or_insert(after - begun);
+            self.ran_out(after);
         }
     }
 
@@ -132,6 +144,17 @@ mod tests {
         assert_eq!(tuples.exhausted_after(), Some(150));
         assert_eq!(tally.exhausted.into_histogram().len(), 2);
         assert_eq!(tally.calls.into_json()["bins"][0]["n"], 1);
+    }
+
+    #[test]
+    fn a_port_that_was_missed_later_says_how_long_the_tuples_lasted_and_no_duration() {
+        let (mut tuples, tally) = (Tuples::new(8, || 0), TupleTally::new(8));
+        tuples.begin(100);
+        tuples.begin(120);
+        tuples.ran_out(350);
+        tuples.ran_out(800);
+        assert_eq!(tuples.exhausted_after(), Some(250));
+        assert!(tally.exhausted.into_histogram().is_empty());
     }
 
     #[test]

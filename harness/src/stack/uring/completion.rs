@@ -24,7 +24,7 @@ impl Uring {
         }
         match completion.operation {
             Operation::Prepare => self.not_prepared(conn),
-            Operation::Connect => self.connected(conn, completion.result.is_ok(), events),
+            Operation::Connect => self.connected(conn, completion.result, events),
             Operation::Receive => self.received(conn, completion, events),
             Operation::Send => self.sent(conn, completion.result, events),
             Operation::Shutdown => self.shut_down(conn, completion.result),
@@ -61,11 +61,14 @@ impl Uring {
         }
     }
 
-    fn connected(&mut self, conn: Conn, succeeded: bool, events: &mut Vec<Event>) {
+    fn connected(&mut self, conn: Conn, result: Result<u32, i32>, events: &mut Vec<Event>) {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };
-        if !succeeded {
+        if let Err(error) = result {
+            if error == libc::EADDRNOTAVAIL {
+                connection.end(Ready::FAILED | Ready::NO_PORT);
+            }
             self.fail(conn);
         } else if connection.phase == Phase::Connecting {
             connection.phase = Phase::Open;

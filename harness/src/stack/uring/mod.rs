@@ -261,6 +261,10 @@ impl Stack for Uring {
         }
     }
 
+    fn connects_at_once(&self) -> bool {
+        false
+    }
+
     fn counters(&self) -> StackCounters {
         let own = StackCounters {
             payload_bytes: Some(self.tally.payload_bytes),

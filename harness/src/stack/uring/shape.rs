@@ -16,17 +16,11 @@ const RUN: u32 = 68 << 10;
 /// Buffers for runs.
 const RUNS: u16 = 64;
 
-/// Whether the system and the stack can do what was asked.
+/// Whether the system gives such rings.
 ///
 /// # Errors
-/// [`Unsupported`] says what it cannot.
-pub(crate) fn check(config: &RunConfig) -> Result<(), Unsupported> {
-    if config.scenario == ScenarioKind::TimeWait || config.pressure.bounds_tuples() {
-        return Err(Unsupported(
-            "kernel-uring submits connects in batches and learns too late that no port was free; ask for kernel or kernel-tuned"
-                .into(),
-        ));
-    }
+/// [`Unsupported`] says what it takes.
+pub(crate) fn check() -> Result<(), Unsupported> {
     Ring::probe().map_err(|error| {
         Unsupported(format!(
             "the kernel gives no io_uring with deferred task work and direct descriptors ({error}); it takes Linux 6.11, \

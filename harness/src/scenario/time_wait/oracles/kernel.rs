@@ -187,6 +187,22 @@ fn every_port_of_the_server_has_the_whole_range_of_the_client() {
     });
 }
 
+/// Rings learn from an event that no port was free.
+#[test]
+fn connects_over_rings_serve_every_tuple_once_and_miss_the_next_port() {
+    in_namespace(THOUSAND, &["tcp_tw_reuse=0"], || {
+        let to = [0, 1].map(|more| SocketAddr::from((LOOPBACK, PORT + more)));
+        let client = KernelOptions {
+            counts_namespace: true,
+            ..options()
+        };
+        let ends = oracle::ring_end(client).zip(oracle::ring_end(options()));
+        let Some((client, server)) = ends else { return };
+        let bench = Bench::new([client, server], ANY, &to, BY_CLIENT, |_| cpu::now());
+        every_tuple_serves_once(bench, 2 * PORTS);
+    });
+}
+
 /// TW8.
 #[test]
 fn a_full_table_skips_time_wait_and_the_books_balance() {
