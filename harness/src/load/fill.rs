@@ -200,10 +200,11 @@ impl Actor for Opener {
     type Tally = Filled;
 
     fn enter(&mut self, phase: Phase, _now: Nanos) {
-        if let Some(holders) = &mut self.holders
-            && phase == Phase::Prepare
-        {
-            holders.stop_opening();
+        let Some(holders) = self.holders.as_mut().filter(|_| phase == Phase::Prepare) else {
+            return;
+        };
+        holders.stop_opening();
+        if holders.held() > 0 {
             note!(
                 "warning: {} idle connections are held by further processes ({}), as one has no room for more than {}",
                 holders.held(),

@@ -69,7 +69,7 @@ impl Environment {
             syscall_ns: call_cost::syscall_ns(),
             clock_ns: call_cost::clock_ns(),
             clock_source: text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-            memory_bytes: memory_bytes(),
+            memory_bytes: memory("MemTotal"),
             load: numbers("/proc/loadavg"),
             commit: option_env!("HANDFAST_COMMIT").map(str::to_owned),
             compiler: option_env!("HANDFAST_COMPILER").map(str::to_owned),
@@ -108,13 +108,14 @@ fn field<'a>(lines: &'a str, name: &str) -> Option<&'a str> {
     lines.lines().find_map(named).map(|(_, value)| value.trim())
 }
 
-fn memory_bytes() -> Option<u64> {
+/// Bytes that programs can have without others losing theirs; `None` where the kernel does not tell.
+pub(crate) fn available_memory() -> Option<u64> {
+    memory("MemAvailable")
+}
+
+fn memory(name: &str) -> Option<u64> {
     let lines = fs::read_to_string("/proc/meminfo").ok()?;
-    let kibibytes: u64 = field(&lines, "MemTotal")?
-        .strip_suffix("kB")?
-        .trim()
-        .parse()
-        .ok()?;
+    let kibibytes: u64 = field(&lines, name)?.strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
 
@@ -146,7 +147,8 @@ mod tests {
         assert!(here.kernel.is_some_and(|kernel| !kernel.is_empty()));
         assert!(here.nproc >= 1);
         assert!(here.syscall_ns > 0.0 && here.clock_ns > 0.0);
-        assert!(here.memory_bytes.is_some_and(|bytes| bytes > 1 << 20));
+        let available = available_memory().expect("the kernel tells");
+        assert!(available > 1 << 20 && here.memory_bytes > Some(available));
         assert!(here.ip_local_port_range.is_some_and(|[low, high]| low < high));
     }
 }

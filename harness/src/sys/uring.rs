@@ -7,6 +7,7 @@
 mod buffers;
 mod datagrams;
 mod entries;
+mod request;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use socket2::SockAddr;
 pub(crate) use self::buffers::Arrived;
 use self::buffers::{Incoming, Outgoing};
 pub(crate) use self::datagrams::Run;
+pub(crate) use self::request::{Completion, Operation, Shape, SocketOptions};
 
 /// Submissions that one entry takes to the kernel at most.
 const SUBMISSIONS: u32 = 1024;
@@ -31,77 +33,6 @@ const COMPLETIONS: u32 = 8192;
 const ADDRESSES: usize = SUBMISSIONS as usize / 3 * 2;
 /// Entries without progress after which the kernel is taken to refuse submissions for good.
 const PATIENCE: usize = 1 << 16;
-
-/// What a ring is to hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Shape {
-    /// Direct descriptors; the kernel grants no more than `RLIMIT_NOFILE`.
-    pub(crate) files: u32,
-    /// Buffers that the kernel puts received bytes in: a power of two up to 32,768.
-    pub(crate) receive_buffers: u16,
-    /// Bytes of each of those.
-    pub(crate) receive_buffer: u32,
-    /// Bytes of one send at most.
-    pub(crate) send_buffer: u32,
-}
-
-/// What is set on a socket before it connects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SocketOptions {
-    /// `TCP_NODELAY`.
-    pub(crate) nodelay: bool,
-    /// `TCP_CONGESTION`.
-    pub(crate) congestion_control: Option<&'static str>,
-    /// `IP_LOCAL_PORT_RANGE`, both bounds included.
-    pub(crate) local_ports: Option<(u16, u16)>,
-}
-
-/// What a submission asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Operation {
-    /// Something before the connect or the close of a socket; completes only when it fails, and what was linked to it then
-    /// does not complete at all.
-    Prepare,
-    Connect,
-    Accept,
-    Receive,
-    Send,
-    Shutdown,
-    Cancel,
-    Close,
-    ReceiveDatagrams,
-    SendDatagrams,
-}
-
-impl Operation {
-    const ALL: [Self; 10] = [
-        Self::Prepare,
-        Self::Connect,
-        Self::Accept,
-        Self::Receive,
-        Self::Send,
-        Self::Shutdown,
-        Self::Cancel,
-        Self::Close,
-        Self::ReceiveDatagrams,
-        Self::SendDatagrams,
-    ];
-}
-
-/// What became of a submission.
-#[derive(Debug)]
-pub(crate) struct Completion {
-    pub(crate) operation: Operation,
-    /// What the submission was called by its user.
-    pub(crate) token: u32,
-    /// Bytes or a descriptor, or the number of the error.
-    pub(crate) result: Result<u32, i32>,
-    /// The submission stays in force and completes again.
-    pub(crate) more: bool,
-    /// What was received, to be given back with [`Ring::give_back`].
-    pub(crate) arrived: Option<Arrived>,
-}
 
 /// One ring, its direct descriptors and its buffers.
 pub(crate) struct Ring {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::measure::environment::available_memory;
+
 /// Processes that hold connections of one run, at most.
 pub(super) const MOST_HOLDERS: u64 = 64;
 /// Bytes of both ends of an idle connection, with what a process keeps of it: more than any kernel column was seen to need.
@@ -54,15 +56,6 @@ pub(super) fn shares(wanted: u64, room: u64, most_holders: u64) -> Vec<u64> {
     (0..holders)
         .map(|holder| wanted / holders + u64::from(holder < wanted % holders))
         .collect()
-}
-
-fn available_memory() -> Option<u64> {
-    let memory = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 fn free_files() -> Option<u64> {

@@ -34,12 +34,19 @@ fn wait_for(what: &str, done: impl Fn() -> bool) {
 fn holders_share_what_is_wanted_and_say_what_they_have() {
     let holders =
         plan(|| script(r#"read job; echo "$job" | sed 's/.*"idle":\([0-9]*\).*/\1/'; read stop; read end"#));
-    let mut holders = holders.start(25, 10);
+    let holders = holders.start(25, 10);
     assert_eq!(holders.count(), 3);
     wait_for("they tell", || holders.are_done());
     assert_eq!((holders.held(), holders.lost()), (25, 0));
+}
+
+#[test]
+fn holders_hear_when_nothing_more_is_wanted() {
+    let mut holders = plan(|| script("read job; read stop; echo 5; read end")).start(10, 10);
+    assert!(!holders.are_done(), "it waits for the word");
     holders.stop_opening();
-    assert_eq!(holders.lost(), 0);
+    wait_for("it tells", || holders.are_done());
+    assert_eq!(holders.held(), 5);
 }
 
 #[test]

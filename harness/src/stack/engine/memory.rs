@@ -1,9 +1,8 @@
 //! What a run takes of the machine's memory, told before the kernel has to end programs to get it back.
 
-use std::fs;
-
 use super::{pool, presize};
 use crate::config::{Closer, RunConfig};
+use crate::measure::environment::available_memory;
 use crate::stack::{Side, Unsupported};
 
 /// Bytes of a connection at one end: state, index, handle and timer, with what is sized ahead.
@@ -16,7 +15,7 @@ const TIME_WAIT_ENTRY: u64 = 40;
 /// # Errors
 /// [`Unsupported`] says how much it would take.
 pub(crate) fn check(run: &RunConfig) -> Result<(), Unsupported> {
-    match available() {
+    match available_memory() {
         Some(available) => fits(run, available),
         None => Ok(()),
     }
@@ -54,14 +53,6 @@ fn needed(run: &RunConfig) -> u128 {
     };
     let entries = generators * u128::from(presize(run, closing));
     2 * generators * frames + 2 * connections * u128::from(CONNECTION) + entries * u128::from(TIME_WAIT_ENTRY)
-}
-
-/// Bytes that programs can have without others losing theirs; `None` where the kernel does not tell.
-fn available() -> Option<u64> {
-    let told = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]
@@ -103,10 +94,5 @@ mod tests {
                 "{reason}"
             );
         }
-    }
-
-    #[test]
-    fn the_kernel_tells_what_is_free() {
-        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Nstat {
     pub(crate) time_wait_overflow: u64,
     /// `ListenDrops`: SYNs and final ACKs that a listener dropped, a full accept queue (`ListenOverflows`) included.
     pub(crate) listen_drops: u64,
-    /// `UdpRcvbufErrors`: datagrams dropped because the receiver's buffer was full.
+    /// `UdpRcvbufErrors` and `Udp6RcvbufErrors`: datagrams dropped because the receiver's buffer was full.
     pub(crate) udp_receive_buffer_errors: u64,
 }
 
@@ -26,10 +26,12 @@ impl Nstat {
     pub(crate) fn read() -> io::Result<Self> {
         let snmp = fs::read_to_string("/proc/thread-self/net/snmp")?;
         let netstat = fs::read_to_string("/proc/thread-self/net/netstat")?;
-        Ok(Self::from_tables(&snmp, &netstat))
+        // A kernel without IPv6 has no such table, and drops none of its datagrams.
+        let snmp6 = fs::read_to_string("/proc/thread-self/net/snmp6").unwrap_or_default();
+        Ok(Self::from_tables(&snmp, &snmp6, &netstat))
     }
 
-    fn from_tables(snmp: &str, netstat: &str) -> Self {
+    fn from_tables(snmp: &str, snmp6: &str, netstat: &str) -> Self {
         let extended = |name| column(netstat, "TcpExt:", name).unwrap_or(0);
         Self {
             retransmitted_segments: column(snmp, "Tcp:", "RetransSegs").unwrap_or(0),
@@ -38,7 +40,8 @@ impl Nstat {
             time_wait_recycled: extended("TWRecycled"),
             time_wait_overflow: extended("TCPTimeWaitOverflow"),
             listen_drops: extended("ListenDrops"),
-            udp_receive_buffer_errors: column(snmp, "Udp:", "RcvbufErrors").unwrap_or(0),
+            udp_receive_buffer_errors: column(snmp, "Udp:", "RcvbufErrors").unwrap_or(0)
+                + word_after(snmp6, "Udp6RcvbufErrors").unwrap_or(0),
         }
     }
 
@@ -91,19 +94,20 @@ mod tests {
 
     const SNMP: &str = "Tcp: RtoAlgorithm InErrs RetransSegs\nTcp: 1 7 42\n\
                         Udp: InDatagrams RcvbufErrors\nUdp: 5 6\nUdpLite: InDatagrams RcvbufErrors\nUdpLite: 8 9\n";
+    const SNMP6: &str = "Udp6InDatagrams \t20\nUdp6RcvbufErrors \t30\nUdpLite6RcvbufErrors \t40\n";
     const NETSTAT: &str =
         "TcpExt: TW TWRecycled TWKilled TCPTimeWaitOverflow\nTcpExt: 10 11 12 13\nIpExt: TW\nIpExt: 99\n";
 
     #[test]
     fn values_are_found_by_group_and_name() {
-        let found = Nstat::from_tables(SNMP, NETSTAT);
+        let found = Nstat::from_tables(SNMP, SNMP6, NETSTAT);
         let expected = Nstat {
             retransmitted_segments: 42,
             time_wait_entered: 10,
             time_wait_recycled: 11,
             time_wait_killed: 12,
             time_wait_overflow: 13,
-            udp_receive_buffer_errors: 6,
+            udp_receive_buffer_errors: 6 + 30,
             ..Nstat::default()
         };
         assert_eq!(found, expected);

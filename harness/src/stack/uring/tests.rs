@@ -73,6 +73,17 @@ fn connected(buffers: u16, count: usize) -> Option<(Uring, Uring, Vec<Conn>, Vec
 }
 
 #[test]
+fn an_end_that_goes_leaves_nobody_who_listens() {
+    let Some((_client, server, _, _)) = connected(4, 2) else {
+        return;
+    };
+    let at = server.listeners[0].socket.local_addr().expect("bound");
+    drop(server);
+    let again = TcpListener::bind(at);
+    assert!(again.is_ok(), "somebody still listens at {at}: {again:?}");
+}
+
+#[test]
 fn connections_without_buffers_go_on_when_others_are_read() {
     let Some((mut client, mut server, near, far)) = connected(2, 2) else {
         return;
