@@ -288,9 +288,9 @@ impl Device for PacketDevice {
         taken
     }
 
-    /// At once while the kernel has not looked at what it was given: it must be asked again.
+    /// At once while the kernel has not looked at what it was given, for it must be asked again, and while datagrams are left of a run.
     fn next_deadline(&self) -> Option<Instant> {
-        self.unfinished.then_some(Instant::ZERO)
+        (self.unfinished || !self.datagrams.is_empty()).then_some(Instant::ZERO)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

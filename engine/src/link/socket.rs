@@ -201,6 +201,11 @@ impl Device for SocketDevice {
         batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
+    /// At once while packets are left of messages that were received.
+    fn next_deadline(&self) -> Option<Instant> {
+        self.arrivals.are_waiting().then_some(Instant::ZERO)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }

@@ -228,6 +228,11 @@ impl Device for TunDevice {
         batch::empty(self, batch, |device| &mut device.counters, Self::send)
     }
 
+    /// At once while datagrams are left of a run that was read.
+    fn next_deadline(&self) -> Option<Instant> {
+        (!self.datagrams.is_empty()).then_some(Instant::ZERO)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }

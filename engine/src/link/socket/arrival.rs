@@ -68,6 +68,11 @@ impl Arrivals {
         }
     }
 
+    /// Whether packets are left of messages that were received.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Receives up to `limit` messages; `false` when the socket has no more for now, or the pool no frames.
     pub(super) fn refill(
         &mut self,

@@ -87,6 +87,22 @@ fn a_run_of_one_size_is_one_system_call_and_no_copy() {
     );
 }
 
+/// The socket is not readable any more, so whoever sleeps until it is would leave them until the next packet comes.
+#[test]
+fn packets_that_are_left_of_a_run_are_due_at_once() {
+    let pools = pools();
+    let (mut near, mut far) = connected(&pools, true, 1500);
+    let mut batch = PacketQueue::with_capacity(64);
+    fill(&pools[0], &mut batch, 6, 1500);
+    near.transmit(NOW, &mut batch);
+    let mut batch = PacketQueue::with_capacity(4);
+    receive_until(&mut far, &mut batch, 4);
+    assert_eq!(far.next_deadline(), Some(Instant::ZERO));
+    batch.clear();
+    receive_until(&mut far, &mut batch, 2);
+    assert_eq!((batch.len(), far.next_deadline()), (2, None));
+}
+
 #[test]
 fn a_packet_across_both_frames_is_brought_together() {
     let pools = pools();

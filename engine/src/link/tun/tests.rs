@@ -98,6 +98,28 @@ fn datagrams_that_arrive_as_one_are_taken_apart() {
     });
 }
 
+/// The descriptor is not readable any more, so whoever sleeps until it is would leave them until the next packet comes.
+#[test]
+fn datagrams_that_are_left_of_a_run_are_due_at_once() {
+    isolated(|| {
+        let pool = pool();
+        let Some(mut device) = tunnel(&TunConfig::default(), &pool) else {
+            return;
+        };
+        // What the kernel says by itself when the interface comes up.
+        while !datagrams(&mut device, 1).is_empty() {}
+        let sender = udp_socket(THEIRS.into(), 0);
+        option::set(sender.as_fd(), SocketOption::UdpSegment, 1000).unwrap();
+        sender.send_to(&pattern(6000), (OURS, 9)).unwrap();
+        let mut batch = PacketQueue::with_capacity(4);
+        assert_eq!(device.receive(NOW, &mut batch), 4);
+        assert_eq!(device.next_deadline(), Some(Instant::ZERO));
+        batch.clear();
+        assert_eq!(device.receive(NOW, &mut batch), 2);
+        assert_eq!(device.next_deadline(), None);
+    });
+}
+
 #[test]
 fn a_virtual_segment_leaves_as_datagrams_with_their_checksums() {
     isolated(|| {
