@@ -93,7 +93,11 @@ impl XdpDevice {
     /// # Errors
     /// [`OpenError`] says what is missing.
     pub fn new(config: &XdpConfig, pool: FramePool) -> Result<Self, OpenError> {
-        Self::sharing(&XdpProgram::new(config, config.queue + 1)?, config, pool)
+        Self::sharing(
+            &XdpProgram::new(config, config.queue.saturating_add(1))?,
+            config,
+            pool,
+        )
     }
 
     /// As [`XdpDevice::new`], on an interface whose program is attached already, and decides which packets are the engine's.

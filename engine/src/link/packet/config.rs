@@ -10,6 +10,8 @@ use crate::time::Duration;
 const PAGE: usize = 4096;
 /// Bytes of a block that packets are gathered in.
 const BLOCK: usize = 1 << 20;
+/// Bytes of the longest ring that makes sense, far below what the kernel can count.
+const MAX_RING: usize = 1 << 30;
 /// Bytes of the longest packet that the kernel passes on as one, with a link's header.
 const LONGEST: usize = 65_535 + 18;
 
@@ -59,7 +61,7 @@ pub struct PacketConfig {
     pub delivery: Delivery,
     /// How packets are handed to the kernel to be sent.
     pub transmission: Transmission,
-    /// Bytes of the receive ring, at least; a transmit ring has half as many.
+    /// Bytes of the receive ring, at least, up to 1 GiB; a transmit ring has half as many.
     pub ring_bytes: usize,
     /// With whom the interface is shared; `None` for a device that gets every packet.
     pub share: Option<Share>,
@@ -83,6 +85,12 @@ impl PacketConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), OpenError> {
+        if self.ring_bytes > MAX_RING {
+            return Err(OpenError::Invalid(format!(
+                "a ring of {} bytes is longer than {MAX_RING}: ask for a shorter one",
+                self.ring_bytes
+            )));
+        }
         let members = self.share.as_ref().map_or(1, |share| share.ports.len());
         if !(1..=MAX_MEMBERS).contains(&members) {
             return Err(OpenError::Invalid(format!(

@@ -371,6 +371,18 @@ fn frames_that_no_engine_can_read_are_dropped_and_counted() {
 }
 
 #[test]
+fn a_ring_that_no_kernel_can_count_is_refused_with_its_length() {
+    let config = PacketConfig {
+        ring_bytes: usize::MAX,
+        ..PacketConfig::new("lo")
+    };
+    let error = PacketDevice::new(&config, FramePool::new(PoolConfig::default()))
+        .map(drop)
+        .unwrap_err();
+    assert!(error.to_string().contains(&usize::MAX.to_string()), "{error}");
+}
+
+#[test]
 fn an_interface_that_does_not_exist_is_named() {
     let pool = FramePool::new(PoolConfig::default());
     let error = PacketDevice::new(&PacketConfig::new("nowhere0"), pool).unwrap_err();

@@ -231,15 +231,15 @@ impl XdpSocket {
             flags |= SocketAddrXdpFlags::XDP_USE_SG;
         }
         let address = SocketAddrXdp::new(flags, interface, queue);
+        let mut bound = rustix::net::bind(&self.descriptor, &address);
         for _ in 1..TRIES {
-            match rustix::net::bind(&self.descriptor, &address) {
-                Err(Errno::BUSY) => drop(nanosleep(&PAUSE)),
-                result => {
-                    result?;
-                    break;
-                }
+            if bound != Err(Errno::BUSY) {
+                break;
             }
+            drop(nanosleep(&PAUSE));
+            bound = rustix::net::bind(&self.descriptor, &address);
         }
+        bound?;
         let options = sockopt::xdp_options(&self.descriptor)?;
         Ok(options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY))
     }

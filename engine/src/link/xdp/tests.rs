@@ -394,3 +394,34 @@ fn each_queue_of_an_interface_has_a_device_of_its_own() {
         assert!(!receive(&mut second, usize::MAX).is_empty());
     });
 }
+
+#[test]
+fn a_queue_that_is_taken_is_named() {
+    isolated(|| {
+        without_ipv6();
+        veth("near", "far", 1500);
+        let Some(program) = open(XdpProgram::new(&config(), 1)) else {
+            return;
+        };
+        let _first = XdpDevice::sharing(&program, &config(), pool()).expect("the only queue");
+        let error = XdpDevice::sharing(&program, &config(), pool())
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            matches!(&error, OpenError::Busy(what) if what.contains("queue 0 of `near`")),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_queue_beyond_all_is_refused() {
+    isolated(|| {
+        veth("near", "far", 1500);
+        let config = XdpConfig {
+            queue: u32::MAX,
+            ..config()
+        };
+        assert!(XdpDevice::new(&config, pool()).is_err());
+    });
+}
