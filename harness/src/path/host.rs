@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
@@ -24,6 +25,16 @@ impl Host {
     pub(crate) fn here() -> io::Result<Self> {
         Ok(Self {
             namespace: File::open("/proc/thread-self/ns/net")?.into(),
+        })
+    }
+
+    /// The namespace that a file is, one that another process holds perhaps (`/proc/PID/fd/N`).
+    ///
+    /// # Errors
+    /// Without the privilege to look at that process.
+    pub(crate) fn open(file: &Path) -> io::Result<Self> {
+        Ok(Self {
+            namespace: File::open(file)?.into(),
         })
     }
 

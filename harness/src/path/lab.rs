@@ -1,6 +1,7 @@
 //! Hosts on one machine: two that a cable joins, or one whose cable ends in this program. They have no name and leave nothing behind, however the process ends: when nobody holds a
 //! namespace any more, the kernel takes it away with all that is in it.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
@@ -145,6 +146,24 @@ pub(crate) fn build_alone(occupants: Occupants) -> Result<&'static Lab, NotPossi
 pub(crate) fn build_around(mtu: u32, occupants: Occupants) -> Result<(&'static Lab, FarEnds), NotPossible> {
     let (lab, ends) = Lab::around_this_program(mtu, occupants)?;
     Ok((keep(lab), ends))
+}
+
+/// Makes the lab of a parent this process's, too, between whose hosts two kernels meet. It has been on the client's host from its start.
+///
+/// # Errors
+/// Where `/proc` is not mounted.
+pub(crate) fn join(server: Host, ip: IpVersion) -> io::Result<()> {
+    let occupants = Occupants {
+        kernel_connects: true,
+        kernel_answers: true,
+        ip,
+    };
+    keep(Lab {
+        client: Host::here()?,
+        server: Some(server),
+        occupants,
+    });
+    Ok(())
 }
 
 fn keep(lab: Lab) -> &'static Lab {

@@ -16,7 +16,8 @@ use crate::load::fill::{Fill, Opener};
 use crate::load::placement;
 use crate::load::{Actor, Ends, Phase};
 use crate::measure::cpu;
-use crate::path::namespace;
+use crate::path::host::Host;
+use crate::path::{lab, namespace};
 use crate::stack::{self, Event, Pair, Ready};
 
 /// Connections that wait to be accepted.
@@ -46,6 +47,9 @@ fn hold() -> Result<(), Box<dyn Error>> {
     let job: Job = serde_json::from_str(&line)?;
     // The parent has, and no thread of a process has left since.
     namespace::note_entered();
+    if let Some(file) = &job.server_host {
+        lab::join(Host::open(file)?, job.config.ip)?;
+    }
     let stop_opening = listen_to_parent();
     let mut connections = Connections::listen(&job)?;
     connections.open(&stop_opening);

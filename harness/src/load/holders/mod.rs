@@ -1,6 +1,6 @@
 //! Idle connections for which a process has no room: other processes of this program hold them, beside the one that is measured.
 //!
-//! Each holder has both ends of its connections, on addresses of its own in the network namespace of the run, so that what the
+//! Each holder has both ends of its connections, on addresses or ports of its own in the network namespaces of the run, so that what the
 //! kernel counts there has them too. It does nothing while the load runs. A holder ends when its parent does, however that ends.
 
 mod bounds;
@@ -9,8 +9,10 @@ pub(crate) mod holder;
 mod tests;
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -18,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Pairing, PathKind, Placement, Pressure, RunConfig, ScenarioKind, StackKind};
-use crate::path::namespace;
+use crate::path::{lab, namespace};
 
 /// The verb that makes this program a holder.
 const VERB: &str = "hold";
@@ -30,8 +32,10 @@ struct Job {
     stack: StackKind,
     /// Its `idle` is how many connections to hold.
     config: RunConfig,
-    /// No other holder of the run has this number.
+    /// No other holder of the run has this number, and no generator.
     number: u32,
+    /// The network namespace of the server's end where that is another than the client's.
+    server_host: Option<PathBuf>,
 }
 
 /// What holders of one generator are told.
@@ -45,10 +49,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `None` where other processes cannot hold connections of a run: both ends have to be the kernel's, on the loopback device of
-    /// a namespace that goes with the run and takes their TIME_WAIT entries with it.
+    /// a namespace or over a cable that goes with the run and takes their TIME_WAIT entries with it.
     pub(super) fn of(stacks: Pairing, config: &RunConfig, generator: u32) -> Option<Self> {
         let stack = stacks.single().filter(|stack| stack.is_kernel())?;
-        (config.path == PathKind::Loopback && namespace::entered()).then(|| Self {
+        let reaches = matches!(config.path, PathKind::Loopback | PathKind::Veth);
+        (reaches && namespace::entered()).then(|| Self {
             command: own_program,
             stack,
             config: config.clone(),
@@ -66,7 +71,8 @@ impl Plan {
         let mut holders = Holders(Vec::new());
         let most_holders = (bounds::MOST_HOLDERS / generators).max(1);
         let shares = bounds::shares(wanted.min(granted), room, most_holders);
-        for (number, share) in (self.generator * most_holders as u32..).zip(shares) {
+        let first = self.config.generators + self.generator * most_holders as u32;
+        for (number, share) in (first..).zip(shares) {
             match Holder::start((self.command)(), &self.job(number, share)) {
                 Ok(holder) => holders.0.push(holder),
                 Err(error) => {
@@ -93,6 +99,10 @@ impl Plan {
                 ..self.config.clone()
             },
             number,
+            server_host: lab::built().map(|lab| {
+                let descriptor = lab.host_of_server().as_fd().as_raw_fd();
+                format!("/proc/{}/fd/{descriptor}", process::id()).into()
+            }),
         }
     }
 }

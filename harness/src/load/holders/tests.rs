@@ -53,7 +53,7 @@ fn holders_hear_when_nothing_more_is_wanted() {
 fn what_breaks_is_lost_and_so_is_all_of_a_holder_that_dies() {
     let holders = plan(|| {
         script(
-            r#"read job; case "$job" in *'"number":0'*) echo 10; echo 7; read end;; *) echo 10; exit 1;; esac"#,
+            r#"read job; case "$job" in *'"number":1,'*) echo 10; echo 7; read end;; *) echo 10; exit 1;; esac"#,
         )
     });
     let holders = holders.start(20, 10);
