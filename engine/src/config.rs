@@ -185,7 +185,7 @@ pub struct TcpConfig {
     /// Retransmissions of data before the connection is given up. 15: about 15 minutes (RFC 9293 SHLD-11: at least 100 s).
     pub retries: u8,
     /// Wait up to a quarter longer, by chance, for the answer to what a timeout has sent again, so that nobody can foresee when it is sent
-    /// once more: an attacker who fills a queue for a moment once in each minimum RTO of 200 ms would stop a connection altogether (Kuzmanovic
+    /// once more: an attacker who fills a queue for a moment once in each minimum RTO would stop a connection altogether (Kuzmanovic
     /// and Knightly, SIGCOMM 2003). True; Linux has nothing of the kind. The first timeout is that of RFC 6298.
     pub random_back_off: bool,
     /// How long a closed connection waits for the peer's FIN in FIN-WAIT-2. 60 s, Linux's choice.
@@ -213,6 +213,9 @@ pub struct TcpConfig {
     /// Challenge acknowledgments (RFC 5961) that a connection sends in a second, at most; a half-open one, for each sending of its SYN-ACK.
     /// 10. A limit of its own for each connection tells an attacker nothing of the others (section 7, CVE-2016-5696).
     pub challenges: u8,
+    /// A segment without text that is not acceptable is answered, but not sooner after the last such answer on its connection. 500 ms, Linux's
+    /// choice: it could be the other end's answer to ours, and two ends would answer each other for ever.
+    pub invalid_interval: Duration,
     /// Use explicit congestion notification (RFC 3168). When a peer asks, Linux's choice.
     pub ecn: Ecn,
     /// The congestion control. CUBIC, Linux's choice.
@@ -325,6 +328,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             sack: true,
             challenges: 10,
+            invalid_interval: Duration::from_millis(500),
             ecn: Ecn::WhenAsked,
             congestion: Congestion::Cubic,
         }

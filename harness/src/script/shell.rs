@@ -4,6 +4,7 @@
 //! packets of a script (offloads, queue lengths, caches that the engine has not), or when it sets what the engine always does. Any other is
 //! unsupported, by name.
 
+mod arithmetic;
 mod freebsd;
 mod linux;
 #[cfg(test)]
@@ -30,15 +31,32 @@ pub(super) type Assign<'a> = dyn FnMut(&str, &str) -> Result<(), Stop> + 'a;
 pub(super) fn run_with(commands: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
     for command in commands
         .replace("\\\n", " ")
-        .split(['\n', ';'])
+        .lines()
+        .map(without_comment)
+        .flat_map(|line| line.split(';'))
         .flat_map(|line| line.split("&&"))
     {
         let command = command.trim();
-        if !command.is_empty() && !command.starts_with('#') {
+        if !command.is_empty() {
             run_command(command, assign)?;
         }
     }
     Ok(())
+}
+
+/// What stands before a `#` that begins a word outside of quotes.
+fn without_comment(line: &str) -> &str {
+    let (mut quote, mut before) = (None, ' ');
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '#') if before.is_whitespace() => return &line[..at],
+            _ => {}
+        }
+        before = c;
+    }
+    line
 }
 
 fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
@@ -125,6 +143,7 @@ fn without_redirections(words: Vec<String>) -> (Vec<String>, Option<String>) {
 fn assign(command: &str, assignment: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
     let unsupported = || Stop::unsupported(format!("command `{command}`"));
     let (path, value) = assignment.split_once('=').ok_or_else(unsupported)?;
+    let value = &arithmetic::expand(value).ok_or_else(unsupported)?;
     let path = path.trim_start_matches("/proc/sys/").replace('/', ".");
     let mut changed = config.clone();
     let known = match path.rsplit_once('.') {

@@ -92,7 +92,7 @@ impl Tcp {
     fn on_old_acknowledgment(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) -> bool {
         let connection = self.connections.get_mut(index);
         let ack = arrival.header.ack;
-        if connection.snd_una.distance(ack) as u32 > connection.max_snd_wnd {
+        if !connection.may_be_acknowledged(ack) {
             self.counters.dropped_bad_acknowledgment += 1;
             self.challenge(out, index);
             return false;
@@ -171,6 +171,12 @@ impl Tcp {
 }
 
 impl Connection {
+    /// Whether an honest peer may send this acknowledgment: of what was sent, and not older than its window is wide (RFC 5961 section 5.2).
+    pub(super) fn may_be_acknowledged(&self, ack: SeqNumber) -> bool {
+        let is_recent = ack.gt(self.snd_una) || self.snd_una - ack <= self.max_snd_wnd;
+        ack.le(self.snd_max) && is_recent
+    }
+
     /// SND.UNA moves to `ack`, which was sent.
     #[inline(always)]
     pub(super) fn move_una(&mut self, ack: SeqNumber, out: &mut Output<'_>) {

@@ -95,6 +95,7 @@ impl Tcp {
         }
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::TIMESTAMPS)
+            && connection.may_be_acknowledged(arrival.header.ack)
             && let Some(Timestamps { tsval, .. }) = arrival.header.options.timestamps
         {
             remember_timestamp(connection, arrival.header.seq, tsval, out.now);

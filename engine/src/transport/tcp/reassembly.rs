@@ -100,8 +100,13 @@ impl Reassembly {
         self.recent[0] = seq;
     }
 
+    /// The first stretch of `left..right` that is held.
+    pub(crate) fn first_held(&self, left: SeqNumber, right: SeqNumber) -> Option<SackBlock> {
+        self.held.first_within(left, right)
+    }
+
     /// Whether all of `left..right` is held.
-    pub(crate) fn holds(&self, left: SeqNumber, right: SeqNumber) -> bool {
+    fn holds(&self, left: SeqNumber, right: SeqNumber) -> bool {
         self.held
             .containing(left)
             .is_some_and(|block| right.le(block.right))

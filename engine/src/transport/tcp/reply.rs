@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::input::timestamp_clock;
+use super::milliseconds::timeout_in_millis;
 use super::options::{self, Timestamps};
 use super::outgoing::timestamps_of;
 use super::output::Text;
@@ -11,9 +12,6 @@ use super::seq::SeqNumber;
 use super::state::State;
 use crate::internet::{Output, protocol};
 use crate::transport::flow::FlowKey;
-
-/// Segments without text that are answered although they are not acceptable: one in so many milliseconds, as Linux does.
-const INVALID_INTERVAL_MS: u32 = 500;
 
 impl Tcp {
     /// Sends an acknowledgment now.
@@ -24,13 +22,13 @@ impl Tcp {
         }
     }
 
-    /// Answers a segment that is not acceptable (RFC 9293 section 3.10.7.4). Without text it could be the other end's answer to ours, so those
-    /// are answered rarely, or two ends could answer each other for ever.
+    /// Answers a segment that is not acceptable (RFC 9293 section 3.10.7.4), one without text rarely.
     pub(super) fn acknowledge_invalid(&mut self, out: &mut Output<'_>, index: u32, text_len: u32) {
         let now = timestamp_clock(out.now);
+        let interval = timeout_in_millis(self.config.invalid_interval);
         let connection = self.connections.get_mut(index);
         if text_len == 0 {
-            if connection.challenges > 0 && now.wrapping_sub(connection.challenged_at) < INVALID_INTERVAL_MS {
+            if connection.challenges > 0 && now.wrapping_sub(connection.challenged_at) < interval {
                 self.counters.challenge_acks_limited += 1;
                 return;
             }

@@ -8,8 +8,9 @@ pub const INITIAL_RTO: Duration = Duration::from_secs(1);
 /// The timeout for the first data after a SYN was lost and nothing was measured (RFC 6298 section 5.7).
 pub const RTO_AFTER_LOST_SYN: Duration = Duration::from_secs(3);
 
-/// The shortest timeout. RFC 6298 section 2.4 has 1 s; this is Linux's choice, five delayed ACKs of 40 ms. For those who wait for it to attack, see
-/// [`TcpConfig::random_back_off`](crate::config::TcpConfig::random_back_off).
+/// The least by which the timeout exceeds the smoothed round-trip time. RFC 6298 section 2.4 has 1 s for the whole; this is Linux's choice, five
+/// delayed ACKs of 40 ms. On top of SRTT, because on a steady path RTTVAR vanishes, and the delayed ACK of some peers is as long. For those who
+/// wait for it to attack, see [`TcpConfig::random_back_off`](crate::config::TcpConfig::random_back_off).
 pub const MIN_RTO: Duration = Duration::from_millis(200);
 
 /// The longest timeout, back-off included (RFC 6298 section 2.5 asks for 60 s or more).
@@ -18,9 +19,6 @@ pub const MAX_RTO: Duration = Duration::from_secs(120);
 /// The shortest time before a tail loss probe: RFC 8985 leaves it open. A probe that a pause of the process or a coarse timer provokes
 /// costs more than the 10 ms do.
 pub const MIN_PROBE_TIMEOUT: Duration = Duration::from_millis(10);
-
-/// G: how late a timer may fire.
-const CLOCK_GRANULARITY_MICROS: u32 = 1_000;
 
 /// A longer measurement is taken as this one, 4.5 minutes. Eight times this fits into 32 bits.
 const LONGEST_SAMPLE_NANOS: u64 = (1 << 28) * 1_000;
@@ -143,8 +141,9 @@ impl RttEstimator {
                 INITIAL_RTO
             };
         }
-        let micros = self.srtt_eighths / 8 + self.rttvar_quarters.max(CLOCK_GRANULARITY_MICROS);
-        Duration::from_micros(u64::from(micros)).max(MIN_RTO)
+        const MARGIN_MICROS: u32 = (MIN_RTO.as_nanos() / 1_000) as u32;
+        let micros = self.srtt_eighths / 8 + self.rttvar_quarters.max(MARGIN_MICROS);
+        Duration::from_micros(u64::from(micros))
     }
 
     /// How often the timeout was doubled.

@@ -3,6 +3,7 @@
 use super::Tcp;
 use super::arrival::Arrival;
 use super::connection::{Connection, Deadline, Flags as Has};
+use super::options::SackBlock;
 use super::seq::SeqNumber;
 use super::state::State;
 use crate::frame::Packet;
@@ -27,8 +28,11 @@ impl Tcp {
             return;
         }
         if arrival.header.seq.lt(connection.rcv_nxt) {
-            let rcv_nxt = connection.rcv_nxt;
-            self.note_duplicate(index, arrival.header.seq, rcv_nxt);
+            let duplicate = SackBlock {
+                left: arrival.header.seq,
+                right: connection.rcv_nxt,
+            };
+            self.note_duplicate(index, duplicate);
         }
         let connection = self.connections.get_mut(index);
         trim_to_window(connection, arrival, packet);
@@ -101,8 +105,13 @@ impl Tcp {
         self.counters.bytes_received += u64::from(received);
         self.notices.add(index, connection, Ready::READABLE);
         if had_a_gap {
+            let begin = connection.rcv_nxt - received;
+            let duplicate = queue.early.first_held(begin, connection.rcv_nxt);
             self.deliver_early(index);
             self.note_gaps(index);
+            if let Some(duplicate) = duplicate.filter(|_| !self.owes_duplicate(index)) {
+                self.note_duplicate(index, duplicate);
+            }
         }
         if had_a_gap || received == 0 {
             self.acknowledge_now(index);
@@ -144,7 +153,7 @@ impl Tcp {
         let connection = self.connections.get_mut(index);
         let queue = self.queues.receive.attach(&mut connection.receive);
         self.counters.out_of_order += 1;
-        let is_duplicate = queue.early.holds(start, end);
+        let duplicate = queue.early.first_held(start, end);
         for piece in packet.take_body() {
             let len = piece.len() as u32;
             if !piece.is_empty()
@@ -162,8 +171,8 @@ impl Tcp {
             self.queues.receive.detach(&mut connection.receive);
         }
         self.note_gaps(index);
-        if is_duplicate {
-            self.note_duplicate(index, start, end);
+        if let Some(duplicate) = duplicate {
+            self.note_duplicate(index, duplicate);
         }
         self.acknowledge(out, index);
     }

@@ -38,6 +38,7 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "tcp_syn_retries" => tcp.syn_retries = u8::try_from(last).ok()?,
         "tcp_synack_retries" => tcp.syn_ack_retries = u8::try_from(last).ok()?,
         "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
+        "tcp_invalid_ratelimit" => tcp.invalid_interval = Duration::from_millis(u64::from(last)),
         "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
         "tcp_mtu_probing" if last <= 1 => tcp.black_hole_detection = last == 1,
         "tcp_rmem" => tcp.set_receive_buffer(last),
@@ -86,7 +87,6 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         | "tcp_tw_reuse"
         | "tcp_shrink_window"
         | "tcp_migrate_req" => value == 0,
-        "tcp_invalid_ratelimit" => value == 500,
         "tcp_rto_min_us" => value == 200_000,
         "tcp_rto_max_ms" => value == 120_000,
         _ => false,

@@ -46,6 +46,17 @@ fn nothing_is_passed_over_in_silence() {
 }
 
 #[test]
+fn comments_end_a_line_and_sums_are_worked_out() {
+    let mut config = config();
+    let commands = "sysctl -q net.ipv4.tcp_timestamps=0  # a; comment\n# another\n\
+                    sysctl -q net.ipv4.tcp_rmem=\"4096 131072 $((2*1024*1024))\"; sysctl net.ipv4.tcp_invalid_ratelimit=0";
+    run(commands, &mut config, false).expect("known settings");
+    assert!(!config.tcp.timestamps);
+    assert_eq!(config.tcp.receive_buffer, 2 << 20);
+    assert_eq!(config.tcp.invalid_interval, Duration::ZERO);
+}
+
+#[test]
 fn redirections_are_no_words() {
     let parts = |command| without_redirections(words(command));
     assert_eq!(parts("a > b c 2>&1").0, ["a", "c"]);

@@ -51,6 +51,11 @@ pub(in crate::script) fn length(call: &Call) -> Result<(usize, Vec<&str>)> {
     Ok((length as usize, flags))
 }
 
+/// Whether the call is to move bytes from or to `NULL`.
+pub(in crate::script) fn points_nowhere(call: &Call) -> Result<bool> {
+    Ok(words(call, 1) == ["NULL"] && integer(call, 2, "a length")? > 0)
+}
+
 /// `[{..., 10}, {..., 20}]`.
 fn vector(pieces: Option<&Expression>) -> Option<i64> {
     let Expression::List(pieces) = pieces? else {

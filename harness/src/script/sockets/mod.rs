@@ -179,6 +179,9 @@ impl Sockets {
 /// Makes a call, or another attempt at one that blocks.
 pub(super) fn attempt(world: &mut World, call: &Call, progress: &mut Progress) -> Result<Attempt> {
     match call.name.as_str() {
+        "read" | "recv" | "recvfrom" | "write" | "send" | "sendto" if arguments::points_nowhere(call)? => {
+            Ok(failed("EFAULT"))
+        }
         "socket" => socket(world, call),
         "bind" => bind(world, call),
         "listen" => stream::listen(world, call),

@@ -349,7 +349,7 @@ fn has_waited(world: &mut World, fd: i64, option: &str, progress: &mut Progress)
 }
 
 /// What a write with this flag does besides.
-const SEND_FLAGS: [&str; 5] = ["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB", "MSG_MORE", "MSG_EOR"];
+const SEND_FLAGS: [&str; 4] = ["MSG_DONTWAIT", "MSG_NOSIGNAL", "MSG_OOB", "MSG_MORE"];
 
 pub(super) fn send(world: &mut World, call: &Call, fd: i64, progress: &mut Progress) -> Result<Attempt> {
     let (length, flags) = arguments::length(call)?;

@@ -191,6 +191,8 @@ fn calls_that_read_and_write() {
         "+0 writev(4, [{..., 4}, {..., 6}], 2) = 10\n+0 > P. 1:11(10) ack 1",
         "+0 sendmsg(4, {msg_name(...)=..., msg_iov(2)=[{..., 4}, {..., 6}], msg_flags=0}, 0) = 10\n\
          +0 > P. 1:11(10) ack 1",
+        "+0 write(4, NULL, 10) = -1 EFAULT (Bad address)\n+0 recv(4, NULL, 10, 0) = -1 EFAULT\n\
+         +0 read(4, NULL, 0) = 0",
         "+0 send(4, ..., 10, MSG_OOB) = 10\n+0 > PU. 1:11(10) ack 1 urg 10",
         "+0 < PU. 1:11(10) ack 1 win 9 urg 5\n+0 > . 1:1(0) ack 11\n\
          +0 poll([{fd=4, events=POLLPRI, revents=POLLPRI}], 1, 0) = 1",

@@ -306,7 +306,9 @@ impl Loss {
 
     fn begin_reduction(&mut self, connection: &mut Connection, delivered: &Delivered) {
         let flight = connection.snd_max - connection.snd_una;
-        connection.congestion.on_congestion(connection.flight_size(0));
+        // What limited transmit has sent beyond the window does not count (RFC 5681 section 3.2 step 2).
+        let used = connection.flight_size(0).min(connection.congestion.window());
+        connection.congestion.on_congestion(used);
         connection.flags.set(Has::ECN_REDUCED);
         let newly = delivered.sacked + delivered.acknowledged;
         let recover_fs = (flight + newly).saturating_sub(self.scoreboard.sacked());

@@ -50,6 +50,16 @@ impl Ranges {
         self.ranges.get(at).copied().filter(|range| range.left.le(seq))
     }
 
+    /// The first stretch of `left..right` that is in a range.
+    pub(crate) fn first_within(&self, left: SeqNumber, right: SeqNumber) -> Option<SackBlock> {
+        let at = self.ranges.partition_point(|range| range.right.le(left));
+        let range = self.ranges.get(at).filter(|range| range.left.lt(right))?;
+        Some(SackBlock {
+            left: range.left.max(left),
+            right: range.right.min(right),
+        })
+    }
+
     /// Members of all ranges. O(ranges).
     pub(crate) fn octets(&self) -> u32 {
         self.ranges.iter().map(|range| range.right - range.left).sum()
@@ -109,6 +119,10 @@ mod tests {
                     let seq = origin + offset as u32;
                     prop_assert_eq!(ranges.containing(seq).is_some(), *member);
                 }
+                let within = ranges.first_within(origin + at, origin + at + len);
+                let stretch = &naive[at as usize..(at + len) as usize];
+                let first = runs(stretch, origin + at).into_iter().next();
+                prop_assert_eq!(within.map(|block| (block.left, block.right)), first);
             }
         }
     }

@@ -9,7 +9,6 @@ use crate::transport::tcp::connection::{Connection, Flags as Has};
 use crate::transport::tcp::connections::Queues;
 use crate::transport::tcp::options::{self, SackBlock, SackBlocks, Timestamps};
 use crate::transport::tcp::segment::{CHECKSUM_AT, EmitHeader, HEADER_LEN};
-use crate::transport::tcp::seq::SeqNumber;
 
 impl Tcp {
     /// Text was kept beyond a gap, or a gap was filled: whether acknowledgments have something to report.
@@ -32,21 +31,21 @@ impl Tcp {
         }
     }
 
-    /// The octets `left..right` came a second time; the next acknowledgment says so, once. It is due at once, and when that of
-    /// another connection comes between, the report is lost, as it could be on the way.
+    /// Octets came a second time; the next acknowledgment says so, once, of the first that did (RFC 2883 section 4). It is due at once, and when
+    /// that of another connection comes between, the report is lost, as it could be on the way.
     #[cold]
-    pub(in crate::transport::tcp) fn note_duplicate(
-        &mut self,
-        index: u32,
-        left: SeqNumber,
-        right: SeqNumber,
-    ) {
+    pub(in crate::transport::tcp) fn note_duplicate(&mut self, index: u32, duplicate: SackBlock) {
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::SACK) {
             connection.flags.set(Has::SACK_DUE | Has::ACK_NOW);
             self.dirty.mark(index, connection);
-            self.duplicate = Some((index, SackBlock { left, right }));
+            self.duplicate = Some((index, duplicate));
         }
+    }
+
+    /// Whether the next acknowledgment reports octets that came a second time.
+    pub(in crate::transport::tcp) fn owes_duplicate(&self, index: u32) -> bool {
+        self.duplicate.is_some_and(|(of, _)| of == index)
     }
 
     /// A segment that is not acceptable may be one that came before.
@@ -55,7 +54,7 @@ impl Tcp {
         let left = arrival.header.seq;
         let right = left + arrival.text_len;
         if arrival.text_len > 0 && right.le(rcv_nxt) {
-            self.note_duplicate(index, left, right);
+            self.note_duplicate(index, SackBlock { left, right });
         }
     }
 }
