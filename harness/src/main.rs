@@ -17,6 +17,7 @@ mod measure;
 mod nearest;
 mod observe;
 mod path;
+mod program;
 mod report;
 mod run;
 mod scenario;

@@ -9,7 +9,9 @@ use crate::measure::environment::Environment;
 use crate::observe::{Observers, Onlookers};
 use crate::output;
 use crate::report::document::SuiteFormat;
-use crate::report::{Document, Shelf, Suite, comparison, headlines, now_utc, one_line, summarise};
+use crate::report::{
+    Document, Shelf, Suite, comparison, headlines, make_writable, now_utc, one_line, summarise,
+};
 use crate::run::{self, Plan};
 
 /// How the program ends.
@@ -103,6 +105,15 @@ impl Session {
                 let text = format!(
                     "cannot write to {}: {error}; choose another place with --out",
                     directory.display()
+                );
+                io::Error::new(error.kind(), text)
+            })?;
+        }
+        for log in self.plans.iter().filter_map(|plan| plan.link_log.as_ref()) {
+            make_writable(log).map_err(|error| {
+                let text = format!(
+                    "--link-log {} is not possible: {error}; choose another place",
+                    log.display()
                 );
                 io::Error::new(error.kind(), text)
             })?;

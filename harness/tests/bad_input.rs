@@ -74,6 +74,55 @@ fn a_value_out_of_bounds_is_refused_before_anything_runs() {
             &["`127.0.0.1`", "127.0.0.1:9464"],
         ),
         (
+            &[
+                "run",
+                "crr",
+                "--stack",
+                "kernel",
+                "--sysctl",
+                "tcp_tw_reuse=1",
+                "--sysctl",
+                "tcp_tw_reuse=0",
+            ],
+            &["net.ipv4.tcp_tw_reuse twice"],
+        ),
+        (
+            &["serve", "echo", "--stack", "kernel", "--mtu", "1500"],
+            &["--mtu 1500 is for the engine"],
+        ),
+        (
+            &["serve", "echo", "--stack", "kernel", "--gateway", "192.0.2.1"],
+            &["--gateway 192.0.2.1 is for the engine"],
+        ),
+        (
+            &["serve", "echo", "--stack", "kernel", "--trusted"],
+            &["--trusted is for the engine"],
+        ),
+        (
+            &["serve", "echo", "--stack", "kernel", "--port", "0"],
+            &["'0'", "1..=65535"],
+        ),
+        (
+            &["serve", "echo", "--device", "tun:t0", "--address", "224.0.0.1/24"],
+            &["--address 224.0.0.1", "10.9.0.2/24"],
+        ),
+        (
+            &["serve", "echo", "--device", "tun:t0", "--address", "0.0.0.0/0"],
+            &["--address 0.0.0.0", "10.9.0.2/24"],
+        ),
+        (
+            &[
+                "serve",
+                "echo",
+                "--device",
+                "tun:t0",
+                "--address",
+                "10.9.0.2/24,10.9.0.2/16",
+            ],
+            &["--address 10.9.0.2", "twice"],
+        ),
+        (&["script", "-D", "=3", "one.pkt"], &["`=3`", "NAME=VALUE"]),
+        (
             &["search", "cps", "--slo", "fail<=0,fail<=1"],
             &["column 9", "`fail<=1`"],
         ),
@@ -313,6 +362,50 @@ fn what_could_not_be_kept_is_shown_and_leaves_nothing_half_done() {
     assert_eq!(document["schema"], "handfast.run/1", "what was measured is shown");
     let left: Vec<_> = fs::read_dir(&out).expect("listable").flatten().collect();
     assert_eq!(left.len(), 1, "only what was there before: {left:?}");
+}
+
+#[test]
+fn a_log_that_cannot_be_kept_is_told_before_anything_runs() {
+    let scratch = Scratch::new("log");
+    let out = scratch.0.join("out");
+    let taken = scratch.with("taken", "");
+    let arguments = [
+        "run",
+        "rr",
+        "--stack",
+        "kernel",
+        "--path",
+        "wire",
+        "--link-log",
+        &taken,
+        "--out",
+    ];
+    let output = output(&[&arguments[..], &[out.to_str().expect("UTF-8")]].concat());
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(5), "{errors}");
+    assert!(
+        errors.contains(&format!("--link-log {taken} is not possible")),
+        "{errors}"
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn what_is_known_of_the_machine_is_kept_at_no_place_by_chance() {
+    let scratch = Scratch::new("home");
+    let mut command = handfast(&["calibrate", "rr", "--stack", "null", "--path", "tun"]);
+    let output = command
+        .env_remove("XDG_STATE_HOME")
+        .env("HOME", "")
+        .current_dir(&scratch.0)
+        .output()
+        .expect("the program starts");
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("HOME") && errors.contains("--out FILE"),
+        "{errors}"
+    );
 }
 
 #[test]

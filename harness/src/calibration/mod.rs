@@ -135,7 +135,12 @@ pub(crate) fn usual_place() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
-    let state = state.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    let home = || {
+        std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = state.or_else(|| Some(home()?.join(".local/state")))?;
     Some(state.join("handfast/noise.json"))
 }
 

@@ -52,7 +52,7 @@ pub(super) fn main(arguments: CalibrateArguments) -> ExitCode {
 
 fn calibrate(arguments: CalibrateArguments) -> io::Result<Exit> {
     let Some(file) = arguments.out.or_else(usual_place) else {
-        note!("error: neither XDG_STATE_HOME nor HOME says where to keep it: give --out FILE");
+        note!("error: neither XDG_STATE_HOME nor HOME is a path that says where to keep it: give --out FILE");
         return Ok(Exit::Usage);
     };
     let mut options = arguments.options;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::config::quantity::count;
 use crate::output;
 use crate::report::one_line;
 use crate::report::replay::{Replay, findings, replay};
@@ -25,7 +26,7 @@ pub(super) struct ReplayArguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// How many were sent [default: the highest number that arrived]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count)]
     sent: Option<u64>,
     /// RFC 5236 DT and BT: displacement, and datagrams waiting, beyond which one is given up as lost; 1 to 1024
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -1,6 +1,6 @@
 //! The verb `serve`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,14 +28,14 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     gateway: Vec<IpAddr>,
     /// The port [default: echo 7, discard 9, chargen 19, http 80]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// The folder that `http` serves; without one, every path answers `hello`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Bytes of the largest IP packet of a tun or tap device
-    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65_535))]
-    mtu: u32,
+    /// Bytes of the largest IP packet of a tun or tap device [default: 1500]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1280..=65_535))]
+    mtu: Option<u32>,
     /// Do not verify received checksums: for clients of this machine, whose kernel leaves them unfinished (xdp, raw)
     #[arg(long)]
     trusted: bool,
@@ -83,6 +83,45 @@ pub(super) fn main(arguments: ServeArguments) -> ExitCode {
     }
 }
 
+/// The kernel has devices, routes and checksums of its own.
+fn refuse_engine_options(arguments: &ServeArguments) -> Result<(), String> {
+    let device = arguments
+        .device
+        .as_ref()
+        .map(|device| format!("--device {device}"));
+    let gateway = arguments
+        .gateway
+        .first()
+        .map(|gateway| format!("--gateway {gateway}"));
+    let mtu = arguments.mtu.map(|mtu| format!("--mtu {mtu}"));
+    let trusted = arguments.trusted.then(|| "--trusted".to_owned());
+    match device.or(gateway).or(mtu).or(trusted) {
+        Some(option) => Err(format!(
+            "{option} is for the engine: the kernel has its own; leave it away"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses addresses that no host has, and one that is given twice.
+fn check_addresses(addresses: &[Subnet], stack: StackName) -> Result<(), String> {
+    for (number, subnet) in addresses.iter().enumerate() {
+        let address = subnet.address;
+        if addresses[..number].iter().any(|other| other.address == address) {
+            return Err(format!("--address {address} is given twice: give it once"));
+        }
+        let is_everybodys = address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        // For the kernel it stands for all addresses of the machine.
+        let is_nobodys = address.is_unspecified() && stack == StackName::Engine;
+        if is_everybodys || is_nobodys {
+            return Err(format!(
+                "--address {address} is no address that a host has: give one of its own, as in 10.9.0.2/24"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn plan(arguments: ServeArguments) -> Result<Plan, String> {
     let service = match arguments.service {
         ServiceName::Echo => serve::Service::Echo,
@@ -93,12 +132,9 @@ fn plan(arguments: ServeArguments) -> Result<Plan, String> {
     if arguments.root.is_some() && service != serve::Service::Http {
         return Err("--root is for `http`: the other services have no files".to_owned());
     }
+    check_addresses(&arguments.address, arguments.stack)?;
     if arguments.stack == StackName::Kernel {
-        if let Some(device) = arguments.device {
-            return Err(format!(
-                "--device {device} is for the engine: the kernel has its own; leave it away"
-            ));
-        }
+        refuse_engine_options(&arguments)?;
         return Ok(Plan {
             service,
             port: arguments.port,
@@ -120,7 +156,7 @@ fn plan(arguments: ServeArguments) -> Result<Plan, String> {
             device,
             addresses: arguments.address,
             gateways: arguments.gateway,
-            mtu: arguments.mtu,
+            mtu: arguments.mtu.unwrap_or(1500),
             trusted: arguments.trusted,
         }),
     })

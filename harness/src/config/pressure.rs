@@ -52,6 +52,13 @@ impl Pressure {
     /// # Errors
     /// [`Misfit`] names the option and the way out.
     pub(super) fn check(&self, scenario: ScenarioKind, path: Option<PathKind>) -> Result<(), Misfit> {
+        let names = self.sysctls.iter().map(|setting| &setting.name);
+        if let Some((_, twice)) = (1..)
+            .zip(names.clone())
+            .find(|&(n, name)| names.clone().skip(n).any(|other| other == name))
+        {
+            return Err(Misfit(format!("--sysctl sets {twice} twice: keep one of them")));
+        }
         let counted = [("--addresses", self.addresses), ("--ports", self.ports)];
         let Some((option, _)) = counted.into_iter().find(|(_, number)| number.is_some()) else {
             return Ok(());
@@ -237,5 +244,17 @@ mod tests {
         assert!(asked.check(ScenarioKind::TimeWait, Some(PathKind::Veth)).is_err());
         assert!(asked.check(ScenarioKind::Udp, None).is_err());
         assert!(addresses("1025").is_err());
+        let setting = |text: &str| text.parse().expect("allowed");
+        let twice = Pressure {
+            sysctls: vec![setting("tcp_tw_reuse=1"), setting("net.ipv4.tcp_tw_reuse=0")],
+            ..Pressure::default()
+        };
+        let misfit = twice
+            .check(ScenarioKind::Crr, None)
+            .expect_err("it contradicts itself");
+        assert!(
+            misfit.to_string().contains("net.ipv4.tcp_tw_reuse twice"),
+            "{misfit}"
+        );
     }
 }

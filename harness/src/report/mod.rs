@@ -24,4 +24,6 @@ pub(crate) use self::metrics::{percentile_of, required};
 pub(crate) use self::summary::{is_counted, metrics as metrics_of, summarise};
 pub(crate) use self::table::{comparison, headlines};
 pub(crate) use self::time::now_utc;
-pub(crate) use self::writer::{Shelf, one_line, stream_atomically, unwritable, write_atomically};
+pub(crate) use self::writer::{
+    Shelf, make_writable, one_line, stream_atomically, unwritable, write_atomically,
+};

@@ -56,10 +56,7 @@ impl Shelf {
     /// When the directory cannot be made or written to.
     pub(crate) fn reserve(&self, name: &str) -> io::Result<()> {
         let directory = self.directory(name);
-        fs::create_dir_all(&directory)?;
-        let probe = directory.join(".run.json.partial");
-        File::create(&probe)?;
-        fs::remove_file(probe)?;
+        make_writable(&directory)?;
         if !directory.join("run.json").exists() {
             return Ok(());
         }
@@ -91,6 +88,17 @@ impl Shelf {
         // What is not empty stays.
         let _ = fs::remove_dir(self.directory(name));
     }
+}
+
+/// Makes a directory, unless there is one, and makes sure that it can be written to.
+///
+/// # Errors
+/// When one of both is not possible.
+pub(crate) fn make_writable(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    let probe = directory.join(".run.json.partial");
+    File::create(&probe)?;
+    fs::remove_file(probe)
 }
 
 fn write_data(document_file: &Path, document: &Document) -> io::Result<()> {

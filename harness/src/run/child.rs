@@ -14,6 +14,7 @@ use super::interrupted;
 use super::replicate::{Job, Message, Outcome};
 use crate::config::RunConfig;
 use crate::observe::Interval;
+use crate::program;
 
 /// The verb that makes this program a replicate.
 pub(crate) const VERB: &str = "replicate";
@@ -47,10 +48,8 @@ pub(super) struct Heard<'a> {
 /// # Errors
 /// When the replicate could not be started, crashed, or overran and was ended; with the last lines of its standard error.
 pub(super) fn run(job: &Job, heard: &Heard<'_>) -> Result<Told, String> {
-    let program =
-        std::env::current_exe().map_err(|error| format!("cannot find the program's own file: {error}"))?;
-    let mut command = Command::new(program);
-    command.arg(VERB);
+    let command =
+        program::again(VERB).map_err(|error| format!("cannot find the program's own file: {error}"))?;
     supervise(command, job, allowed(&job.config), heard)
 }
 

@@ -1,5 +1,7 @@
 //! The language of `--link`: `rate=100mbit,delay=20ms,loss=ge:1%,20%,at=5s:loss=0%`. What has no `=` goes on with the value before it.
 
+use std::collections::HashSet;
+
 use super::settings::{Discipline, Jitter, Limit, Loss, QueueSettings, Reorder, Settings, Shape};
 use crate::config::quantity::{bytes, count, duration};
 use crate::nearest::nearest;
@@ -24,6 +26,7 @@ const OPTIONS: [(&str, &str); 9] = [
 /// Every change and when it comes, the settings at 0 first.
 pub(super) fn steps(text: &str) -> Result<Vec<(Nanos, Settings)>, String> {
     let mut steps = vec![(0, Settings::default())];
+    let mut set_at = HashSet::new();
     for word in words(text) {
         let (name, value) = option(&word)?;
         if name == "at" {
@@ -42,16 +45,27 @@ pub(super) fn steps(text: &str) -> Result<Vec<(Nanos, Settings)>, String> {
             if name == "at" {
                 return Err(format!("`{word}` has two times: write one, as in at=5s:loss=10%"));
             }
+            once(&mut set_at, from, name)?;
             set(&mut steps.last_mut().expect("there is one").1, name, value)?;
         } else if steps.len() > 1 {
             return Err(format!(
                 "`{word}` follows a change in time: write what holds from the start first"
             ));
         } else {
+            once(&mut set_at, 0, name)?;
             set(&mut steps[0].1, name, value)?;
         }
     }
     Ok(steps)
+}
+
+/// Refuses an option that is set for the second time at one time.
+fn once(set_at: &mut HashSet<(Nanos, String)>, from: Nanos, name: &str) -> Result<(), String> {
+    if set_at.insert((from, name.to_owned())) {
+        return Ok(());
+    }
+    let way_out = "keep one of them, or let a change in time (at=5s:…) come between";
+    Err(format!("{name} is set twice: {way_out}"))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -226,7 +240,10 @@ fn queue(value: &str) -> Result<QueueSettings, String> {
     let mut parts = value.splitn(3, ':');
     let size = parts.next().unwrap_or_default();
     let limit = match size.strip_suffix('p') {
-        Some(packets) => Limit::Packets(count(packets)?),
+        Some(packets) => match count(packets)? {
+            0 => return Err(format!("`{size}` holds nothing: give at least 1p")),
+            packets => Limit::Packets(packets),
+        },
         None => Limit::Bytes(bytes(size)?.into()),
     };
     let name = parts.next().unwrap_or("tail-drop");

@@ -244,6 +244,9 @@ fn the_language_is_understood() {
 #[test]
 fn what_is_not_understood_is_named_with_the_way_out() {
     for (text, word, way_out) in [
+        ("delay=5ms,rate=1mbit,delay=6ms", "delay is set twice", "keep one"),
+        ("at=1s:loss=1%,at=1s:loss=2%", "loss is set twice", "keep one"),
+        ("queue=0p", "`0p`", "1p"),
         ("dealy=20ms", "`dealy`", "did you mean delay?"),
         ("bandwidth=1mbit", "`bandwidth`", "there are rate, delay"),
         ("rate=100", "`100`", "rate=100mbit"),

@@ -58,10 +58,13 @@ impl InterfaceName {
     /// # Errors
     /// [`OpenError::Invalid`] when the kernel would not take the name.
     pub(in crate::link) fn new(name: &str) -> Result<Self, OpenError> {
-        let fits = name.len() < libc::IFNAMSIZ && !name.bytes().any(|byte| byte == 0 || byte == b'/');
+        // The kernel puts a number in the place of a `%d`.
+        let own = name.strip_suffix("%d").unwrap_or(name);
+        let is_taken = |byte: u8| !matches!(byte, 0 | b'/' | b':' | b'%') && !byte.is_ascii_whitespace();
+        let fits = name.len() < libc::IFNAMSIZ && own.bytes().all(is_taken) && !matches!(name, "." | "..");
         if !fits {
             return Err(OpenError::Invalid(format!(
-                "`{name}` is no interface name: at most {} bytes without `/`",
+                "`{name}` is no interface name: at most {} bytes without `/`, `:`, `%` and blanks",
                 libc::IFNAMSIZ - 1
             )));
         }

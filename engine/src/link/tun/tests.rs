@@ -278,6 +278,9 @@ fn what_no_interface_can_be_is_refused_with_its_value() {
     for (config, word) in [
         (named("sixteen-letters!"), "sixteen-letters!"),
         (named("a/b"), "a/b"),
+        (named("tun%s"), "tun%s"),
+        (named("a b"), "a b"),
+        (named(".."), ".."),
         (
             TunConfig {
                 queues: Queues::Steered(Vec::new()),

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Pairing, PathKind, Placement, Pressure, RunConfig, ScenarioKind, StackKind};
 use crate::path::{lab, namespace};
+use crate::program;
 
 /// The verb that makes this program a holder.
 const VERB: &str = "hold";
@@ -54,7 +55,7 @@ impl Plan {
         let stack = stacks.single().filter(|stack| stack.is_kernel())?;
         let reaches = matches!(config.path, PathKind::Loopback | PathKind::Veth);
         (reaches && namespace::entered()).then(|| Self {
-            command: own_program,
+            command: || program::again(VERB),
             stack,
             config: config.clone(),
             generator,
@@ -105,12 +106,6 @@ impl Plan {
             }),
         }
     }
-}
-
-fn own_program() -> io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg(VERB);
-    Ok(command)
 }
 
 /// The holders of one generator. They end when this is dropped.

@@ -1,5 +1,6 @@
 //! A terminal that is taken for a while and always given back.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Stderr, stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,7 @@ impl Screen {
 
     /// Whether there is one to take.
     pub(super) fn is_there() -> bool {
-        stderr().is_terminal()
+        stderr().is_terminal() && can_be_drawn_on(std::env::var_os("TERM").as_deref())
     }
 }
 
@@ -43,6 +44,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Dumb terminals show what moves their cursor as text.
+fn can_be_drawn_on(terminal: Option<&OsStr>) -> bool {
+    terminal != Some(OsStr::new("dumb"))
 }
 
 fn give_back() {
@@ -59,4 +65,16 @@ fn give_back_on_panic() {
         give_back();
         usual(panic);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_gets_lines() {
+        let drawn_on = |name: &str| can_be_drawn_on(Some(OsStr::new(name)));
+        assert!(drawn_on("xterm-256color") && can_be_drawn_on(None));
+        assert!(!drawn_on("dumb"));
+    }
 }

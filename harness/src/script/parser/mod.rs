@@ -43,6 +43,9 @@ pub(crate) fn define(text: &str) -> Result<(String, Vec<Placed>), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or_else(|| format!("`{text}` has no `=`; write NAME=VALUE"))?;
+    if name.is_empty() {
+        return Err(format!("`{text}` has no name before its `=`; write NAME=VALUE"));
+    }
     let value = tokens(value, &Defines::new()).map_err(|error| error.message)?;
     Ok((name.to_owned(), value))
 }
