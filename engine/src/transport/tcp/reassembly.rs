@@ -43,8 +43,8 @@ impl Reassembly {
                 if !self.place(at, seq, fresh, max_pieces) {
                     return false;
                 }
+                // It stands here as a piece of its own, or at the end of the one before: either way this is the place to go on.
                 seq += fresh_len;
-                at += 1;
                 continue;
             }
             let known = end.distance(seq).max(0) as usize;
@@ -178,3 +178,6 @@ impl Reassembly {
         self.held.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;
