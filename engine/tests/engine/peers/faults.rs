@@ -15,7 +15,7 @@ use super::detour::Detour;
 use super::lines::{INTERFACE, Kind, Line, Setting};
 use crate::support::Family;
 use crate::support::kernel::{self, Host};
-use crate::support::namespace::{isolated, remove, set_hardware_address, set_up};
+use crate::support::namespace::{isolated, remove, set_hardware_address, set_mtu, set_up};
 
 type Peer = Host<Box<dyn Device>>;
 
@@ -208,6 +208,27 @@ fn a_path_that_becomes_narrow_under_way_is_found_out() {
             let info = host.engine.tcp_info(connection);
             assert!(info.is_none_or(|info| info.path_mtu == Some(1300)), "{info:?}");
         });
+    }
+}
+
+/// The kernel says of each long packet that it has no room, which it never will, and short ones are not to wait behind.
+#[test]
+fn a_far_end_that_takes_no_long_packets_any_more_costs_time_and_no_byte() {
+    for kind in [Kind::Packet, Kind::PacketRing] {
+        for offloads in [true, false] {
+            isolated(move || {
+                let setting = Setting {
+                    kind,
+                    mtu: 1500,
+                    offloads,
+                };
+                let Some(line) = setting.lay() else { return };
+                let mut host = line.host(Family::V4);
+                let transfer = Transfer::begin(&mut host, Family::V4.server());
+                set_mtu(INTERFACE, 1200);
+                transfer.end(&mut host);
+            });
+        }
     }
 }
 
