@@ -26,7 +26,12 @@ impl Tcp {
     ) {
         let blocks = self.sack_blocks_of(index, arrival);
         let connection = self.connections.get_mut(index);
-        let reported = Reported::of(&blocks, connection);
+        let reported = Reported::of(
+            &blocks,
+            connection.snd_una,
+            connection.snd_max,
+            connection.max_snd_wnd,
+        );
         self.answer_tail_probe(index, arrival, &reported, acknowledged, now);
         let connection = self.connections.get_mut(index);
         let has_news = !reported.held.as_slice().is_empty()

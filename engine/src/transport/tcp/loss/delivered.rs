@@ -3,7 +3,6 @@
 use super::rack::{Hint, Rack};
 use super::scoreboard::{Mark, Scoreboard};
 use crate::time::{Duration, Instant};
-use crate::transport::tcp::connection::Connection;
 use crate::transport::tcp::options::{SackBlock, SackBlocks};
 use crate::transport::tcp::seq::SeqNumber;
 
@@ -19,10 +18,9 @@ pub(super) struct Reported {
 impl Reported {
     /// Sorts the blocks of an acknowledgment that has moved SND.UNA already. A block that is empty, beyond SND.MAX or older than the
     /// peer's window can be is ignored; what is acknowledged already is cut off.
-    pub(super) fn of(blocks: &SackBlocks, connection: &Connection) -> Self {
+    pub(super) fn of(blocks: &SackBlocks, snd_una: SeqNumber, snd_max: SeqNumber, max_snd_wnd: u32) -> Self {
         let mut reported = Self::default();
-        let (snd_una, snd_max) = (connection.snd_una, connection.snd_max);
-        let oldest = snd_una - connection.max_snd_wnd;
+        let oldest = snd_una - max_snd_wnd;
         for (at, block) in blocks.as_slice().iter().enumerate() {
             let possible = block.left.lt(block.right) && block.right.le(snd_max) && block.left.ge(oldest);
             if !possible {
@@ -135,6 +133,78 @@ impl Delivered {
         }
         if let Some(number) = self.resent_held {
             rack.on_resent_arrived(number, Hint { echoed: None, ..hint }, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reported;
+    use crate::transport::tcp::options::{SackBlock, SackBlocks};
+    use crate::transport::tcp::seq::SeqNumber;
+
+    const SND_UNA: u32 = 1_000;
+    const SND_MAX: u32 = 2_000;
+    const MAX_SND_WND: u32 = 500;
+
+    type Range = (u32, u32);
+
+    /// The duplicate and the blocks that are held, for `origin` as the number zero.
+    fn reported(origin: SeqNumber, blocks: &[Range]) -> (Option<Range>, Vec<Range>) {
+        let mut all = SackBlocks::default();
+        for (left, right) in blocks {
+            let (left, right) = (origin + *left, origin + *right);
+            all.push(SackBlock { left, right });
+        }
+        let reported = Reported::of(&all, origin + SND_UNA, origin + SND_MAX, MAX_SND_WND);
+        let range = |block: &SackBlock| (block.left - origin, block.right - origin);
+        let held = reported.held.as_slice().iter().map(range).collect();
+        (reported.duplicate.as_ref().map(range), held)
+    }
+
+    /// RFC 2018 section 3, RFC 2883 section 4: what is said of octets that were sent, and nothing of others.
+    #[test]
+    fn blocks_are_duplicates_or_held_or_impossible() {
+        let cases: [(&[Range], Option<Range>, &[Range]); 14] = [
+            (
+                &[(1_200, 1_300), (1_500, 1_600)],
+                None,
+                &[(1_200, 1_300), (1_500, 1_600)],
+            ),
+            (&[(900, 1_100)], None, &[(1_000, 1_100)]),
+            (&[(1_900, 2_000)], None, &[(1_900, 2_000)]),
+            (&[(1_900, 2_001)], None, &[]),
+            (&[(1_200, 1_200)], None, &[]),
+            (&[(1_300, 1_200)], None, &[]),
+            (&[(500, 600)], Some((500, 600)), &[]),
+            (&[(499, 600)], None, &[]),
+            (&[(900, 1_000)], Some((900, 1_000)), &[]),
+            (&[(1_200, 1_300), (900, 1_000)], None, &[(1_200, 1_300)]),
+            (
+                &[(1_200, 1_300), (1_200, 1_300)],
+                Some((1_200, 1_300)),
+                &[(1_200, 1_300)],
+            ),
+            (
+                &[(1_200, 1_300), (1_100, 1_250)],
+                None,
+                &[(1_200, 1_300), (1_100, 1_250)],
+            ),
+            (
+                &[(1_200, 1_300), (1_250, 1_400)],
+                None,
+                &[(1_200, 1_300), (1_250, 1_400)],
+            ),
+            (
+                &[(800, 900), (1_100, 1_400), (1_200, 1_300)],
+                Some((800, 900)),
+                &[(1_100, 1_400), (1_200, 1_300)],
+            ),
+        ];
+        for origin in [SeqNumber(0), SeqNumber(u32::MAX - 1_250)] {
+            for (blocks, duplicate, held) in cases {
+                assert_eq!(reported(origin, blocks), (duplicate, held.to_vec()), "{blocks:?}");
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ mod tests {
         let mut prr = Prr::new(20 * SMSS, 14 * SMSS);
         let mut pipe = 19 * SMSS;
         let mut sent = 0;
-        for _ in 0..19 {
+        for acknowledgments in 1..20 {
             pipe -= SMSS;
             let window = prr.on_ack(SMSS, pipe, false, SMSS);
             while window >= pipe + SMSS {
@@ -67,6 +67,7 @@ mod tests {
                 sent += 1;
                 prr.note_sent(SMSS);
             }
+            assert!(acknowledgments != 10 || sent == 7, "{sent} by ten");
         }
         assert_eq!((pipe, sent), (14 * SMSS, 14));
     }
@@ -80,6 +81,14 @@ mod tests {
         }
         let mut prr = Prr::new(20 * SMSS, 10 * SMSS);
         assert_eq!(prr.on_ack(20 * SMSS, 2 * SMSS, true, SMSS), 10 * SMSS);
+    }
+
+    /// Section 6: a flight of ssthresh is no more reduced, and does not grow either.
+    #[test]
+    fn a_flight_of_ssthresh_stays() {
+        let mut prr = Prr::new(20 * SMSS, 10 * SMSS);
+        prr.note_sent(SMSS);
+        assert_eq!(prr.on_ack(10 * SMSS, 10 * SMSS, true, SMSS), 10 * SMSS);
     }
 
     #[test]

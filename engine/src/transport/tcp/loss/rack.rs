@@ -309,6 +309,8 @@ impl Reordering {
 }
 
 #[cfg(test)]
+mod comparison;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use super::{MAX_RANGES, Mark, Scoreboard};
+use super::{MAX_RANGES, Mark, RESERVE, Scoreboard};
 use crate::transport::tcp::seq::SeqNumber;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ enum Step {
     Sack(u32, u32),
     Resend(u32),
     LoseOriginal(u32),
-    LoseResent(u32),
+    LoseResent(u32, u32, u32),
     LoseAll,
     Renege,
     FindAll,
@@ -56,7 +56,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         (0..LEN - 20, 1u32..20).prop_map(|(at, len)| Step::Sack(at, len)),
         (1u32..20).prop_map(Step::Resend),
         (0..LEN).prop_map(Step::LoseOriginal),
-        (0u32..20).prop_map(Step::LoseResent),
+        (0u32..20, 0..LEN - 40, 1u32..80).prop_map(|(which, at, len)| Step::LoseResent(which, at, len)),
         Just(Step::LoseAll),
         Just(Step::Renege),
         Just(Step::FindAll),
@@ -99,13 +99,19 @@ fn run(step: Step, origin: SeqNumber, board: &mut Scoreboard, model: &mut Model,
             model.change(model.una..below, |mark| mark.or(Some(Mark::Lost)));
             assert_eq!(lost, model.count(Mark::Lost) - was);
         }
-        Step::LoseResent(which) => {
-            board.lose_resent(una, origin + LEN, which);
+        Step::LoseResent(which, at, len) => {
+            let (start, end) = (at.max(model.una), (at + len).clamp(model.una, LEN));
             let gone = Some(Mark::Resent(which));
+            let is_there = model.marks[start.min(end) as usize..end as usize].contains(&gone);
+            let has = board.has_resent(origin + start, origin + end, which);
+            assert_eq!(has, is_there);
+            let was = model.count(Mark::Lost);
+            let lost = board.lose_resent(origin + start, origin + end, which);
             model.change(
-                model.una..LEN,
+                start..end,
                 |mark| if mark == gone { Some(Mark::Lost) } else { mark },
             );
+            assert_eq!(lost, model.count(Mark::Lost) - was);
         }
         Step::LoseAll => {
             board.lose_all(una, origin + LEN);
@@ -149,6 +155,13 @@ proptest! {
                 let sacked = model.marks[at as usize] == Some(Mark::Sacked);
                 prop_assert_eq!(board.is_sacked(origin + at), sacked);
             }
+            let rest = &model.marks[model.una as usize..];
+            let resent = rest.iter().filter(|mark| matches!(mark, Some(Mark::Resent(_)))).count();
+            prop_assert_eq!(board.resent(), resent as u32);
+            prop_assert_eq!(board.is_empty(), rest.iter().all(Option::is_none));
+            let highest = model.marks.iter().rposition(|mark| *mark == Some(Mark::Sacked));
+            let highest = highest.filter(|at| *at >= model.una as usize).map(|at| origin + at as u32 + 1);
+            prop_assert_eq!(board.highest_sacked(), highest);
             prop_assert_eq!(board.check(origin + model.una, origin + LEN), Ok(()));
         }
     }
@@ -162,10 +175,12 @@ fn holes_without_end_take_bounded_memory() {
     for at in 0..100_000 {
         board.sack(SeqNumber(2 * at), SeqNumber(2 * at + 1), |_, _, _| {});
     }
-    assert!(board.ranges.len() <= MAX_RANGES);
+    assert_eq!(board.ranges.len(), MAX_RANGES - RESERVE - 1);
     assert_eq!(board.sacked() as usize, board.ranges.len());
+    assert!(board.has_room());
     board.lose_original(SeqNumber(0), SeqNumber(200_000));
-    assert!(board.ranges.len() <= MAX_RANGES);
+    assert_eq!(board.ranges.len(), MAX_RANGES - 1);
+    assert!(!board.has_room());
     assert!(
         board.sack(SeqNumber(0), SeqNumber(200_000), |_, _, _| {}),
         "a block that covers others has room"
