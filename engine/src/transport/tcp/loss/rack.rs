@@ -191,7 +191,6 @@ impl Rack {
         match self.overtakings.back_mut() {
             Some(last) if before.le(last.before) => {}
             Some(last) if last.at == at || is_full => *last = Overtaking { before, at },
-            None if before.le(self.judged) => {}
             _ => self.overtakings.push_back(Overtaking { before, at }),
         }
     }

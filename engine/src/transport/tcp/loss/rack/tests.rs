@@ -1,5 +1,5 @@
 use super::super::scoreboard::Scoreboard;
-use super::{MAX_ARRIVALS, Rack, Reordering};
+use super::{Hint, MAX_ARRIVALS, Rack, Reordering};
 use crate::time::{Duration, Instant};
 use crate::transport::tcp::seq::SeqNumber;
 
@@ -59,4 +59,61 @@ fn arrivals_that_wait_are_bounded() {
     assert_eq!(lost_at(MAX_ARRIVALS - 1), 10 * (MAX_ARRIVALS as u32 - 1));
     assert_eq!(lost_at(MAX_ARRIVALS + 5), 0);
     assert_eq!(lost_at(MAX_ARRIVALS + 6), 70);
+}
+
+const fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+/// RFC 8985 section 6.2 step 2: an answer as fast as the fastest may be of the retransmission.
+#[test]
+fn only_an_answer_faster_than_any_is_of_an_earlier_transmission() {
+    let hint = Hint {
+        echoed: None,
+        min_rtt: MIN_RTT,
+    };
+    assert!(!hint.is_of_earlier(at(0), MIN_RTT));
+    assert!(hint.is_of_earlier(at(0), Duration::from_millis(39)));
+    assert!(Hint::default().is_of_earlier(at(0), SRTT), "nothing was measured");
+}
+
+/// What was sent long before a retransmission should have come as long before its answer; windows end at their very last instant.
+#[test]
+fn the_window_runs_from_when_a_segment_should_have_come() {
+    const WINDOW: Duration = Duration::from_millis(60);
+    let hint = Hint {
+        echoed: None,
+        min_rtt: Duration::from_millis(1),
+    };
+    let seq = SeqNumber;
+    // Of four segments, the first is sent again 50 ms later, which takes 20 ms; in the second case a fifth was sent in between.
+    for (snd_max, due) in [(40, 180), (50, 230)] {
+        let (mut rack, mut scoreboard) = (Rack::default(), Scoreboard::default());
+        rack.note_originals_sent(seq(40), at(100));
+        scoreboard.lose_original(seq(0), seq(10));
+        scoreboard.resend(seq(0), seq(10), 0);
+        rack.note_resent(seq(0), seq(10), seq(snd_max), at(150));
+        rack.on_resent_arrived(0, hint, at(170));
+        scoreboard.advance(seq(0), seq(10), |_, _, _| {});
+        let mut detect = |now| rack.detect(&mut scoreboard, seq(10), WINDOW, now);
+        let found = detect(at(due - 1));
+        assert_eq!((found.octets, found.again_at), (0, Some(at(due))));
+        let found = detect(at(due));
+        assert_eq!((found.octets, found.again_at), (snd_max - 10, None));
+    }
+}
+
+#[test]
+fn a_retransmission_is_lost_at_the_end_of_its_window() {
+    let (mut rack, mut scoreboard) = (Rack::default(), Scoreboard::default());
+    let (seq, window, rtt) = (SeqNumber, Duration::from_millis(5), Duration::from_millis(20));
+    rack.reset(seq(0), rtt);
+    scoreboard.lose_original(seq(0), seq(10));
+    scoreboard.resend(seq(0), seq(10), rack.next_number());
+    rack.note_resent(seq(0), seq(10), seq(20), at(100));
+    rack.on_original_arrived(seq(30), at(101));
+    scoreboard.sack(seq(10), seq(30), |_, _, _| {});
+    let mut detect = |now| rack.detect(&mut scoreboard, seq(0), window, now);
+    assert_eq!(detect(at(124)).resent, None);
+    assert_eq!(detect(at(125)).resent, Some(0));
 }
