@@ -138,6 +138,7 @@ impl Both {
         let una = self.seq(self.model.una);
         let answered = self.answered(before, transmission, now);
         let delivered = Delivered::take(&mut self.scoreboard, acknowledged, &reported, una);
+        assert_eq!(delivered.acknowledged, acknowledged);
         assert_eq!(delivered.round_trip(&self.rack, echoed, now), answered);
         delivered.tell(&mut self.rack, hint, now);
         self.learn(&delivered, before, &blocks, hint, now);
