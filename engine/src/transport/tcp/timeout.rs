@@ -95,6 +95,11 @@ impl Tcp {
     fn on_retransmission_timeout(&mut self, out: &mut Output<'_>, index: u32) {
         self.counters.timeouts += 1;
         let connection = self.connections.get_mut(index);
+        if connection.snd_wnd == 0 && !matches!(connection.state, State::SynSent | State::SynReceived) {
+            // The window closed over what was sent: the peer is probed until it opens.
+            connection.flags.set(Has::PROBING);
+            return self.probe_window(out, index);
+        }
         let limit = match connection.state {
             State::SynSent | State::SynReceived => self.config.syn_retries,
             _ => self.most_retries(index),
@@ -112,12 +117,6 @@ impl Tcp {
             connection.flags.clear(Has::RTT_RUNNING);
             connection.snd_nxt = connection.snd_una;
             return self.dirty.mark(index, connection);
-        }
-        if connection.snd_wnd == 0 {
-            // The window closed over what was sent: the peer is probed until it opens.
-            connection.flags.set(Has::PROBING);
-            connection.retransmit_at = Deadline::at(out.now + connection.rtt.rto());
-            return;
         }
         let retries = connection.retries;
         if retries == R1 {
@@ -153,9 +152,10 @@ impl Tcp {
         self.arm(index, deadline);
     }
 
-    /// Text that waits behind an open window goes now. Behind a closed one: sends an acknowledgment of a byte that the peer has already, which it must answer with its window. A peer that answers is never given
-    /// up (MUST-37); one that does not is, after as many probes as retransmissions. An orphan is given up although the peer answers: with
-    /// nobody to say that it is enough, closed windows would cost the peer nothing and us connections.
+    /// Text that waits behind an open window goes now. Behind a closed one: sends an acknowledgment of a byte that the peer has already, which
+    /// it must answer with its window. A peer that answers is never given up (MUST-37); one that does not is, after as many probes as
+    /// retransmissions. An orphan is given up although the peer answers: with nobody to say that it is enough, closed windows would cost the
+    /// peer nothing and us connections.
     fn probe_window(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.send == NO_QUEUE && !connection.flags.has(Has::FIN_QUEUED) {

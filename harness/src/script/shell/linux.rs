@@ -66,6 +66,8 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         | "tcp_mem"
         | "tcp_pacing_ss_ratio"
         | "tcp_pacing_ca_ratio"
+        // Has no effect on Linux either, since 4.15.
+        | "tcp_fack"
         | "tcp_probe_interval"
         | "tcp_probe_threshold"
         | "tcp_base_mss"

@@ -89,6 +89,7 @@ fn what_no_packet_can_tell_is_passed_over() {
         "ethtool -K tun0 tso off gso off",
         "ip link set dev tun0 txqueuelen 1000",
         "sysctl -q -w net.ipv4.tcp_min_tso_segs=4",
+        "sysctl -q net.ipv4.tcp_fack=1",
         "/tmp/sysctl_restore_${PPID}.sh",
     ] {
         assert!(run(command, &mut config(), true).is_ok(), "{command}");

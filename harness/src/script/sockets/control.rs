@@ -25,6 +25,9 @@ pub(super) fn named(word: &str) -> Option<i64> {
         "EPOLLONESHOT" => 1 << 30,
         "EPOLLET" => 1 << 31,
         "POLLRDHUP" | "EPOLLRDHUP" => 0x2000,
+        "IP_PMTUDISC_DONT" | "IPV6_PMTUDISC_DONT" => 0,
+        "IP_PMTUDISC_WANT" | "IPV6_PMTUDISC_WANT" => 1,
+        "IP_PMTUDISC_DO" | "IPV6_PMTUDISC_DO" => 2,
         _ => return errno(word).or_else(|| crate::script::info::constant(word)),
     })
 }

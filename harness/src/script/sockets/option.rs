@@ -164,8 +164,9 @@ fn set_number(world: &mut World, fd: i64, name: &str, given: i64) -> Result<Atte
             }
         }
         // Off is what the engine always does.
-        "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING" | "IP_RECVERR" if given == 0 => {}
-        "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" | "IPV6_RECVERR" if given == 0 => {}
+        "TCP_FASTOPEN" | "SO_ZEROCOPY" | "SO_TIMESTAMPING" | "IP_RECVERR" | "IPV6_RECVERR" if given == 0 => {}
+        // The engine always finds out the MTU of the path, so WANT and DO describe it.
+        "IP_MTU_DISCOVER" | "IPV6_MTU_DISCOVER" if given == 1 || given == 2 => {}
         _ => return Err(Stop::unsupported(format!("{name} [{given}]"))),
     }
     keep(world, fd, name, given);
@@ -353,6 +354,7 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
     let syn_retries = i64::from(world.config.tcp.syn_retries);
     let fin_wait_2 = (world.config.tcp.fin_wait_2.as_millis() / 1000) as i64;
     let snapshot = snapshot(world, fd);
+    let path_mtu = snapshot.map(|of| of.path_mtu.unwrap_or(world.link().mtu));
     let Some(descriptor) = world.sockets.get(fd) else {
         return Err(Stop::failed("no such descriptor"));
     };
@@ -364,6 +366,7 @@ fn current(world: &mut World, fd: i64, name: &str) -> Result<i64> {
         "SO_RCVBUF" => stored.map_or(i64::from(receive_buffer), |value| i64::from(doubled(value))),
         "TCP_NODELAY" => i64::from(no_delay),
         "TCP_MAXSEG" => snapshot.map_or(stored.unwrap_or(536), |snapshot| i64::from(snapshot.snd_mss)),
+        "IP_MTU" | "IPV6_MTU" => path_mtu.map_or(Err(Stop::unsupported(name)), |mtu| Ok(i64::from(mtu)))?,
         "TCP_SYNCNT" => syn_retries,
         "IP_TTL" | "IPV6_UNICAST_HOPS" => i64::from(ttl),
         "SO_TYPE" => 1 + i64::from(matches!(descriptor.kind, Kind::Datagram { .. })),

@@ -223,6 +223,8 @@ fn options_of_sockets() {
         "setsockopt(4, IPPROTO_TCP, TCP_NODELAY, [1], 4) = 0",
         "getsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], [4]) = 0",
         "getsockopt(3, SOL_TCP, TCP_MAXSEG, [536], [4]) = 0",
+        "setsockopt(4, IPPROTO_IP, IP_MTU_DISCOVER, [IP_PMTUDISC_DO], 4) = 0",
+        "getsockopt(4, IPPROTO_IP, IP_MTU, [1500], [4]) = 0",
         "getsockopt(4, SOL_SOCKET, SO_ERROR, [0], [4]) = 0",
         "getsockopt(4, SOL_SOCKET, SO_TYPE, [1], [4]) = 0",
         "getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=TCP_ESTABLISHED, tcpi_snd_mss=1000}, ...) = 0",
