@@ -16,6 +16,7 @@ enum Step {
     LoseAll,
     Renege,
     FindAll,
+    Clear,
 }
 
 /// The naive model.
@@ -60,6 +61,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(Step::LoseAll),
         Just(Step::Renege),
         Just(Step::FindAll),
+        Just(Step::Clear),
     ]
 }
 
@@ -133,6 +135,10 @@ fn run(step: Step, origin: SeqNumber, board: &mut Scoreboard, model: &mut Model,
             board.find_all();
             model.change(model.una..LEN, |mark| mark.filter(|mark| *mark != Mark::Lost));
         }
+        Step::Clear => {
+            board.clear(una);
+            model.change(model.una..LEN, |_| None);
+        }
         Step::Sack(..) => {}
     }
 }
@@ -162,6 +168,8 @@ proptest! {
             let highest = model.marks.iter().rposition(|mark| *mark == Some(Mark::Sacked));
             let highest = highest.filter(|at| *at >= model.una as usize).map(|at| origin + at as u32 + 1);
             prop_assert_eq!(board.highest_sacked(), highest);
+            let runs = rest.chunk_by(|a, b| a == b).filter(|run| run[0].is_some()).count();
+            prop_assert_eq!(board.ranges.len(), runs, "neighbours that are alike are one range");
             prop_assert_eq!(board.check(origin + model.una, origin + LEN), Ok(()));
         }
     }
