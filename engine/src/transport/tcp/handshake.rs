@@ -129,7 +129,7 @@ impl Tcp {
             self.on_text(out, index, &rest, packet);
         }
         if rest.header.flags.contains(Flags::FIN) {
-            self.on_fin(out, index, &rest);
+            self.take_fin(out, index, rest.header.seq + rest.text_len, rest.text_len);
         }
     }
 

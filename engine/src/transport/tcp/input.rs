@@ -117,7 +117,8 @@ impl Tcp {
             self.on_text(out, index, arrival, packet);
         }
         if flags.contains(Flags::FIN) {
-            self.on_fin(out, index, arrival);
+            let fin_seq = arrival.header.seq + arrival.text_len;
+            self.take_fin(out, index, fin_seq, arrival.text_len);
         }
     }
 

@@ -113,11 +113,13 @@ impl Tcp {
                 return;
             }
         }
-        if packet.body_len() > 0 {
+        let text_len = packet.body_len() as u32;
+        if text_len > 0 {
             self.on_text_in_order(out, index, packet);
         }
         if plain.fin {
-            self.on_fin_in_order(out, index);
+            // The text may have found no room.
+            self.take_fin(out, index, plain.seq + text_len, text_len);
         }
     }
 }

@@ -204,10 +204,10 @@ impl Tcp {
         mark_soon(&mut self.soon, index, self.connections.get_mut(index));
     }
 
-    /// The FIN of an acceptable segment: in order it counts, before its turn it waits.
-    pub(super) fn on_fin(&mut self, out: &mut Output<'_>, index: u32, arrival: &Arrival<'_>) {
+    /// The FIN of an acceptable segment, behind so much text of it: in order it counts, before its turn it waits.
+    #[inline]
+    pub(super) fn take_fin(&mut self, out: &mut Output<'_>, index: u32, fin_seq: SeqNumber, text_len: u32) {
         let connection = self.connections.get_mut(index);
-        let fin_seq = arrival.header.seq + arrival.text_len;
         // The text before it may have ended a connection that nobody reads from any more.
         if connection.flags.has(Has::FIN_RECEIVED | Has::DETACHED) {
             return;
@@ -219,7 +219,7 @@ impl Tcp {
             connection.early_fin = fin_seq;
             connection.flags.set(Has::EARLY_FIN);
         }
-        if arrival.text_len == 0 {
+        if text_len == 0 {
             self.acknowledge(out, index);
         }
     }
@@ -233,7 +233,7 @@ impl Tcp {
         }
     }
 
-    pub(super) fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
+    fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         connection.rcv_nxt += 1;
         connection.flags.set(Has::FIN_RECEIVED);

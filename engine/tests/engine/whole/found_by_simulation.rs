@@ -283,3 +283,28 @@ fn the_handshake_never_makes_the_shortest_round_trip_too_short() {
         }
     }
 }
+
+/// Seed 108529. A FIN behind text that found the receive queue full was taken for the next octet: the stream seemed to end before that text.
+#[test]
+fn a_fin_does_not_overtake_text_that_finds_no_room() {
+    for family in Family::BOTH {
+        let mut script = Script::over(family, |config| {
+            config.tcp.set_receive_buffer(4_000);
+            config.tcp.queue_pieces = 16;
+        });
+        let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
+        let first = script.tell(&say(SYN, IRS, 0))[0].seq + 1;
+        script.tell(&say(ACK, IRS + 1, first));
+        let connection = script.engine.tcp_accept(listener).expect("established");
+        for seq in IRS + 1..IRS + 17 {
+            script.tell(&say(ACK | PSH, seq, first).text(b"s"));
+        }
+        let last = say(ACK | PSH | FIN, IRS + 17, first).text(&[b'l'; 536]);
+        let answer = script.tell(&last).pop().expect("an acknowledgment");
+        assert_eq!(answer.ack, IRS + 17, "neither the text nor the FIN was taken");
+        assert_eq!(read_all(&mut script.engine, connection), (b"s".repeat(16), false));
+        let answer = script.tell(&last).pop().expect("an acknowledgment");
+        assert_eq!(answer.ack, IRS + 17 + 537);
+        assert_eq!(read_all(&mut script.engine, connection), (b"l".repeat(536), true));
+    }
+}
