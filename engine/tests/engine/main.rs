@@ -71,6 +71,7 @@ mod whole {
     mod allocations;
     mod conduct;
     mod found_by_simulation;
+    mod handles;
     mod hostile_packets;
     mod impaired;
     mod limits;

@@ -66,12 +66,13 @@ impl Connections {
         self.free.push(index);
     }
 
-    /// The connection of a handle; `None` when it is gone.
+    /// The connection of a handle; `None` when it is gone. The generations of free slots are odd: no handle names them, not even one that
+    /// the application has made up.
     #[inline]
     pub(crate) fn lookup(&mut self, index: u32, generation: u32) -> Option<&mut Connection> {
         self.slots
             .get_mut(index as usize)
-            .filter(|connection| connection.generation == generation)
+            .filter(|connection| connection.generation == generation && generation.is_multiple_of(2))
     }
 
     #[inline]
