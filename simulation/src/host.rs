@@ -29,8 +29,8 @@ use crate::referee::{Referee, Watched};
 
 /// How long a host waits that its device refuses packets.
 const DEVICE_PAUSE: Duration = Duration::from_millis(1);
-/// Polls in a row that ask for another at once and do nothing.
-const PATIENCE: u32 = 1_000;
+/// Polls in a row that ask for another at once and do nothing: a timer that sleeps long wakes once for each level of the wheel.
+const PATIENCE: u32 = 8;
 /// How soon a `connect` that found no port is tried again.
 const PORT_PAUSE: Duration = Duration::from_millis(1_000);
 

@@ -158,7 +158,7 @@ impl TimerWheel {
     /// earlier. `None` without timers.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.next_list()
-            .map(|(tick, _)| Instant::from_nanos(tick << TICK_SHIFT))
+            .map(|(tick, _)| Instant::from_nanos(tick.saturating_mul(1 << TICK_SHIFT)))
     }
 
     /// Checks that the lists hold `linked` timers, none before now and each linked to its neighbours. O(timers).
@@ -268,7 +268,7 @@ fn tick_before(instant: Instant) -> u64 {
 
 #[inline]
 fn tick_after(instant: Instant) -> u64 {
-    instant.as_nanos().saturating_add((1 << TICK_SHIFT) - 1) >> TICK_SHIFT
+    instant.as_nanos().div_ceil(1 << TICK_SHIFT)
 }
 
 fn round_down(tick: u64, bits: u32) -> u64 {

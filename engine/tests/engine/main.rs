@@ -69,6 +69,7 @@ mod peers;
 mod whole {
     mod adversary;
     mod allocations;
+    mod clock_jumps;
     mod conduct;
     mod found_by_simulation;
     mod handles;

@@ -37,7 +37,10 @@ impl MillisecondClock {
     pub(super) fn instant_of(&self, deadline: u32, longest: u32) -> Instant {
         match self.remaining(deadline, longest) {
             0 => self.0,
-            remaining => Instant::from_millis(self.0.as_millis() + u64::from(remaining)),
+            // Time ends before some deadlines.
+            remaining => {
+                Instant::from_nanos((self.0.as_millis() + u64::from(remaining)).saturating_mul(1_000_000))
+            }
         }
     }
 }
@@ -88,6 +91,13 @@ mod tests {
             let later = before_wrap + Duration::from_secs(days * 86_400);
             assert_eq!(clock(later).remaining(deadline, 10), 0, "after {days} days");
         }
+    }
+
+    #[test]
+    fn a_deadline_after_the_end_of_time_is_its_end() {
+        let clock = clock(Instant::from_nanos(u64::MAX - 1));
+        let deadline = clock.deadline_after(60_000);
+        assert_eq!(clock.instant_of(deadline, 60_000), Instant::from_nanos(u64::MAX));
     }
 
     #[test]

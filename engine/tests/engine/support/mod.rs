@@ -91,6 +91,9 @@ pub(crate) fn wires(config: WireConfig) -> [(LocalEnd, LocalEnd); 2] {
     [pair(config), ethernet_pair(config, STATIONS)]
 }
 
+/// How often an engine may ask to be polled and do nothing: a timer that sleeps long wakes once for each level of the wheel.
+const MOST_IN_VAIN: u32 = 8;
+
 /// A client, a server, and the time.
 pub(crate) struct Pair<D: Device> {
     pub(crate) client: Engine<D>,
@@ -141,6 +144,7 @@ impl<D: Device> Pair<D> {
 
     /// Polls both ends until neither has anything to do now.
     pub(crate) fn settle(&mut self) {
+        let mut in_vain = 0;
         for _ in 0..10_000 {
             let client = self.client.poll(self.now, Budget::default());
             self.client_events
@@ -153,9 +157,20 @@ impl<D: Device> Pair<D> {
             if self.rounds.is_multiple_of(self.rounds_per_check) {
                 self.check_invariants();
             }
-            if client.is_idle() && server.is_idle() && !waiting {
+            if !client.is_idle() || !server.is_idle() {
+                in_vain = 0;
+                continue;
+            }
+            if !waiting {
                 return;
             }
+            in_vain += 1;
+            assert!(
+                in_vain < MOST_IN_VAIN,
+                "asked to be polled at {:?}, it is {:?}, nothing happens",
+                self.next_deadline(),
+                self.now
+            );
         }
         panic!("two engines talk for ever");
     }

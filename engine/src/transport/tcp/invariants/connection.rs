@@ -131,8 +131,9 @@ impl Tcp {
         let queue = self.queues.send.peek(connection.send);
         let unsent = queue.map_or(0, SendQueue::unsent);
         let probes = connection.flags.has(Has::PROBING) && connection.retransmit_at.is_set();
+        let keeps_pace = connection.flags.has(Has::PACED) && connection.link.is_linked();
         ensure!(
-            unsent == 0 || outstanding > 0 || probes,
+            unsent == 0 || outstanding > 0 || probes || keeps_pace,
             "{unsent} octets wait to be sent, nothing is outstanding and the peer's window is not probed"
         );
         ensure!(
