@@ -1,12 +1,17 @@
 //! What cannot be read, written or had: every verb says so with the value and the way out, ends with the status that scripts expect,
 //! and leaves nothing half done.
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use scratch::Scratch;
 
 fn handfast(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
@@ -26,31 +31,18 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let place = std::env::temp_dir().join(format!("handfast-bad-{name}-{}", std::process::id()));
-        fs::create_dir_all(&place).expect("a scratch directory");
-        Self(place)
-    }
-
-    /// A file below, as an argument.
-    fn with(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        let file = self.0.join(name);
-        fs::write(&file, content).expect("writable");
-        file.to_str().expect("UTF-8").to_owned()
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("UTF-8")
-    }
+/// A directory that is gone with the test.
+fn directory(name: &str) -> Scratch {
+    let place = Scratch::new(&format!("bad-{name}"));
+    fs::create_dir_all(&place.0).expect("a scratch directory");
+    place
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A file in such a directory, as an argument.
+fn file(scratch: &Scratch, name: &str, content: impl AsRef<[u8]>) -> String {
+    let file = scratch.0.join(name);
+    fs::write(&file, content).expect("writable");
+    file.to_str().expect("UTF-8").to_owned()
 }
 
 #[test]
@@ -145,7 +137,7 @@ fn a_value_out_of_bounds_is_refused_before_anything_runs() {
 
 #[test]
 fn more_than_the_memory_holds_is_unsupported_and_not_tried() {
-    let scratch = Scratch::new("memory");
+    let scratch = directory("memory");
     for many in [
         ["--connections", "4G"],
         ["--idle", "8000G"],
@@ -175,7 +167,7 @@ fn more_than_the_memory_holds_is_unsupported_and_not_tried() {
 
 #[test]
 fn a_rate_that_nobody_can_count_ends_in_time_and_does_not_count() {
-    let scratch = Scratch::new("rate");
+    let scratch = directory("rate");
     let arguments = "run rr --stack null --rate 4G --duration 200ms --runs 1 --json --out";
     let mut words: Vec<_> = arguments.split(' ').collect();
     words.push(scratch.path());
@@ -197,7 +189,7 @@ fn a_rate_that_nobody_can_count_ends_in_time_and_does_not_count() {
 
 #[test]
 fn documents_that_are_none_are_refused_by_those_who_read_them() {
-    let scratch = Scratch::new("documents");
+    let scratch = directory("documents");
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let broken = [
         ("empty", Vec::new()),
@@ -216,7 +208,7 @@ fn documents_that_are_none_are_refused_by_those_who_read_them() {
         ("search", br#"{"schema":"handfast.search/1"}"#.to_vec()),
     ];
     for (name, content) in broken {
-        let file = scratch.with(&format!("{name}.json"), content);
+        let file = file(&scratch, &format!("{name}.json"), content);
         for arguments in [&["compare", &file, &file][..], &["report", &file]] {
             let output = output(arguments);
             let errors = errors(&output);
@@ -241,7 +233,7 @@ fn documents_that_are_none_are_refused_by_those_who_read_them() {
 
 #[test]
 fn a_device_that_never_ends_is_no_file() {
-    let scratch = Scratch::new("endless");
+    let scratch = directory("endless");
     let link = scratch.0.join("endless.toml");
     std::os::unix::fs::symlink("/dev/zero", &link).expect("a link");
     let link = link.to_str().expect("UTF-8");
@@ -262,7 +254,7 @@ fn a_device_that_never_ends_is_no_file() {
 
 /// Every verb that prints something at once.
 fn talkers(scratch: &Scratch) -> Vec<Vec<String>> {
-    let list = scratch.with("list.csv", "1\n2\n4\n3\n");
+    let list = file(scratch, "list.csv", "1\n2\n4\n3\n");
     let run = format!(
         "run rr --stack null --path tun --json --out {}/run",
         scratch.path()
@@ -285,7 +277,7 @@ fn talkers(scratch: &Scratch) -> Vec<Vec<String>> {
 
 #[test]
 fn who_has_read_enough_disturbs_nobody() {
-    let scratch = Scratch::new("reader");
+    let scratch = directory("reader");
     for arguments in talkers(&scratch) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
@@ -312,7 +304,7 @@ fn a_full_standard_output_is_an_error_and_a_full_standard_error_is_none() {
             .open("/dev/full")
             .expect("there is one")
     };
-    let scratch = Scratch::new("full");
+    let scratch = directory("full");
     for arguments in talkers(&scratch) {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = handfast(&arguments)
@@ -336,7 +328,7 @@ fn a_full_standard_output_is_an_error_and_a_full_standard_error_is_none() {
 
 #[test]
 fn what_could_not_be_kept_is_shown_and_leaves_nothing_half_done() {
-    let scratch = Scratch::new("kept");
+    let scratch = directory("kept");
     let out = scratch.0.join("out");
     fs::create_dir_all(out.join("run.json")).expect("writable");
     let arguments = [
@@ -366,9 +358,9 @@ fn what_could_not_be_kept_is_shown_and_leaves_nothing_half_done() {
 
 #[test]
 fn a_log_that_cannot_be_kept_is_told_before_anything_runs() {
-    let scratch = Scratch::new("log");
+    let scratch = directory("log");
     let out = scratch.0.join("out");
-    let taken = scratch.with("taken", "");
+    let taken = file(&scratch, "taken", "");
     let arguments = [
         "run",
         "rr",
@@ -392,7 +384,7 @@ fn a_log_that_cannot_be_kept_is_told_before_anything_runs() {
 
 #[test]
 fn what_is_known_of_the_machine_is_kept_at_no_place_by_chance() {
-    let scratch = Scratch::new("home");
+    let scratch = directory("home");
     let mut command = handfast(&["calibrate", "rr", "--stack", "null", "--path", "tun"]);
     let output = command
         .env_remove("XDG_STATE_HOME")
@@ -410,7 +402,7 @@ fn what_is_known_of_the_machine_is_kept_at_no_place_by_chance() {
 
 #[test]
 fn what_does_not_begin_leaves_no_directory() {
-    let scratch = Scratch::new("begin");
+    let scratch = directory("begin");
     let out = scratch.0.join("out");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -428,7 +420,7 @@ fn what_does_not_begin_leaves_no_directory() {
 /// What a run that was killed has left is no document, and nobody takes it for one.
 #[test]
 fn results_can_be_read_beside_what_a_killed_run_has_left() {
-    let scratch = Scratch::new("killed");
+    let scratch = directory("killed");
     let killed = scratch.0.join("results/2026-01-01T00-00-00Z-crr-0000");
     fs::create_dir_all(&killed).expect("writable");
     for name in [
@@ -460,7 +452,7 @@ fn results_can_be_read_beside_what_a_killed_run_has_left() {
 
 #[test]
 fn a_simulation_that_is_told_to_stop_says_what_it_did() {
-    let scratch = Scratch::new("stopped");
+    let scratch = directory("stopped");
     let log = scratch.0.join("errors");
     let child = handfast(&["simulate", "--seeds", "1..18446744073709551615", "--json"])
         .stdout(Stdio::piped())

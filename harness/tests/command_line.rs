@@ -1,9 +1,13 @@
 //! The command line as scripts meet it: exit status, what goes where, and errors that say the way out.
 
-use std::path::PathBuf;
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use scratch::Scratch;
 
 fn handfast(arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
@@ -205,24 +209,6 @@ fn list_tells_what_there_is_in_one_line_each() {
             line.is_some_and(|line| line.split_whitespace().count() >= 3),
             "{name} in\n{listed}"
         );
-    }
-}
-
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("handfast-{name}-{}", std::process::id())))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a UTF-8 path")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -1,14 +1,24 @@
 //! Idle connections for which one process has no room are held by further ones, which go with the run.
 
+#[path = "support/children.rs"]
+mod children;
+#[path = "support/patience.rs"]
+mod patience;
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use handfast_namespace::skip;
 use serde_json::Value;
+
+use children::{Run, descendants};
+use patience::wait_for;
+use scratch::Scratch;
 
 /// Whoever takes longer for one thing has failed, and would hang otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,28 +34,9 @@ fn handfast(arguments: &[&str]) -> Command {
     command
 }
 
-/// What a test leaves, a directory or a file.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("handfast-holders-{name}-{}", std::process::id())))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a name in ASCII")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_file(&self.0));
-    }
-}
-
 /// The only result of a short run; `None`, loudly, where there is no namespace for it.
 fn result(name: &str, arguments: &[&str]) -> Option<Value> {
-    let out = Scratch::new(name);
+    let out = Scratch::new(&format!("holders-{name}"));
     let output = handfast(&["run"])
         .args(arguments)
         .args([
@@ -137,28 +128,12 @@ fn a_run_that_fits_into_its_process_has_no_others() {
     assert!(!run["notes"].to_string().contains("further processes"), "{run}");
 }
 
-/// The processes below `process`, and theirs.
-fn descendants(process: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"));
-    let lists = tasks
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> = lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|child| child.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let below = children.iter().flat_map(|&child| descendants(child));
-    children.iter().copied().chain(below).collect()
-}
-
 #[test]
 fn a_run_whose_idle_connections_break_does_not_count() {
-    let (out, intervals) = (Scratch::new("broken"), Scratch::new("broken-intervals"));
+    let (out, intervals) = (
+        Scratch::new("holders-broken"),
+        Scratch::new("holders-broken-intervals"),
+    );
     let child = handfast(&["run", "idle", "--stack", "kernel", "--connections", "1000"])
         .args(["--duration", "3s", "--runs", "1", "--json", "--out", out.path()])
         .args([
@@ -170,7 +145,7 @@ fn a_run_whose_idle_connections_break_does_not_count() {
         .stderr(Stdio::null())
         .spawn();
     let mut run = Run(child.expect("the program starts"));
-    let below = wait_for(|| {
+    let below = wait_for(PATIENCE, || {
         let below = descendants(run.0.id());
         let has_ended = run.0.try_wait().expect("a child").is_some();
         // Whoever says what came of an interval is in the window.
@@ -208,29 +183,9 @@ fn beginning(process: u32) -> Option<String> {
     (state != "Z").then(|| after_name.split_whitespace().nth(19).map(str::to_owned))?
 }
 
-fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let begin = Instant::now();
-    loop {
-        let found = attempt();
-        if found.is_some() || begin.elapsed() > PATIENCE {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-struct Run(Child);
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Starts a long run, waits until it has all of its processes, has `kill` end one of them, and waits until none is left.
 fn nobody_survives(name: &str, kill: impl FnOnce(&mut Run, &[u32])) {
-    let out = Scratch::new(name);
+    let out = Scratch::new(&format!("holders-{name}"));
     let child = handfast(&["run", "idle", "--stack", "kernel", "--connections", "1000"])
         .args(["--duration", "60s", "--runs", "1", "--out", out.path()])
         .stdout(Stdio::null())
@@ -238,7 +193,7 @@ fn nobody_survives(name: &str, kill: impl FnOnce(&mut Run, &[u32])) {
         .spawn();
     let mut run = Run(child.expect("the program starts"));
     // The replicate, and four that hold what it does not.
-    let made = wait_for(|| {
+    let made = wait_for(PATIENCE, || {
         let below = descendants(run.0.id());
         let has_ended = run.0.try_wait().expect("a child").is_some();
         (has_ended || below.len() >= 5).then_some(below)
@@ -252,7 +207,7 @@ fn nobody_survives(name: &str, kill: impl FnOnce(&mut Run, &[u32])) {
         .filter_map(|&process| Some((process, beginning(process)?)))
         .collect();
     kill(&mut run, &made);
-    let gone = wait_for(|| {
+    let gone = wait_for(PATIENCE, || {
         let left = begun
             .iter()
             .any(|(process, begun)| beginning(*process).as_ref() == Some(begun));

@@ -1,11 +1,15 @@
 //! Looking on while runs go: lines of JSON, and the endpoint for Prometheus.
 
+#[path = "support/scratch.rs"]
+mod scratch;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+
+use scratch::Scratch;
 
 fn handfast(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
@@ -13,31 +17,22 @@ fn handfast(arguments: &[&str]) -> Command {
     command
 }
 
-/// A place that is gone with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let place = std::env::temp_dir().join(format!("handfast-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&place).expect("a scratch directory");
-        Self(place)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("UTF-8").to_owned()
-    }
+/// A directory that is gone with the test.
+fn directory(name: &str) -> Scratch {
+    let place = Scratch::new(name);
+    std::fs::create_dir_all(&place.0).expect("a scratch directory");
+    place
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A file in such a directory, as an argument.
+fn file(scratch: &Scratch, name: &str) -> String {
+    format!("{}/{name}", scratch.path())
 }
 
 #[test]
 fn every_interval_of_every_run_is_a_line() {
-    let scratch = Scratch::new("lines");
-    let (lines, out) = (scratch.path("lines.jsonl"), scratch.path("out"));
+    let scratch = directory("lines");
+    let (lines, out) = (file(&scratch, "lines.jsonl"), file(&scratch, "out"));
     let arguments = [
         "run",
         "crr",
@@ -112,8 +107,8 @@ const SERIES: [&str; 4] = [
 
 #[test]
 fn prometheus_may_scrape_while_runs_go() {
-    let scratch = Scratch::new("scrape");
-    let out = scratch.path("out");
+    let scratch = directory("scrape");
+    let out = file(&scratch, "out");
     let mut running = handfast(&[
         "run",
         "rr",
@@ -197,10 +192,17 @@ fn what_nobody_would_hear_of_is_refused() {
 fn an_endpoint_that_cannot_be_had_ends_the_program_before_anything_runs() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
-    let scratch = Scratch::new("taken");
-    let output = handfast(&["run", "rr", "--metrics", &address, "--out", &scratch.path("out")])
-        .output()
-        .expect("it starts");
+    let scratch = directory("taken");
+    let output = handfast(&[
+        "run",
+        "rr",
+        "--metrics",
+        &address,
+        "--out",
+        &file(&scratch, "out"),
+    ])
+    .output()
+    .expect("it starts");
     assert_eq!(output.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("--metrics {address}")));
 }

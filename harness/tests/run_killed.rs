@@ -1,46 +1,28 @@
 //! A run that is killed leaves neither processes nor namespaces behind, however little it could do about it.
 
+#[path = "support/children.rs"]
+mod children;
+#[path = "support/patience.rs"]
+mod patience;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use handfast_namespace::skip;
+
+use children::{Run, descendants};
+use patience::wait_for;
 
 /// Whoever takes longer for one thing has failed, and would hang otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Tries again until something is there, or patience is at an end.
-fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    let begin = Instant::now();
-    loop {
-        let found = attempt();
-        if found.is_some() || begin.elapsed() > PATIENCE {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// The namespaces of networks that this process lives in, and those that its children do.
 fn networks_below(process: u32) -> BTreeSet<PathBuf> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"));
-    let tasks = tasks.into_iter().flatten().flatten();
-    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<u32> = children
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|child| child.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let below = children.into_iter().flat_map(networks_below);
-    network_of(&process.to_string())
-        .into_iter()
-        .chain(below)
-        .collect()
+    let all = descendants(process).into_iter().chain([process]);
+    all.flat_map(|process| network_of(&process.to_string())).collect()
 }
 
 /// The namespace of a process, of any of its threads.
@@ -61,15 +43,6 @@ fn networks() -> BTreeSet<PathBuf> {
     names.flat_map(|name| network_of(&name)).collect()
 }
 
-struct Run(Child);
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_run_that_is_killed_takes_its_hosts_with_it() {
     let before = networks_below(std::process::id());
@@ -83,7 +56,7 @@ fn a_run_that_is_killed_takes_its_hosts_with_it() {
         .stderr(Stdio::null())
         .spawn();
     let mut run = Run(child.expect("the program starts"));
-    let made = wait_for(|| {
+    let made = wait_for(PATIENCE, || {
         // What the program tries out by itself is not yet the run.
         let own = network_of(&run.0.id().to_string());
         let below = networks_below(run.0.id());
@@ -101,6 +74,6 @@ fn a_run_that_is_killed_takes_its_hosts_with_it() {
     run.0.kill().expect("it is ours");
     run.0.wait().expect("it is ours");
     let _ = fs::remove_dir_all(out);
-    let gone = wait_for(|| networks().is_disjoint(&made).then_some(()));
+    let gone = wait_for(PATIENCE, || networks().is_disjoint(&made).then_some(()));
     assert!(gone.is_some(), "somebody lives on in {made:?}");
 }

@@ -1,6 +1,9 @@
 //! How a server over each device ends while somebody is being served: told to, killed, or with its interface taken away; and that nothing of it is
 //! left. In network namespaces, as root, or left out loudly.
 
+#[path = "support/patience.rs"]
+mod patience;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -11,6 +14,8 @@ use std::time::{Duration, Instant};
 use handfast_namespace::{
     add_address, drop_resets_of, exists, isolated, remove, set_up, skip, veth, without_ipv6,
 };
+
+use patience::wait_for;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 1));
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
@@ -117,14 +122,7 @@ impl Server {
     }
 
     fn ended(&mut self) -> ExitStatus {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(begin.elapsed() < PATIENCE, "the server does not end");
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_for(PATIENCE, || self.0.try_wait().expect("a child")).expect("the server ends")
     }
 
     fn tell(&self, signal: rustix::process::Signal) {
