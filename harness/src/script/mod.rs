@@ -52,7 +52,7 @@ pub(crate) enum Profile {
     /// Every field, and times to a step of the engine's timers unless the script has a tolerance
     Exact,
     /// Options in any order, windows of at least the expected size, PSH anywhere, a FIN on the text or behind it, times as packetdrill
-    /// tolerates them
+    /// tolerates them; and no look, as it has none, at connections before the last one and at what the last event causes
     Lenient,
 }
 

@@ -69,6 +69,13 @@ impl Network {
         &mut self.flows[index]
     }
 
+    /// Whether a packet between these ports is of a flow that was seen before the one under test began.
+    pub(super) fn is_past(&self, local_port: u16, remote_port: u16) -> bool {
+        let ports = (local_port, remote_port);
+        let is = |flow: &Flow| (flow.local_port, flow.remote_port) == ports;
+        self.current.is_some_and(|current| !is(&self.flows[current])) && self.flows.iter().any(is)
+    }
+
     /// The ports of the flow under test, local and remote.
     pub(super) fn current_ports(&self) -> Option<(u16, u16)> {
         let flow = &self.flows[self.current?];

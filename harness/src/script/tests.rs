@@ -142,6 +142,36 @@ fn a_packet_that_nobody_expects_fails_a_script() {
     assert!(said.contains("x.pkt:9:1"), "{said}");
 }
 
+/// packetdrill looks neither at what the last event causes nor at connections before the last one, and scripts rely on it.
+#[test]
+fn what_packetdrill_does_not_look_at_fails_no_script_that_is_compared_leniently() {
+    let lenient = options(Profile::Lenient, None);
+    let said = |rest: &str, options| {
+        let verdict = run(&format!("{HANDSHAKE}{rest}"), options);
+        verdict.about(Path::new("x.pkt")).to_string()
+    };
+    let at_the_end = "+0 write(4, ..., 10) = 10";
+    assert!(said(at_the_end, &lenient).starts_with("pass"));
+    let before_the_end = "+0 write(4, ..., 10) = 10\n+.1 write(4, ..., 10) = 10";
+    assert!(said(before_the_end, &lenient).starts_with("fail"));
+
+    let of_another = "+0 close(4) = 0\n\
+                      +0 < S 0:0(0) win 32792 <mss 1000>\n\
+                      +0 > S. 0:0(0) ack 1 <...>\n";
+    let again = format!(
+        "+0 close(3) = 0\n{}",
+        HANDSHAKE.replacen("0 socket", "+0 socket", 1)
+    );
+    let after_another = format!("+0 close(4) = 0\n{again}");
+    assert!(
+        said(of_another, &lenient).starts_with("fail"),
+        "the same peer again"
+    );
+    let verdict = said(&after_another, &lenient);
+    assert!(verdict.starts_with("pass"), "{verdict}");
+    assert!(said(&after_another, &exact()).starts_with("fail"));
+}
+
 #[test]
 fn a_packet_that_differs_is_shown_beside_the_expected_one() {
     let said = verdict_after_handshake("+0 write(4, ..., 10) = 10\n+0 > . 1:12(11) ack 1 win 7");

@@ -41,14 +41,12 @@ impl<S: Subject> Runner<S> {
         if let Body::Icmp(icmp) = &packet.body {
             expected.body = Body::Icmp(self.numbered(icmp)?);
         }
-        let Some(first) = self.next_sent(allowed.last + GRACE)? else {
+        let Some((at, seen)) = self.next_looked_at(packet, allowed.last + GRACE)? else {
             return Err(Stop::Failed {
                 reason: format!("no packet was sent until {}", time::seconds(self.subject.now())),
                 compared: Some((format!("> {packet}"), "nothing".to_owned())),
             });
         };
-        let at = first.at;
-        let seen = self.seen(&first)?;
         let flow = self.flow_of(&seen, &expected);
         let live = self.joined(seen, &expected, allowed.last)?;
         self.learn(flow, &expected, &live);
@@ -66,6 +64,24 @@ impl<S: Subject> Runner<S> {
         Ok(())
     }
 
+    /// The next packet that the script looks at, and when it was sent.
+    fn next_looked_at(&mut self, expected: &Packet, limit: Instant) -> Result<Option<(Instant, Seen)>, Stop> {
+        while let Some(sent) = self.next_sent(limit)? {
+            let seen = self.seen(&sent)?;
+            if expected.ports.is_some() || !self.is_overlooked(&seen) {
+                return Ok(Some((sent.at, seen)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// packetdrill looks at the connection that began last, and at no other.
+    pub(super) fn is_overlooked(&mut self, seen: &Seen) -> bool {
+        let goes_on = matches!(&seen.packet.body, Body::Tcp(tcp) if tcp.flags & SYN == 0);
+        let (from, to) = (seen.ends.from_port, seen.ends.to_port);
+        self.lenient && goes_on && self.subject.network().is_past(from, to)
+    }
+
     /// The next packet that was not looked at yet, waiting for it until `limit`.
     fn next_sent(&mut self, limit: Instant) -> Result<Option<Sent>, Stop> {
         loop {
@@ -81,7 +97,7 @@ impl<S: Subject> Runner<S> {
         }
     }
 
-    fn seen(&self, sent: &Sent) -> Result<Seen, Stop> {
+    pub(super) fn seen(&self, sent: &Sent) -> Result<Seen, Stop> {
         decode(&sent.bytes).map_err(|wrong| {
             Stop::failed(format!(
                 "a packet was sent at {} that is not right: {wrong}",

@@ -18,7 +18,12 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
     match name {
         "tcp_timestamps" => tcp.timestamps = last != 0,
         "tcp_window_scaling" => tcp.window_scaling = last != 0,
-        "tcp_syncookies" if last <= 1 => tcp.syn_cookies = last == 1,
+        "tcp_syncookies" if last <= 2 => {
+            tcp.syn_cookies = last > 0;
+            if last == 2 {
+                tcp.half_open = 0;
+            }
+        }
         "tcp_orphan_retries" => {
             // Zero means what the engine starts with.
             if last > 0 {
