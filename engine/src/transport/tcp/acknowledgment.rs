@@ -29,7 +29,7 @@ impl Tcp {
         let ack = arrival.header.ack;
         if ack.gt(connection.snd_max) {
             self.counters.dropped_bad_acknowledgment += 1;
-            self.acknowledge_invalid(out, index, arrival.text_len);
+            self.challenge(out, index);
             return false;
         }
         if ack.le(connection.snd_una) {

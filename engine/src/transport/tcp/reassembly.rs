@@ -150,6 +150,12 @@ impl Reassembly {
 
     /// Checks that pieces are sorted, disjoint and in the window from `rcv_nxt` to `edge`, and that no more is reported as held than is. O(pieces).
     pub(crate) fn check(&self, rcv_nxt: SeqNumber, edge: SeqNumber) -> Checked {
+        if let Some((first, _)) = self.pieces.front() {
+            ensure!(
+                rcv_nxt.lt(*first),
+                "the early piece at {first:?} is due: RCV.NXT is {rcv_nxt:?}"
+            );
+        }
         let mut at = rcv_nxt;
         for (start, piece) in &self.pieces {
             let end = *start + piece.len() as u32;

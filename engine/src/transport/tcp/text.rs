@@ -238,6 +238,11 @@ impl Tcp {
         connection.rcv_nxt += 1;
         connection.flags.set(Has::FIN_RECEIVED);
         connection.state = connection.state.on_fin_received();
+        let queue = self.queues.receive.get(connection.receive);
+        if queue.is_some_and(|queue| !queue.early.is_empty()) {
+            self.drop_early(index);
+        }
+        let connection = self.connections.get_mut(index);
         // Who has given the handle up hears only of the end.
         if !connection.flags.has(Has::ORPHAN) {
             self.notices
@@ -247,6 +252,18 @@ impl Tcp {
             return self.enter_time_wait(out, index);
         }
         self.acknowledge_soon(index);
+    }
+
+    /// What was kept beyond a FIN is none of the stream: it will never be delivered, and must not be reported as held.
+    #[cold]
+    fn drop_early(&mut self, index: u32) {
+        let connection = self.connections.get_mut(index);
+        let queue = self.queues.receive.attach(&mut connection.receive);
+        queue.early.clear();
+        if queue.is_empty() {
+            self.queues.receive.detach(&mut connection.receive);
+        }
+        self.note_gaps(index);
     }
 
     /// Data after the application gave the connection up: the peer must learn that it is lost (RFC 9293 SHLD-3).

@@ -17,7 +17,8 @@ pub(super) struct Reported {
 
 impl Reported {
     /// Sorts the blocks of an acknowledgment that has moved SND.UNA already. A block that is empty, beyond SND.MAX or older than the
-    /// peer's window can be is ignored; what is acknowledged already is cut off.
+    /// peer's window can be is ignored; so is one that holds the octet at SND.UNA, which the same acknowledgment says is missing (RFC 2018
+    /// section 3).
     pub(super) fn of(blocks: &SackBlocks, snd_una: SeqNumber, snd_max: SeqNumber, max_snd_wnd: u32) -> Self {
         let mut reported = Self::default();
         let oldest = snd_una - max_snd_wnd;
@@ -30,9 +31,8 @@ impl Reported {
             let is_in_next = next.is_some_and(|next| next.left.le(block.left) && block.right.le(next.right));
             if at == 0 && (block.right.le(snd_una) || is_in_next) {
                 reported.duplicate = Some(*block);
-            } else if block.right.gt(snd_una) {
-                let left = block.left.max(snd_una);
-                reported.held.push(SackBlock { left, ..*block });
+            } else if block.left.gt(snd_una) {
+                reported.held.push(*block);
             }
         }
         reported
@@ -165,13 +165,15 @@ mod tests {
     /// RFC 2018 section 3, RFC 2883 section 4: what is said of octets that were sent, and nothing of others.
     #[test]
     fn blocks_are_duplicates_or_held_or_impossible() {
-        let cases: [(&[Range], Option<Range>, &[Range]); 14] = [
+        let cases: [(&[Range], Option<Range>, &[Range]); 16] = [
             (
                 &[(1_200, 1_300), (1_500, 1_600)],
                 None,
                 &[(1_200, 1_300), (1_500, 1_600)],
             ),
-            (&[(900, 1_100)], None, &[(1_000, 1_100)]),
+            (&[(900, 1_100)], None, &[]),
+            (&[(1_000, 1_100)], None, &[]),
+            (&[(1_001, 1_100)], None, &[(1_001, 1_100)]),
             (&[(1_900, 2_000)], None, &[(1_900, 2_000)]),
             (&[(1_900, 2_001)], None, &[]),
             (&[(1_200, 1_200)], None, &[]),

@@ -319,7 +319,8 @@ fn the_check_tells_what_is_broken() {
         }
         early.check(seq(10), seq(30)).is_err()
     };
-    assert!(!broken(20, b"bb", Some((20, 22))) && !broken(28, b"bb", Some((28, 30))));
+    assert!(broken(20, b"bb", Some((20, 22))), "due");
+    assert!(!broken(21, b"bb", Some((21, 23))) && !broken(28, b"bb", Some((28, 30))));
     assert!(broken(20, b"", None), "empty");
     assert!(broken(11, b"b", None), "overlaps");
     assert!(broken(29, b"bb", Some((29, 31))), "leaves the window");

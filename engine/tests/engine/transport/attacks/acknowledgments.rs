@@ -6,8 +6,8 @@ use handfast::transport::tcp::TcpInfo;
 
 use super::established::{IRS, MSS, open, syn};
 use super::victim::{Victim, scene};
-use crate::support::Family;
 use crate::support::peer::{ACK, Script, Segment, say};
+use crate::support::{Family, read_all};
 
 /// A sender with text for 40 segments, of which ten are on the way.
 struct Sender {
@@ -93,6 +93,21 @@ fn an_optimistic_acknowledgment_gains_nothing() {
     });
 }
 
+/// RFC 5961 sections 5.2 and 7: the text that comes with such a claim is not taken, and is answered as rarely as any challenge.
+#[test]
+fn text_with_an_optimistic_acknowledgment_is_challenged_within_the_limit() {
+    Sender::over_both(true, |sender| {
+        let forged = Segment {
+            text: vec![9; 10],
+            ..sender.ack(10 * MSS + 1)
+        };
+        let challenges: usize = (0..100).map(|_| sender.script.tell(&forged).len()).sum();
+        assert_eq!(challenges, 10);
+        let (text, _) = read_all(&mut sender.script.engine, sender.connection);
+        assert_eq!(text, []);
+    });
+}
+
 /// Class 34: a segment that is acknowledged octet by octet is worth a segment.
 #[test]
 fn divided_acknowledgments_are_worth_one() {
@@ -160,6 +175,26 @@ fn impossible_blocks_change_nothing() {
             (4_000, 40 * MSS),
             "held until acknowledged"
         );
+        sender.complete();
+    });
+}
+
+/// RFC 2018 section 3: beside a block is a gap. One that begins at its own acknowledgment, or before, contradicts itself: who said that octet
+/// was missing? Believed to be reneging, each would have everything sent again.
+#[test]
+fn a_block_that_contradicts_its_acknowledgment_changes_nothing() {
+    Sender::over_both(true, |sender| {
+        let at = |octets: u32| sender.first.wrapping_add(octets);
+        let contradictions = [
+            (at(0), at(5 * MSS)),
+            (at(0).wrapping_sub(1), at(5 * MSS)),
+            (at(0), at(1)),
+        ];
+        for block in contradictions.into_iter().cycle().take(300) {
+            assert_eq!(sender.tell(&sender.ack(0).sack(&[block])), [], "{block:?}");
+        }
+        let info = sender.info();
+        assert_eq!((info.sacked, info.lost), (0, 0));
         sender.complete();
     });
 }
