@@ -86,6 +86,8 @@ pub(crate) enum PathKind {
     Tap,
     /// A virtual IP device with the program at its other end.
     Tun,
+    /// A bridge between two ends, an engine's as those of virtual machines have it (TAP), a kernel's behind a pair of virtual Ethernet devices.
+    Bridge,
     /// An emulated link between two network namespaces, which impairs packets as --link says.
     Wire,
 }
@@ -123,7 +125,10 @@ pub(crate) enum IpVersion {
 impl PathKind {
     /// Whether devices of the kernel are on it.
     pub(crate) fn leads_through_devices(self) -> bool {
-        matches!(self, Self::Veth | Self::Tap | Self::Tun | Self::Wire)
+        matches!(
+            self,
+            Self::Veth | Self::Tap | Self::Tun | Self::Bridge | Self::Wire
+        )
     }
 }
 
@@ -135,11 +140,15 @@ impl StackKind {
                 PathKind::Memory,
                 PathKind::Loopback,
                 PathKind::Veth,
+                PathKind::Bridge,
                 PathKind::Wire,
             ],
-            Self::Kernel | Self::KernelTuned | Self::KernelUring => {
-                &[PathKind::Loopback, PathKind::Veth, PathKind::Wire]
-            }
+            Self::Kernel | Self::KernelTuned | Self::KernelUring => &[
+                PathKind::Loopback,
+                PathKind::Veth,
+                PathKind::Bridge,
+                PathKind::Wire,
+            ],
             Self::Smoltcp | Self::Null => &[PathKind::Memory],
         }
     }

@@ -96,19 +96,23 @@ fn a_load_runs_beside_connections_that_others_hold() {
 
 #[test]
 fn connections_between_two_hosts_are_held_too() {
-    for (stack, ip) in [("kernel", "4"), ("kernel-uring", "6")] {
+    for (path, stack, ip) in [
+        ("veth", "kernel", "4"),
+        ("veth", "kernel-uring", "6"),
+        ("bridge", "kernel", "6"),
+    ] {
         let asked = [
             "idle",
             "--connections",
             "1500",
             "--path",
-            "veth",
+            path,
             "--stack",
             stack,
             "--ip",
             ip,
         ];
-        let Some(run) = result(&format!("veth-{stack}"), &asked) else {
+        let Some(run) = result(&format!("{path}-{stack}"), &asked) else {
             return;
         };
         assert_eq!(run["metrics"]["reached"], 1500.0, "{stack}: {run}");

@@ -4,6 +4,8 @@
 mod children;
 #[path = "support/patience.rs"]
 mod patience;
+#[path = "support/scratch.rs"]
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,6 +17,7 @@ use handfast_namespace::skip;
 
 use children::{Run, descendants};
 use patience::wait_for;
+use scratch::Scratch;
 
 /// Whoever takes longer for one thing has failed, and would hang otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,12 +28,21 @@ fn networks_below(process: u32) -> BTreeSet<PathBuf> {
     all.flat_map(|process| network_of(&process.to_string())).collect()
 }
 
-/// The namespace of a process, of any of its threads.
+/// The namespaces of a process: those that its threads are in, and those that it holds without being there.
 fn network_of(process: &str) -> BTreeSet<PathBuf> {
-    let tasks = fs::read_dir(Path::new("/proc").join(process).join("task"));
-    let tasks = tasks.into_iter().flatten().flatten();
-    tasks
-        .filter_map(|task| fs::read_link(task.path().join("ns/net")).ok())
+    let process = Path::new("/proc").join(process);
+    let entries = |directory: &str| {
+        fs::read_dir(process.join(directory))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    let lived_in = entries("task").map(|task| task.path().join("ns/net"));
+    let held = entries("fd").map(|descriptor| descriptor.path());
+    lived_in
+        .chain(held)
+        .filter_map(|link| fs::read_link(link).ok())
+        .filter(|target| target.to_string_lossy().starts_with("net:["))
         .collect()
 }
 
@@ -45,13 +57,19 @@ fn networks() -> BTreeSet<PathBuf> {
 
 #[test]
 fn a_run_that_is_killed_takes_its_hosts_with_it() {
+    // Another host for the other end; and one more for the bridge between the two.
+    for (path, stack, hosts) in [("veth", "kernel", 2), ("bridge", "engine", 3)] {
+        kill(path, stack, hosts);
+    }
+}
+
+fn kill(path: &str, stack: &str, hosts: usize) {
     let before = networks_below(std::process::id());
-    let out = std::env::temp_dir().join(format!("handfast-run-killed-{}", std::process::id()));
+    let out = Scratch::new(&format!("run-killed-{path}"));
     let child = Command::new(env!("CARGO_BIN_EXE_handfast"))
-        .args(["run", "rr", "--stack", "kernel", "--path", "veth"])
+        .args(["run", "rr", "--stack", stack, "--path", path])
         .args(["--duration", "60s", "--runs", "1"])
-        .arg("--out")
-        .arg(&out)
+        .args(["--out", out.path()])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
@@ -65,15 +83,17 @@ fn a_run_that_is_killed_takes_its_hosts_with_it() {
             .filter(|network| !own.contains(network) && !before.contains(network))
             .collect();
         let has_ended = run.0.try_wait().expect("a child").is_some();
-        (has_ended || !below.is_empty()).then_some(below)
+        (has_ended || below.len() >= hosts).then_some(below)
     });
     let made = made.expect("it runs or ends");
     if made.is_empty() {
-        return skip("there are no network namespaces for a run here");
+        return skip(format!("there are no hosts for a run over {path} here"));
     }
     run.0.kill().expect("it is ours");
     run.0.wait().expect("it is ours");
-    let _ = fs::remove_dir_all(out);
     let gone = wait_for(PATIENCE, || networks().is_disjoint(&made).then_some(()));
-    assert!(gone.is_some(), "somebody lives on in {made:?}");
+    assert!(
+        gone.is_some(),
+        "{path}: somebody lives on in {made:?}, or holds it"
+    );
 }

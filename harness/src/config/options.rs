@@ -75,7 +75,7 @@ pub(crate) struct Options {
     /// How an engine gets at its end of the path veth [default: packet]
     #[arg(long, value_enum)]
     pub(crate) device: Option<DeviceKind>,
-    /// The version of IP; 6 on the paths veth, wire, tap and tun [default: 4]
+    /// The version of IP; 6 on the paths veth, bridge, wire, tap and tun [default: 4]
     #[arg(long, value_enum)]
     pub(crate) ip: Option<IpVersion>,
     #[command(flatten)]
@@ -118,7 +118,9 @@ impl Options {
                 return misfit(format!("--device {device} is one of --path veth: ask for both"));
             }
             (_, Some(IpVersion::V6)) if !through_devices => {
-                return misfit("--ip 6 is for --path veth, wire, tap or tun: ask for one of them".to_owned());
+                return misfit(
+                    "--ip 6 is for --path veth, bridge, wire, tap or tun: ask for one of them".to_owned(),
+                );
             }
             _ => {}
         }
@@ -158,11 +160,10 @@ impl Options {
                 Ok(())
             };
         }
-        if self.path == Some(PathKind::Wire) {
-            return misfit(
-                "packets compares devices, and an emulated link is none: ask for --path veth, tap or tun"
-                    .to_owned(),
-            );
+        if let Some(path @ (PathKind::Wire | PathKind::Bridge)) = self.path {
+            return misfit(format!(
+                "packets compares single devices, and the path {path} is none: ask for --path veth, tap or tun"
+            ));
         }
         if raw && self.ip == Some(IpVersion::V6) {
             return misfit("--device raw is for IPv4: leave --ip 6 away".to_owned());
@@ -269,8 +270,9 @@ mod tests {
         let raw = asked(|options| options.device = Some(DeviceKind::Raw));
         assert!(raw.check(ScenarioKind::Packets).is_ok());
         assert!(raw.check(ScenarioKind::Udp).is_err());
-        let refused: [fn(&mut Options); 6] = [
+        let refused: [fn(&mut Options); 7] = [
             |options| options.path = Some(PathKind::Wire),
+            |options| options.path = Some(PathKind::Bridge),
             |options| (options.device, options.ip) = (Some(DeviceKind::Raw), Some(IpVersion::V6)),
             |options| options.placement = Some(Placement::Split),
             |options| options.connections = Some(257),

@@ -51,7 +51,7 @@ impl Pairing {
     pub(crate) fn misfit(self, path: PathKind) -> Option<String> {
         match path {
             PathKind::Memory | PathKind::Loopback => self.misfit_in_one_host(path),
-            PathKind::Veth | PathKind::Wire => [self.client, self.server]
+            PathKind::Veth | PathKind::Bridge | PathKind::Wire => [self.client, self.server]
                 .into_iter()
                 .find(|stack| !stack.paths().contains(&path))
                 .map(|stack| does_not_run(stack, path)),
@@ -59,8 +59,8 @@ impl Pairing {
                 let meets = self.has_kernel() && [self.client, self.server].contains(&StackKind::Engine);
                 (!meets).then(|| {
                     format!(
-                        "a {path} device joins the engine and the kernel, not {} and {}: ask for --client kernel --server \
-                         engine or the other way round",
+                        "a {path} device joins the engine and the kernel, not {} and {}: ask for --path bridge, on which every \
+                         stack meets every other, or for --client kernel --server engine or the other way round",
                         self.client, self.server
                     )
                 })
@@ -73,7 +73,7 @@ impl Pairing {
             Some(stack) if stack.paths().contains(&path) => None,
             Some(stack) => Some(does_not_run(stack, path)),
             None => Some(format!(
-                "{} and {} do not meet over {path}; they do over veth",
+                "{} and {} do not meet over {path}; they do over veth and bridge",
                 self.client, self.server
             )),
         }
@@ -164,12 +164,21 @@ mod tests {
     fn stacks_that_do_not_meet_say_where_they_would() {
         assert_eq!(MIXED.misfit(PathKind::Veth), None);
         assert_eq!(MIXED.misfit(PathKind::Tun), None);
+        for pairing in [
+            MIXED,
+            Pairing::of(StackKind::Engine),
+            Pairing::of(StackKind::KernelUring),
+        ] {
+            assert_eq!(pairing.misfit(PathKind::Bridge), None, "{pairing}");
+        }
         let in_memory = MIXED.misfit(PathKind::Memory).expect("two programs' stacks");
-        assert!(in_memory.ends_with("they do over veth"), "{in_memory}");
+        assert!(in_memory.ends_with("they do over veth and bridge"), "{in_memory}");
         let alone = Pairing::of(StackKind::Engine)
             .misfit(PathKind::Tap)
             .expect("no kernel");
-        assert!(alone.contains("--client kernel --server engine"), "{alone}");
+        for way_out in ["--client kernel --server engine", "--path bridge"] {
+            assert!(alone.contains(way_out), "{alone}");
+        }
         assert_eq!(
             Pairing::of(StackKind::Smoltcp)
                 .misfit(PathKind::Loopback)

@@ -9,12 +9,13 @@ use super::Verdict;
 use crate::measure::environment::Environment;
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
+use crate::path::switch::Switch;
 use crate::sys::uring::Ring;
 
 type Probe = fn() -> Verdict;
 
 /// In the order in which they are tried: the last ones move the process to a host of its own.
-pub(super) const ALL: [(&str, Probe); 10] = [
+pub(super) const ALL: [(&str, Probe); 11] = [
     ("machine", machine),
     ("placement split", two_cores),
     ("open files", open_files),
@@ -23,6 +24,7 @@ pub(super) const ALL: [(&str, Probe); 10] = [
     ("paths memory and loopback", always),
     ("TUN and TAP devices", tun),
     ("path veth, and fresh namespaces", hosts),
+    ("path bridge", bridge),
     ("AF_PACKET devices", packet_sockets),
     ("AF_XDP devices", xdp_sockets),
 ];
@@ -114,6 +116,16 @@ fn hosts() -> Verdict {
     match lab::build(1500, lab::Occupants::default()) {
         Ok(_) => Verdict::works("two hosts and a cable between them were made, and go with this process"),
         Err(NotPossible(reason)) => Verdict::missing(reason, AS_ROOT),
+    }
+}
+
+fn bridge() -> Verdict {
+    match Switch::new() {
+        Ok(_) => Verdict::works("a bridge was made, and is gone; an engine's end of it is a TAP device"),
+        Err(NotPossible(reason)) => Verdict::missing(
+            reason,
+            "it takes what the path veth does, and a kernel with bridges (modprobe bridge)",
+        ),
     }
 }
 

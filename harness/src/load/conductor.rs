@@ -85,8 +85,8 @@ pub(super) struct Window {
     pub(super) cpu_ns: u64,
     pub(super) machine: Option<MachineUse>,
     pub(super) counters: Counters,
-    /// Of the interfaces of the lab one is no longer there.
-    pub(super) is_cut: bool,
+    /// An interface of the lab that is no longer there.
+    pub(super) missing_device: Option<&'static str>,
     pub(super) interrupted: bool,
 }
 
@@ -153,7 +153,7 @@ impl Conductor<'_> {
                 .zip(machine_before)
                 .map(|(after, before)| self.machine_use(&after, &before)),
             counters: self.witness.after(counted_before),
-            is_cut: lab::built().is_some_and(Lab::is_cut),
+            missing_device: lab::built().and_then(Lab::missing_device),
             interrupted,
         }
     }

@@ -86,7 +86,7 @@ pub(crate) fn run<S: Script>(
             machine: window.machine,
             cores: used.count(),
             counters: window.counters,
-            is_cut: window.is_cut,
+            missing_device: window.missing_device,
             interrupted: window.interrupted,
         })
     })

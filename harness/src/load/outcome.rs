@@ -55,8 +55,8 @@ pub(crate) struct Outcome<C, S> {
     pub(crate) cores: usize,
     /// What the system counted in the window.
     pub(crate) counters: Counters,
-    /// Whether the interface that packets go through was gone at the end of the window.
-    pub(crate) is_cut: bool,
+    /// An interface that packets go through and that was gone at the end of the window.
+    pub(crate) missing_device: Option<&'static str>,
     /// Whether the run was stopped before its time.
     pub(crate) interrupted: bool,
 }
@@ -259,7 +259,7 @@ mod tests {
             machine: None,
             cores: 2,
             counters: Counters::default(),
-            is_cut: false,
+            missing_device: None,
             interrupted: false,
         }
     }

@@ -71,7 +71,7 @@ impl Witness {
 fn hosts(stacks: Pairing, config: &RunConfig) -> Vec<Named> {
     match (config.path, lab::built()) {
         (PathKind::Memory, _) if !stacks.has_kernel() => Vec::new(),
-        (PathKind::Veth | PathKind::Wire, Some(lab)) => {
+        (PathKind::Veth | PathKind::Bridge | PathKind::Wire, Some(lab)) => {
             vec![("client", None), ("server", Some(lab.host_of_server()))]
         }
         _ => vec![("both", None)],

@@ -6,30 +6,58 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
-use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::host::Host;
 use super::namespace::NotPossible;
 use crate::sys;
 
-/// What the device is called, on either host.
+/// What the device of an end is called, on its host.
 pub(crate) const DEVICE: &str = "wire0";
 
-/// Joins two hosts by a pair of virtual Ethernet devices, both named [`DEVICE`] and still down.
+/// Joins two hosts by a pair of virtual Ethernet devices, `name` at the near one and [`DEVICE`] at the far one, both still down.
 ///
 /// # Errors
 /// [`NotPossible`] when the kernel has no such devices or refuses them.
-pub(crate) fn veth(near: &Host, far: &Host, mtu: u32) -> Result<(), NotPossible> {
-    let end = || LinkMessageBuilder::<LinkUnspec>::new().name(DEVICE).mtu(mtu);
-    let peer = end().setns_by_fd(far.as_fd().as_raw_fd()).build();
-    let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+pub(crate) fn veth(near: &Host, name: &str, far: &Host, mtu: u32) -> Result<(), NotPossible> {
+    let peer = LinkMessageBuilder::<LinkUnspec>::new()
         .name(DEVICE)
+        .mtu(mtu)
+        .setns_by_fd(far.as_fd().as_raw_fd())
+        .build();
+    let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+        .name(name)
         .mtu(mtu)
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
         .build();
     netlink(near, async |handle| handle.link().add(pair).execute().await)
         .map_err(|error| NotPossible(format!("no pair of virtual Ethernet devices ({error})")))
+}
+
+/// Gives `host` a bridge, which is up: it forwards from the first packet on, and what is for a group goes to everybody.
+///
+/// # Errors
+/// [`NotPossible`] when the kernel has no bridges or refuses one.
+pub(crate) fn bridge(host: &Host, name: &str) -> Result<(), NotPossible> {
+    let bridge = LinkBridge::new(name).mcast_snooping(false).build();
+    netlink(host, async |handle| handle.link().add(bridge).execute().await)
+        .map_err(|error| NotPossible(format!("no bridge between the ends ({error})")))
+}
+
+/// Makes the device `name` of `host` a port of its bridge, and brings it up.
+///
+/// # Errors
+/// [`NotPossible`] when there is no such device, or the bridge does not take it.
+pub(crate) fn join_bridge(host: &Host, name: &str, bridge: &str) -> Result<(), NotPossible> {
+    let refused = |error: String| NotPossible(format!("{name} is no port of {bridge} ({error})"));
+    let index = |name| index_on(host, name).map_err(|error| refused(error.to_string()));
+    let port = LinkUnspec::new_with_index(index(name)?)
+        .controller(index(bridge)?)
+        .up()
+        .build();
+    netlink(host, async |handle| handle.link().set(port).execute().await)
+        .map_err(|error| refused(error.to_string()))
 }
 
 /// Gives `host` an Ethernet device named [`DEVICE`], still down, whose far end is the descriptor.
@@ -52,7 +80,7 @@ pub(crate) fn tap(host: &Host, mtu: u32) -> Result<OwnedFd, NotPossible> {
 /// [`NotPossible`] names the address that was refused.
 pub(crate) fn bring_up(host: &Host, addresses: &[(IpAddr, u8)]) -> Result<(), NotPossible> {
     let device = |error: io::Error| NotPossible(format!("no device {DEVICE} ({error})"));
-    let index = index_on(host).map_err(device)?;
+    let index = index_on(host, DEVICE).map_err(device)?;
     netlink(host, async |handle| {
         for &(address, prefix) in addresses {
             let mut added = handle.address().add(index, address, prefix);
@@ -72,7 +100,7 @@ pub(crate) fn bring_up(host: &Host, addresses: &[(IpAddr, u8)]) -> Result<(), No
 /// [`NotPossible`] when the device does not take it.
 pub(crate) fn set_mtu(host: &Host, mtu: u32) -> Result<(), NotPossible> {
     let refused = |error: String| NotPossible(format!("{DEVICE} has no MTU of {mtu} ({error})"));
-    let index = index_on(host).map_err(|error| refused(error.to_string()))?;
+    let index = index_on(host, DEVICE).map_err(|error| refused(error.to_string()))?;
     let changed = LinkUnspec::new_with_index(index).mtu(mtu).build();
     netlink(host, async |handle| handle.link().set(changed).execute().await)
         .map_err(|error| refused(error.to_string()))
@@ -84,7 +112,7 @@ pub(crate) fn set_mtu(host: &Host, mtu: u32) -> Result<(), NotPossible> {
 /// [`NotPossible`] when the kernel refuses a route.
 pub(crate) fn route_everything(host: &Host) -> Result<(), NotPossible> {
     let refused = |error: String| NotPossible(format!("no route over {DEVICE} ({error})"));
-    let index = index_on(host).map_err(|error| refused(error.to_string()))?;
+    let index = index_on(host, DEVICE).map_err(|error| refused(error.to_string()))?;
     let v4 = RouteMessageBuilder::<Ipv4Addr>::new()
         .output_interface(index)
         .build();
@@ -124,15 +152,15 @@ pub(crate) fn address_loopback(host: &Host, address: Ipv4Addr) -> Result<(), Not
     .map_err(|error| NotPossible(format!("no address {address} for the loopback device ({error})")))
 }
 
-/// Whether `host` has its device.
-pub(crate) fn is_attached(host: &Host) -> bool {
-    index_on(host).is_ok()
+/// Whether `host` has the device.
+pub(crate) fn is_attached(host: &Host, device: &str) -> bool {
+    index_on(host, device).is_ok()
 }
 
-fn index_on(host: &Host) -> io::Result<u32> {
+fn index_on(host: &Host, device: &str) -> io::Result<u32> {
     let _visit = host.visit()?;
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    Ok(netdevice::name_to_index(&any, DEVICE)?)
+    Ok(netdevice::name_to_index(&any, device)?)
 }
 
 /// Says something to the kernel of `host` over netlink, and waits for its answer.

@@ -1,4 +1,4 @@
-//! Hosts on one machine: two that a cable joins, or one whose cable ends in this program. They have no name and leave nothing behind, however the process ends: when nobody holds a
+//! Hosts on one machine: two that a cable or a switch joins, or one whose cable ends in this program. They have no name and leave nothing behind, however the process ends: when nobody holds a
 //! namespace any more, the kernel takes it away with all that is in it.
 
 use std::io;
@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use super::cable;
 use super::host::Host;
 use super::namespace::{self, NotPossible};
+use super::switch::{Port, Switch};
 use crate::config::IpVersion;
 
 pub(crate) use super::cable::DEVICE;
@@ -37,6 +38,8 @@ pub(crate) struct Lab {
     pub(crate) client: Host,
     /// The other end of the cable; `None` when that is this program.
     server: Option<Host>,
+    /// What lies between the two, where that is no cable.
+    switch: Option<Switch>,
     occupants: Occupants,
 }
 
@@ -45,7 +48,7 @@ impl Lab {
     fn around_this_thread(mtu: u32, occupants: Occupants) -> Result<Self, NotPossible> {
         let lab = Self::alone(occupants)?;
         let server = Host::new()?;
-        cable::veth(&lab.client, &server, mtu)?;
+        cable::veth(&lab.client, DEVICE, &server, mtu)?;
         cable::bring_up(&lab.client, &occupants.connecting())?;
         cable::bring_up(&server, &occupants.answering())?;
         Ok(Self {
@@ -69,12 +72,34 @@ impl Lab {
         Ok((lab, [client_end, server_end]))
     }
 
+    /// As [`Self::around_this_thread`], with a switch between the hosts. Cables lead to those whose kernel has an end; who has the other end
+    /// plugs it in himself.
+    fn around_a_switch(mtu: u32, occupants: Occupants) -> Result<Self, NotPossible> {
+        let lab = Self::alone(occupants)?;
+        let server = Host::new()?;
+        let switch = Switch::new()?;
+        if occupants.kernel_connects {
+            switch.lead_to(&lab.client, Port::Client, mtu)?;
+            cable::bring_up(&lab.client, &occupants.connecting())?;
+        }
+        if occupants.kernel_answers {
+            switch.lead_to(&server, Port::Server, mtu)?;
+            cable::bring_up(&server, &occupants.answering())?;
+        }
+        Ok(Self {
+            server: Some(server),
+            switch: Some(switch),
+            ..lab
+        })
+    }
+
     fn alone(occupants: Occupants) -> Result<Self, NotPossible> {
         namespace::isolate()?;
         let client = Host::here().map_err(|error| NotPossible(format!("/proc cannot be read ({error})")))?;
         Ok(Self {
             client,
             server: None,
+            switch: None,
             occupants,
         })
     }
@@ -84,10 +109,23 @@ impl Lab {
         self.server.as_ref().unwrap_or(&self.client)
     }
 
-    /// Whether a host has lost its device, which nobody takes away who knows what it is for.
-    pub(crate) fn is_cut(&self) -> bool {
+    /// What lies between the hosts, where that is a switch.
+    pub(crate) fn switch(&self) -> Option<&Switch> {
+        self.switch.as_ref()
+    }
+
+    /// A device on the way that is gone, which nobody takes away who knows what it is for.
+    pub(crate) fn missing_device(&self) -> Option<&'static str> {
+        if let Some(switch) = &self.switch {
+            // The end of a cable at its host goes with the one here.
+            return switch.missing();
+        }
         let hosts = [Some(&self.client), self.server.as_ref()];
-        hosts.into_iter().flatten().any(|host| !cable::is_attached(host))
+        let cut = hosts
+            .into_iter()
+            .flatten()
+            .any(|host| !cable::is_attached(host, DEVICE));
+        cut.then_some(DEVICE)
     }
 
     /// Gives the kernel its addresses, on an interface that was not there when the lab was built.
@@ -131,6 +169,14 @@ pub(crate) fn build(mtu: u32, occupants: Occupants) -> Result<&'static Lab, NotP
     Ok(keep(Lab::around_this_thread(mtu, occupants)?))
 }
 
+/// As [`build`], with a switch between the hosts: the devices of ends that are not the kernel's are still to be plugged in.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_switched(mtu: u32, occupants: Occupants) -> Result<&'static Lab, NotPossible> {
+    Ok(keep(Lab::around_a_switch(mtu, occupants)?))
+}
+
 /// As [`build`], with one host for both ends, between which an interface will be whose far end is this program.
 ///
 /// # Errors
@@ -161,6 +207,7 @@ pub(crate) fn join(server: Host, ip: IpVersion) -> io::Result<()> {
     keep(Lab {
         client: Host::here()?,
         server: Some(server),
+        switch: None,
         occupants,
     });
     Ok(())
@@ -219,49 +266,79 @@ mod tests {
         ip: IpVersion::V4,
     };
 
+    /// What joins the hosts of a lab that is made for it.
+    type Make = fn(u32, Occupants) -> Result<Lab, NotPossible>;
+
+    /// What `look` finds in a lab on a thread of its own, because a lab moves the calling thread into its client's host; `None`, loudly, where there is none.
+    fn in_lab<T: Send>(make: Make, look: impl FnOnce(&Lab) -> T + Send) -> Option<T> {
+        let found = thread::scope(|scope| {
+            let looking = scope.spawn(|| make(1500, KERNELS).map(|lab| look(&lab)));
+            looking.join().expect("the thread ends")
+        });
+        found
+            .inspect_err(|reason| eprintln!("SKIPPED: a lab, because there is {reason}"))
+            .ok()
+    }
+
     #[test]
     fn a_cable_that_somebody_takes_away_is_missed() {
-        let found = thread::spawn(|| {
-            let lab = Lab::around_this_thread(1500, KERNELS)?;
-            let before = lab.is_cut();
+        let look = |lab: &Lab| {
+            let before = lab.missing_device();
             handfast_namespace::remove(DEVICE);
-            Ok::<_, NotPossible>([before, lab.is_cut()])
-        });
-        match found.join().expect("the thread ends") {
-            Ok(cut) => assert_eq!(cut, [false, true]),
-            Err(NotPossible(reason)) => {
-                eprintln!("SKIPPED: a cable that is taken away, because there is {reason}");
-            }
+            [before, lab.missing_device()]
+        };
+        if let Some(missing) = in_lab(Lab::around_this_thread, look) {
+            assert_eq!(missing, [None, Some(DEVICE)]);
+        }
+        if let Some(missing) = in_lab(Lab::around_a_switch, look) {
+            assert_eq!(missing, [None, Some(Port::Client.device())]);
         }
     }
 
-    /// On a thread of its own, because a lab moves the calling thread into its client's host.
     #[test]
-    fn two_hosts_talk_over_the_cable_and_only_over_it() {
-        let found = thread::spawn(|| {
-            let lab = Lab::around_this_thread(1500, KERNELS)?;
-            let at = servers(IpVersion::V4, 7007)[3];
-            assert!(
-                TcpListener::bind(at).is_err(),
-                "the client has not the server's addresses"
-            );
-            let listener = {
-                let _visit = lab.host_of_server().visit().expect("our own");
-                TcpListener::bind(at).expect("an address of the server")
+    fn an_end_that_is_not_the_kernels_is_missed_until_it_is_plugged_in() {
+        let engine_answers = |mtu, occupants| {
+            let occupants = Occupants {
+                kernel_answers: false,
+                ..occupants
             };
-            let mut asking = TcpStream::connect(at).expect("over the cable");
-            let (mut answering, from) = listener.accept().expect("the connection");
-            assert_eq!(from.ip(), client_address(IpVersion::V4));
-            asking.write_all(b"over the cable").expect("open");
-            drop(asking);
-            let mut heard = String::new();
-            answering.read_to_string(&mut heard).expect("open");
-            Ok::<_, NotPossible>(heard)
+            Lab::around_a_switch(mtu, occupants)
+        };
+        let missing = in_lab(engine_answers, |lab| {
+            let switch = lab.switch().expect("it is around one");
+            let refused = switch.plug_in(Port::Server).expect_err("there is no such device");
+            (lab.missing_device(), refused.to_string())
         });
-        match found.join().expect("the thread ends") {
-            Ok(heard) => assert_eq!(heard, "over the cable"),
-            Err(NotPossible(reason)) => {
-                eprintln!("SKIPPED: two hosts over a cable, because there is {reason}");
+        if let Some((missing, refused)) = missing {
+            assert_eq!(missing, Some(Port::Server.device()));
+            assert!(refused.contains("server0 is no port of bridge0"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn two_hosts_talk_over_what_joins_them_and_only_over_it() {
+        for make in [Lab::around_this_thread as Make, Lab::around_a_switch] {
+            let heard = in_lab(make, |lab| {
+                let at = servers(IpVersion::V4, 7007)[3];
+                assert!(
+                    TcpListener::bind(at).is_err(),
+                    "the client has not the server's addresses"
+                );
+                let listener = {
+                    let _visit = lab.host_of_server().visit().expect("our own");
+                    TcpListener::bind(at).expect("an address of the server")
+                };
+                let mut asking = TcpStream::connect(at).expect("over what joins them");
+                let (mut answering, from) = listener.accept().expect("the connection");
+                assert_eq!(from.ip(), client_address(IpVersion::V4));
+                asking.write_all(b"over the cable").expect("open");
+                drop(asking);
+                let mut heard = String::new();
+                answering.read_to_string(&mut heard).expect("open");
+                heard
+            });
+            if let Some(heard) = heard {
+                assert_eq!(heard, "over the cable");
             }
         }
     }

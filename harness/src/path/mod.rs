@@ -4,3 +4,4 @@ pub(crate) mod cable;
 pub(crate) mod host;
 pub(crate) mod lab;
 pub(crate) mod namespace;
+pub(crate) mod switch;

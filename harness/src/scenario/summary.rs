@@ -7,7 +7,6 @@ use crate::load::outcome::Outcome;
 use crate::load::tally::Failures;
 use crate::measure::counters::{Counters, StackTotals};
 use crate::measure::{CORE_WAIT_RATIO, OTHER_PROGRAMS_RATIO, STOLEN_RATIO};
-use crate::path::lab;
 use crate::stack::Nanos;
 
 /// Fewer operations than this say nothing about a rate.
@@ -40,11 +39,10 @@ impl Measurement {
     }
 
     /// Rates of a window for a part of which packets could not arrive are of no window.
-    pub(super) fn check_cable(&mut self, is_cut: bool) {
-        if is_cut {
+    pub(super) fn check_cable(&mut self, missing_device: Option<&'static str>) {
+        if let Some(device) = missing_device {
             self.invalid(format!(
-                "the interface {} was taken away before the window ended: leave it to the run, which makes it and ends it",
-                lab::DEVICE
+                "the interface {device} was taken away before the window ended: leave it to the run, which makes it and ends it"
             ));
         }
     }
@@ -176,7 +174,7 @@ impl Measurement {
         } else if !measured {
             self.invalid("the measured window had no duration".into());
         }
-        self.check_cable(outcome.is_cut);
+        self.check_cable(outcome.missing_device);
         measured
     }
 

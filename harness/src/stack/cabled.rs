@@ -1,4 +1,4 @@
-//! Two ends that devices of the kernel lie between: over a cable between two hosts, or an engine behind a TUN or TAP interface.
+//! Two ends that devices of the kernel lie between: over a cable or a bridge between two hosts, or an engine behind a TUN or TAP interface.
 //!
 //! Each end is a stack of its own choice. An engine shares its host with no stack of the kernel that has an address: what arrives is the
 //! engine's alone.
@@ -21,6 +21,7 @@ use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKi
 use crate::path::host::Host;
 use crate::path::lab::{self, Lab, Occupants};
 use crate::path::namespace::NotPossible;
+use crate::path::switch::{Port, Switch};
 use crate::wire::{self, Links};
 
 /// The client's end, the server's, and who they are to each other.
@@ -39,8 +40,11 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
     };
     if matches!(config.path, PathKind::Tap | PathKind::Tun) {
         let lab = lab::build_alone(occupants)?;
-        tunnel(config, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
+        tunnel(config, lab::DEVICE, &probing_pool()).map_err(|error| NotPossible(error.to_string()))?;
         return Ok(lab);
+    }
+    if config.path == PathKind::Bridge {
+        return switched(stacks, config, occupants);
     }
     let lab = match &config.link {
         Some(links) => wired(config, links, occupants)?,
@@ -58,6 +62,18 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         } else if matches!(config.device, DeviceKind::Xdp | DeviceKind::Raw) {
             // Such sockets at the other end take packets as they are on a wire.
             xdp::finish_checksums(lab::DEVICE).map_err(|error| NotPossible(error.to_string()))?;
+        }
+    }
+    Ok(lab)
+}
+
+/// Two hosts with a bridge between them, on which each engine's end has been once.
+fn switched(stacks: Pairing, config: &RunConfig, occupants: Occupants) -> Result<&'static Lab, NotPossible> {
+    let lab = lab::build_switched(config.mtu, occupants)?;
+    let switch = lab.switch().expect("it was built with one");
+    for (stack, port) in [(stacks.client, Port::Client), (stacks.server, Port::Server)] {
+        if stack == StackKind::Engine {
+            plugged_in(switch, port, config, &probing_pool())?;
         }
     }
     Ok(lab)
@@ -161,8 +177,12 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
     let config = config.clone();
     Box::new(move || match config.path {
         PathKind::Veth | PathKind::Wire => over_cable(lab, side, &config, &options, &own, &remotes),
+        PathKind::Bridge => Box::new(engine::Engine::new(&options, &own, &remotes, |pool| {
+            let switch = lab.switch().expect("the lab was built with one");
+            plugged_in(switch, port(side), &config, pool).expect("it was plugged in a moment ago")
+        })),
         _ => Box::new(engine::Engine::new(&options, &own, &remotes, |pool| {
-            let device = tunnel(&config, pool).expect("it opened a moment ago");
+            let device = tunnel(&config, lab::DEVICE, pool).expect("it opened a moment ago");
             lab.address_the_kernel().expect("the interface is there");
             device
         })),
@@ -221,16 +241,38 @@ pub(super) fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Dev
     Ok(Box::new(PacketDevice::new(&socket, pool.clone())?))
 }
 
+/// An engine's end of the bridge: a TAP, which is made on the host of the switch.
+fn plugged_in(
+    switch: &Switch,
+    port: Port,
+    config: &RunConfig,
+    pool: &FramePool,
+) -> Result<TunDevice, NotPossible> {
+    let _visit = visit(switch.host())?;
+    let device = tunnel(config, port.device(), pool).map_err(|error| NotPossible(error.to_string()))?;
+    switch.plug_in(port)?;
+    Ok(device)
+}
+
+fn port(side: Side) -> Port {
+    match side {
+        Side::Client => Port::Client,
+        Side::Server => Port::Server,
+    }
+}
+
+/// The far end of the interface `name` on the host that the calling thread visits.
 pub(super) fn tunnel(
     config: &RunConfig,
+    name: &str,
     pool: &FramePool,
 ) -> Result<TunDevice, impl std::error::Error + use<>> {
     let tunnel = TunConfig {
-        name: lab::DEVICE.to_owned(),
-        medium: if config.path == PathKind::Tap {
-            Medium::Ethernet
-        } else {
+        name: name.to_owned(),
+        medium: if config.path == PathKind::Tun {
             Medium::Ip
+        } else {
+            Medium::Ethernet
         },
         mtu: config.mtu,
         offloads: config.checksums == Checksums::Device,

@@ -50,10 +50,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `None` where other processes cannot hold connections of a run: both ends have to be the kernel's, on the loopback device of
-    /// a namespace or over a cable that goes with the run and takes their TIME_WAIT entries with it.
+    /// a namespace or between hosts that go with the run and take their TIME_WAIT entries with them.
     pub(super) fn of(stacks: Pairing, config: &RunConfig, generator: u32) -> Option<Self> {
         let stack = stacks.single().filter(|stack| stack.is_kernel())?;
-        let reaches = matches!(config.path, PathKind::Loopback | PathKind::Veth);
+        let reaches = matches!(
+            config.path,
+            PathKind::Loopback | PathKind::Veth | PathKind::Bridge
+        );
         (reaches && namespace::entered()).then(|| Self {
             command: || program::again(VERB),
             stack,

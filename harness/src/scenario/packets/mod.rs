@@ -46,7 +46,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     }
     let [bare, engine] = counted;
     let mut found = figures(&bare, &engine, is_counted);
-    found.check_cable(lab::built().is_some_and(Lab::is_cut));
+    found.check_cable(lab::built().and_then(Lab::missing_device));
     Ok(found)
 }
 

@@ -87,7 +87,7 @@ fn on_cable(config: &RunConfig, at: SocketAddr, pool: &FramePool) -> Result<Box<
 }
 
 fn in_tunnel(lab: &Lab, config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Device>, Unsupported> {
-    let device = cabled::tunnel(config, pool).map_err(|error| Unsupported(error.to_string()))?;
+    let device = cabled::tunnel(config, lab::DEVICE, pool).map_err(|error| Unsupported(error.to_string()))?;
     lab.address_the_kernel()
         .map_err(|reason| Unsupported(reason.to_string()))?;
     Ok(Box::new(device))

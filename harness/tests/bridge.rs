@@ -1,0 +1,102 @@
+//! The path `bridge`: every stack meets every other, and what a device does for one end it does for both.
+
+#[path = "support/scratch.rs"]
+mod scratch;
+
+use std::process::Command;
+
+use handfast_namespace::skip;
+use serde_json::Value;
+
+use scratch::Scratch;
+
+const PAIRS: [&str; 4] = ["kernel", "kernel/engine", "engine/kernel", "engine"];
+
+/// The only run of each pair by its name; `None`, loudly, where there is no bridge.
+fn runs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
+    let out = Scratch::new(&format!("bridge-{}", arguments.concat()));
+    let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
+        .arg("run")
+        .args(arguments)
+        .args(["--path", "bridge", "--duration", "200ms", "--runs", "1", "--json"])
+        .args(["--out", out.path()])
+        .output()
+        .expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
+    let mut found = Vec::new();
+    for result in document["results"].as_array().expect("results") {
+        if let Some(reason) = result["unsupported_reason"].as_str() {
+            assert!(reason.contains("no path through bridge here"), "{reason}");
+            skip(format!("{arguments:?}: {reason}"));
+            return None;
+        }
+        let run = &result["runs"][0];
+        assert!(run["error"].is_null(), "{run}");
+        found.push((result["stack"].as_str().expect("a name").to_owned(), run.clone()));
+    }
+    Some(found)
+}
+
+/// [`runs`] of each with each.
+fn pairs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
+    let each_with_each = ["--client", "kernel,engine", "--server", "kernel,engine"];
+    let found = runs(&[arguments, &each_with_each].concat())?;
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, PAIRS);
+    Some(found)
+}
+
+#[test]
+fn connections_come_about_between_all_four_pairs() {
+    for ip in ["4", "6"] {
+        let Some(runs) = pairs(&["crr", "--ip", ip]) else {
+            return;
+        };
+        for (pair, run) in runs {
+            let metrics = &run["metrics"];
+            assert!(
+                metrics["connections_per_second"].as_f64() > Some(0.0),
+                "{pair}: {run}"
+            );
+            for name in ["failed", "time_wait_violations"] {
+                assert_eq!(metrics[name], 0.0, "{pair} over IPv{ip}: {name} of {run}");
+            }
+        }
+    }
+}
+
+#[test]
+fn datagrams_arrive_between_all_four_pairs_and_each_side_has_its_bill() {
+    let Some(runs) = pairs(&["udp", "--placement", "split"]) else {
+        return;
+    };
+    for (pair, run) in runs {
+        let metrics = &run["metrics"];
+        for name in [
+            "datagrams_per_second",
+            "client_cpu_ns_per_datagram",
+            "server_cpu_ns_per_datagram",
+        ] {
+            assert!(metrics[name].as_f64() > Some(0.0), "{pair}: {name} of {run}");
+        }
+    }
+}
+
+#[test]
+fn segments_pass_from_engine_to_engine_as_they_were_handed_over() {
+    const MTU: f64 = 1500.0;
+    let Some(runs) = runs(&["stream", "--stack", "engine"]) else {
+        return;
+    };
+    let run = &runs[0].1;
+    let figure = |name: &str| {
+        run["metrics"][name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name} of {run}"))
+    };
+    let bytes = figure("gigabits_per_second") * 1e9 / 8.0 * figure("window_seconds");
+    let packets = run["counters"]["stack"]["packets"].as_f64().expect("counted");
+    // Those of both ends, acknowledgments too: who cuts or gets what was cut has at most the MTU for each.
+    assert!(bytes > 4.0 * MTU * packets, "{bytes} bytes in {packets} packets");
+}
