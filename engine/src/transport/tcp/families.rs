@@ -289,6 +289,11 @@ impl HalfOpens {
         }
     }
 
+    /// Looks at the clock, before it is asked for an entry that may have waited while that stood still.
+    pub(super) fn observe(&mut self, flow: Flow, now: Instant) {
+        on_half_open!(self, flow, |table, _id| table.observe(now));
+    }
+
     pub(super) fn get(&mut self, flow: Flow) -> HalfOpen<FlowKey> {
         on_half_open!(self, flow, |table, id| {
             let entry = table.get(id).expect("the flow table names entries that exist");

@@ -8,6 +8,7 @@
 mod tests;
 
 use super::compact_key::CompactKey;
+use super::input::TS_RECENT_LIFETIME;
 use super::invariants::ensure;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use super::seq::SeqNumber;
@@ -31,9 +32,17 @@ impl Offered {
     /// Explicit congestion notification (RFC 3168 section 6.1.1).
     pub(super) const ECN: Self = Self(1 << 3);
 
+    /// No offer: [`HalfOpen::ts_recent`] is so old that nothing can be compared with it (RFC 7323 section 5.5).
+    pub(super) const TIMESTAMP_EXPIRED: Self = Self(1 << 4);
+
     /// These and the others.
     pub(super) const fn with(self, others: Self) -> Self {
         Self(self.0 | others.0)
+    }
+
+    /// These without the others.
+    const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
     }
 
     /// Whether all the others are among these.
@@ -174,9 +183,26 @@ impl<K: CompactKey> HalfOpenTable<K> {
         self.len
     }
 
+    /// Looks at the clock. When it has jumped so far that no timestamp can be compared any more, those that wait have expired: their age is not
+    /// kept, because they wait for seconds where the clock goes on. O(1) without such a jump.
+    #[inline]
+    pub(super) fn observe(&mut self, now: Instant) {
+        if now.saturating_since(self.clock.now()) > TS_RECENT_LIFETIME {
+            self.expire_timestamps();
+        }
+        self.clock.observe(now);
+    }
+
+    #[cold]
+    fn expire_timestamps(&mut self) {
+        for slot in &mut self.slots {
+            slot.entry.offered = slot.entry.offered.with(Offered::TIMESTAMP_EXPIRED);
+        }
+    }
+
     /// Takes in a connection whose first SYN-ACK is sent at `now`, and gives it an id. `None` when the table is full.
     pub(super) fn insert(&mut self, entry: HalfOpen<K>, now: Instant) -> Option<u32> {
-        self.clock.observe(now);
+        self.observe(now);
         let slot = Slot {
             entry,
             deadline: 0,
@@ -202,7 +228,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     /// How long the SYN-ACK of an entry has been on its way, rounded down to milliseconds. `None` when it was sent again, so that nobody
     /// knows which one is answered (RFC 6298 section 3), when the answer is long here, and when it is less than one.
     pub(super) fn round_trip(&mut self, id: u32, now: Instant) -> Option<Duration> {
-        self.clock.observe(now);
+        self.observe(now);
         let slot = &self.slots[id as usize];
         let first = self.levels.first()?.timeout;
         let left = self.clock.remaining(slot.deadline, self.longest_timeout);
@@ -257,7 +283,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     /// The next entry whose timeout ran out by `now`. The caller calls [`rearm`](Self::rearm) and sends the SYN-ACK
     /// again, or removes the entry. O(levels).
     pub(super) fn due(&mut self, now: Instant) -> Option<u32> {
-        self.clock.observe(now);
+        self.observe(now);
         let firsts = self
             .levels
             .iter()
@@ -276,7 +302,7 @@ impl<K: CompactKey> HalfOpenTable<K> {
     /// Waits for the next timeout of an entry that was [`due`](Self::due), from `now`. Returns false when there is
     /// none: the SYN-ACK was sent as often as it may be, and the entry is to be removed.
     pub(super) fn rearm(&mut self, id: u32, now: Instant) -> bool {
-        self.clock.observe(now);
+        self.observe(now);
         let slot = &mut self.slots[id as usize];
         debug_assert_eq!(
             slot.place,
@@ -302,7 +328,9 @@ impl<K: CompactKey> HalfOpenTable<K> {
 
     /// The SYN came again with this timestamp, which is to be echoed from now on (RFC 7323 section 4.3).
     pub(super) fn set_ts_recent(&mut self, id: u32, tsval: u32) {
-        self.slots[id as usize].entry.ts_recent = tsval;
+        let entry = &mut self.slots[id as usize].entry;
+        entry.ts_recent = tsval;
+        entry.offered = entry.offered.without(Offered::TIMESTAMP_EXPIRED);
     }
 
     /// When to ask for what is [`due`](Self::due) next. `None` when nothing is queued. O(levels).

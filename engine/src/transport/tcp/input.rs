@@ -31,12 +31,11 @@ pub(super) fn coarse_clock(now: Instant) -> u32 {
     (now.as_nanos() >> 32) as u32
 }
 
-/// After so long without a segment, `ts_recent` says nothing any more (RFC 7323 section 5.5): 24 days in ticks of [`coarse_clock`].
-const TS_RECENT_EXPIRES: u32 = coarse_ticks(24 * 24 * 3600);
+/// After so long without a segment, `ts_recent` says nothing any more (RFC 7323 section 5.5).
+pub(super) const TS_RECENT_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);
 
-const fn coarse_ticks(seconds: u64) -> u32 {
-    ((seconds * 1_000_000_000) >> 32) as u32
-}
+/// [`TS_RECENT_LIFETIME`] in ticks of [`coarse_clock`].
+const TS_RECENT_EXPIRES: u32 = (TS_RECENT_LIFETIME.as_nanos() >> 32) as u32;
 
 impl Tcp {
     /// A segment for a connection.
@@ -232,6 +231,12 @@ pub(super) fn is_older(a: u32, b: u32) -> bool {
 #[cold]
 fn has_expired(connection: &Connection, now: Instant) -> bool {
     coarse_clock(now).saturating_sub(connection.ts_recent_at) > TS_RECENT_EXPIRES
+}
+
+/// What [`Connection::ts_recent_at`] is for a timestamp that has expired already.
+#[cold]
+pub(super) fn expired_at(now: Instant) -> u32 {
+    coarse_clock(now).saturating_sub(TS_RECENT_EXPIRES + 1)
 }
 
 /// RFC 7323 section 4.3: the timestamp to echo is that of the segment that the last acknowledgment waited for, and any when the one that is

@@ -208,6 +208,26 @@ fn a_timestamp_grows_old() {
     }
 }
 
+/// RFC 7323 section 5.5: the same of the timestamp of a SYN, when the clock jumps before its handshake is complete.
+#[test]
+fn a_timestamp_grows_old_in_a_handshake() {
+    for (family, days, is_taken) in [
+        (Family::V4, 20, false),
+        (Family::V4, 25, true),
+        (Family::V6, 346, true),
+    ] {
+        let mut script = Script::over(family, |_| {});
+        let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
+        let syn_ack = script.tell(&say(SYN, IRS, 0).at(1000)).remove(0);
+        script.now += Duration::from_secs(days * 24 * 3600);
+        let first = say(ACK | PSH, IRS + 1, syn_ack.seq + 1);
+        script.tell(&first.at(999).text(b"hello"));
+        let connection = script.engine.tcp_accept(listener).expect("established");
+        let (text, _) = read_all(&mut script.engine, connection);
+        assert_eq!(!text.is_empty(), is_taken, "{days} days");
+    }
+}
+
 /// RFC 7323 section 3.2: a segment that lacks the timestamp agreed on is dropped, and the connection lives.
 #[test]
 fn a_missing_timestamp_does_no_harm() {

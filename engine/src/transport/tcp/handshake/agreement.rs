@@ -2,6 +2,7 @@
 
 use super::super::congestion::Congestion;
 use super::super::connection::{Connection, Flags as Has};
+use super::super::input::coarse_clock;
 use super::super::options;
 use super::syn::{default_mss, own_mss};
 use crate::config::TcpConfig;
@@ -53,6 +54,7 @@ pub(super) fn agree(
     if agreed.timestamps {
         connection.flags.set(Has::TIMESTAMPS);
         connection.ts_recent = agreed.ts_recent;
+        connection.ts_recent_at = coarse_clock(out.now);
     }
     connection.congestion = Congestion::new(config.congestion.into(), connection.mss);
 }

@@ -4,7 +4,7 @@
 use super::super::Tcp;
 use super::super::arrival::Arrival;
 use super::super::half_open::{HalfOpen, Offered};
-use super::super::input::{TICK, past_tick, timestamp_clock};
+use super::super::input::{TICK, expired_at, past_tick, timestamp_clock};
 use super::super::options::Timestamps;
 use super::super::state::State;
 use super::agreement::{Agreed, agree};
@@ -85,6 +85,7 @@ impl Tcp {
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
+        self.half_open.observe(flow, out.now);
         let entry = self.half_open.get(flow);
         if !self.may_complete(out, flow, &entry, arrival) {
             return;
@@ -147,6 +148,9 @@ impl Tcp {
             ts_recent: entry.ts_recent,
         };
         agree(&self.config, self.window_scale, out, connection, agreed);
+        if entry.offered.contains(Offered::TIMESTAMP_EXPIRED) {
+            connection.ts_recent_at = expired_at(out.now);
+        }
         if let Some(flow) = flow
             && let Some(round_trip) = self.half_open.round_trip(flow, out.now)
         {

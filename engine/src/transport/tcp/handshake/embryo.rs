@@ -3,7 +3,6 @@
 use super::super::Tcp;
 use super::super::congestion::{Algorithm, Congestion};
 use super::super::connection::{Connection, Deadline, Flags as Has, NO_LISTENER, NO_QUEUE, ticks};
-use super::super::input::coarse_clock;
 use super::super::loss::Reordering;
 use super::super::rtt::RttEstimator;
 use super::super::seq::SeqNumber;
@@ -36,7 +35,6 @@ impl Tcp {
         connection.snd_nxt = iss;
         connection.snd_max = iss;
         connection.rtt_started = now;
-        connection.ts_recent_at = coarse_clock(now);
         connection.sent_at = ticks(now);
         Some(index)
     }
