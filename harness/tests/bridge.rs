@@ -100,3 +100,14 @@ fn segments_pass_from_engine_to_engine_as_they_were_handed_over() {
     // Those of both ends, acknowledgments too: who cuts or gets what was cut has at most the MTU for each.
     assert!(bytes > 4.0 * MTU * packets, "{bytes} bytes in {packets} packets");
 }
+
+#[test]
+fn datagrams_are_held_back_before_a_device_too() {
+    let Some(runs) = pairs(&["reorder"]) else {
+        return;
+    };
+    for (pair, run) in runs {
+        let reordered = run["metrics"]["reordered_ratio"].as_f64();
+        assert!(reordered > Some(0.01), "{pair}: {run}");
+    }
+}

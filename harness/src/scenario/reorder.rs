@@ -9,7 +9,7 @@ use std::io;
 use self::receiver::Receiver;
 use self::sender::Sender;
 use super::{Measurement, Run, Unsupported, bill};
-use crate::config::{Pairing, RunConfig, StackKind};
+use crate::config::{Pairing, PathKind, RunConfig, StackKind};
 use crate::load::pace::Pace;
 use crate::load::quiet::Silence;
 use crate::load::{Ends, Script};
@@ -33,7 +33,7 @@ enum Impairment {
     Device,
     /// By an emulated link, or not at all: its own record tells.
     Wire,
-    /// Before they are sent: the stack has no device that could, and datagrams of one flow stay in their order through it.
+    /// Before they are sent: nothing on the way could, and datagrams of one flow stay in their order there.
     Sender,
 }
 
@@ -66,11 +66,11 @@ impl Script for Reorder {
 }
 
 fn impairment(stacks: Pairing, config: &RunConfig) -> Impairment {
-    match stacks.server {
-        _ if config.link.is_some() => Impairment::Wire,
-        StackKind::Kernel | StackKind::KernelTuned | StackKind::KernelUring => Impairment::Relay,
-        StackKind::Engine => Impairment::Device,
-        StackKind::Smoltcp | StackKind::Null => Impairment::Sender,
+    match (config.path, stacks.server) {
+        (PathKind::Wire, _) => Impairment::Wire,
+        (PathKind::Memory | PathKind::Loopback, StackKind::Engine) => Impairment::Device,
+        (PathKind::Loopback, _) => Impairment::Relay,
+        _ => Impairment::Sender,
     }
 }
 
