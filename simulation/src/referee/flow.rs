@@ -59,6 +59,9 @@ pub(crate) struct Flow {
     sent: VecDeque<Sent>,
     /// A timeout has doomed what was sent up to here, however late it was sent.
     doomed: Option<u32>,
+    /// The flow by the SYN-ACK before, which nobody has answered yet: a SYN that comes twice may have been answered by a cookie first, and
+    /// the peer takes the answer that it gets first.
+    earlier: Option<Box<Self>>,
     /// Something was heard since the first text was sent: an acknowledgment, or that something is missing.
     is_answered: bool,
 }
@@ -92,8 +95,11 @@ impl Flow {
         }
         if !is_again {
             let pending = self.pending.take();
+            let earlier = std::mem::take(self);
+            let has_other_answers = segment.has(ACK) && earlier.iss == Some(earlier.una);
             *self = Self {
                 pending,
+                earlier: has_other_answers.then(|| Box::new(earlier)),
                 ..Self::default()
             };
             self.una = segment.seq;
@@ -214,6 +220,20 @@ impl Flow {
         self.peer_sacks = peer.sack_permitted;
     }
 
+    /// Of several SYN-ACKs, the one that is acknowledged counts.
+    fn choose_answered(&mut self, ack: u32) {
+        let is_answered = |flow: &Self| flow.iss.is_some_and(|iss| iss.wrapping_add(1) == ack);
+        let mut others = std::iter::successors(self.earlier.as_deref(), |flow| flow.earlier.as_deref());
+        if self.iss != Some(self.una) || is_answered(self) || !others.any(is_answered) {
+            return;
+        }
+        while !is_answered(self)
+            && let Some(earlier) = self.earlier.take()
+        {
+            *self = *earlier;
+        }
+    }
+
     pub(super) fn on_received(&mut self, segment: &Segment) {
         if segment.has(RST) {
             return;
@@ -222,6 +242,7 @@ impl Flow {
             self.pending = Some(*segment).filter(|segment| segment.has(SYN));
             return;
         }
+        self.choose_answered(segment.ack);
         let is_ours = |iss: u32| before(iss, segment.ack) && !before(self.max, segment.ack);
         if !self.iss.is_some_and(is_ours) {
             return;

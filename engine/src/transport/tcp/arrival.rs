@@ -236,7 +236,7 @@ impl Tcp {
         }
         match self.listeners.find(arrival.key) {
             Some(listener) if self.may_bring_cookie(out, arrival) => {
-                self.on_cookie(out, listener, arrival, packet);
+                self.on_cookie(out, listener, None, arrival, packet);
             }
             Some(listener) => self.on_listen(out, listener, arrival, None),
             None => self.reset_reply(out, arrival),

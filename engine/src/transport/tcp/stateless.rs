@@ -11,6 +11,7 @@ use super::segment::Flags;
 use crate::frame::Packet;
 use crate::internet::Output;
 use crate::transport::flow::FlowKey;
+use crate::transport::flow_table::Flow;
 
 impl Tcp {
     /// There is no room for a half-open entry: its peer keeps it, in a SYN-ACK that is never sent again.
@@ -59,12 +60,14 @@ impl Tcp {
     }
 
     /// The last segment of a handshake, or the first with text, of which only the peer knows. What is no cookie is reset, as any
-    /// acknowledgment to a listener; a good one that finds the accept queue full is dropped, and its peer will say it again.
+    /// acknowledgment to a listener; a good one that finds the accept queue full is dropped, and its peer will say it again. It takes the
+    /// place of `entry`, the half-open one of the same SYN, if there is one: the peer knows nothing of that.
     #[cold]
     pub(super) fn on_cookie(
         &mut self,
         out: &mut Output<'_>,
         listener: u32,
+        entry: Option<Flow>,
         arrival: &Arrival<'_>,
         packet: &mut Packet,
     ) {
@@ -76,6 +79,9 @@ impl Tcp {
             self.counters.syn_cookies_refused += 1;
             return self.reset_reply(out, arrival);
         };
+        if let Some(flow) = entry {
+            self.forget_half_open(flow, arrival.hash);
+        }
         let entry = HalfOpen {
             key: *arrival.key,
             irs,

@@ -91,7 +91,7 @@ impl Tcp {
             return;
         }
         if arrival.header.ack != entry.iss + 1 {
-            return self.reset_reply(out, arrival);
+            return self.on_other_answer(out, flow, &entry, arrival, packet);
         }
         if self.defers(flow, &entry, arrival) {
             return;
@@ -100,6 +100,23 @@ impl Tcp {
             && !self.take_first(out, index, arrival, packet)
         {
             self.on_segment(out, index, arrival, packet);
+        }
+    }
+
+    /// An acknowledgment of another number than the entry's: of a cookie, perhaps, by which the same SYN was answered when it came first.
+    #[cold]
+    fn on_other_answer(
+        &mut self,
+        out: &mut Output<'_>,
+        flow: Flow,
+        entry: &HalfOpen<FlowKey>,
+        arrival: &Arrival<'_>,
+        packet: &mut Packet,
+    ) {
+        if self.may_bring_cookie(out, arrival) {
+            self.on_cookie(out, u32::from(entry.listener), Some(flow), arrival, packet);
+        } else {
+            self.reset_reply(out, arrival);
         }
     }
 

@@ -199,6 +199,61 @@ fn a_cookie_waits_for_room_in_the_accept_queue() {
     assert_eq!(script.engine.counters().tcp.dropped_accept_queue_full, 1);
 }
 
+/// A SYN that is answered by a cookie and comes again when there is room has two answers on the way, with two initial sequence numbers. The
+/// peer takes the one that comes first and knows of no other; whichever it is completes the handshake.
+#[test]
+fn a_cookie_counts_beside_the_entry_of_the_same_syn() {
+    for family in Family::BOTH {
+        for takes_first in [true, false] {
+            let (mut script, mut victim) = scene(family, |config| {
+                small(config);
+                config.tcp.syn_ack_retries = 0;
+            });
+            let listener = besieged(&mut script, 8);
+            let by_cookie = script.tell(&syn(1)).remove(0);
+            script.pass(Duration::from_secs(2));
+            assert_eq!(script.engine.tcp_memory().half_open, 0);
+            let by_entry = script.tell(&syn(1)).remove(0);
+            assert_eq!(script.engine.tcp_memory().half_open, 1);
+            assert_ne!(by_cookie.seq, by_entry.seq);
+            let [taken, other] = if takes_first {
+                [by_cookie, by_entry]
+            } else {
+                [by_entry, by_cookie]
+            };
+            assert_eq!(script.tell(&last(&taken)), []);
+            assert_eq!(script.engine.tcp_memory().half_open, 0);
+            let connection = script.engine.tcp_accept(listener).expect("established");
+            script.tell(&last(&other));
+            script.tell(&last(&taken).text(b"hello"));
+            let (text, _) = crate::support::read_all(&mut script.engine, connection);
+            assert_eq!(text, b"hello");
+            victim.assert_unharmed(&mut script);
+        }
+    }
+}
+
+/// Beside an entry, too, an acknowledgment that is neither the entry's nor a cookie's is reset, and the entry stays.
+#[test]
+fn a_wrong_cookie_beside_an_entry_is_reset() {
+    let (mut script, _) = scene(Family::V4, |config| {
+        small(config);
+        config.tcp.syn_ack_retries = 0;
+    });
+    let listener = besieged(&mut script, 8);
+    script.tell(&syn(1));
+    script.pass(Duration::from_secs(2));
+    let good = last(&script.tell(&syn(1)).remove(0));
+    let wrong = Segment {
+        ack: good.ack.wrapping_add(1),
+        ..good.clone()
+    };
+    let heard = script.tell(&wrong);
+    assert_eq!((heard.len(), heard[0].flags, heard[0].seq), (1, RST, wrong.ack));
+    assert_eq!(script.tell(&good), []);
+    assert!(script.engine.tcp_accept(listener).is_some());
+}
+
 /// While no cookie is out, an acknowledgment to a listener is what it always was, and no hash is computed for it.
 #[test]
 fn without_a_flood_nobody_can_guess() {
