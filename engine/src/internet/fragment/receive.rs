@@ -68,10 +68,10 @@ impl Reassembly {
             start: fragment.offset,
             len: payload.len() as u16,
         };
-        let Some(index) = self
-            .find_or_begin(now, parsed, fragment)
-            .filter(|_| piece.len > 0)
-        else {
+        if piece.len == 0 {
+            return Outcome::Dropped;
+        }
+        let Some(index) = self.find_or_begin(now, parsed, fragment) else {
             return Outcome::Dropped;
         };
         let datagram = &mut self.datagrams[index];

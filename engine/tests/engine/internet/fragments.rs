@@ -177,6 +177,27 @@ fn overlapping_fragments_refuse_the_whole_datagram() {
     }
 }
 
+/// A fragment without octets belongs to nothing: it takes no place, or a few of them would displace whatever is being put together.
+#[test]
+fn empty_fragments_displace_nothing() {
+    for family in Family::BOTH {
+        let payload = pattern(392);
+        let packet = datagram(family, &payload);
+        let header = &packet[..header_len(family)];
+        let mut listener = Listener::new(family);
+        let parts = cut(&packet, family, 7, &[96]);
+        listener.inject(&parts[..1]);
+        let slots = listener.large_slots();
+        for number in 100..200 {
+            let more = number % 2 == 0;
+            listener.inject(&[fragment(header, number, 8, &[], more)]);
+        }
+        assert_eq!(listener.large_slots(), slots);
+        listener.inject(&parts[1..]);
+        assert_eq!(listener.received(), Some(payload));
+    }
+}
+
 /// Attack class 21: the ping of death, and a jolt.
 #[test]
 fn no_datagram_is_longer_than_a_datagram_can_be() {
