@@ -36,7 +36,7 @@ const DELAY_FIRST_PROBE: Duration = Duration::from_secs(5);
 const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a neighbour that has proved to be there is not suspected.
 const CONFIDENCE: Duration = Duration::from_secs(1);
-/// Entries that a request from a stranger looks at for one that is not in use.
+/// Entries that a request from a stranger looks at for one that was not needed.
 const PASSIVE_REACH: usize = 8;
 
 /// What somebody says of himself, or we know of him.
@@ -231,7 +231,7 @@ impl Neighbours {
             );
         }
         if self.table.is_full() {
-            self.table.evict_unused(PASSIVE_REACH)?;
+            self.table.evict_stranger(PASSIVE_REACH)?;
             self.counters.evicted += 1;
         }
         let token = self.table.insert(address)?;
@@ -358,7 +358,7 @@ impl Neighbours {
                 self.table.remove(oldest);
                 actions.push(Action::Forget(oldest));
             }
-            None => self.table.evict_unused(usize::MAX)?,
+            None => self.table.evict_unused()?,
         }
         Some(())
     }

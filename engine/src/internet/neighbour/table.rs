@@ -138,26 +138,35 @@ impl Table {
         self.free = token.slot;
     }
 
-    /// Removes an entry that was not used since the clock's hand passed it last, after looking at `reach` entries at most. Static ones stay.
-    pub(super) fn evict_unused(&mut self, reach: usize) -> Option<()> {
+    /// Removes an entry that was not used since the clock's hand passed it last. Static ones stay, and those for which packets wait.
+    pub(super) fn evict_unused(&mut self) -> Option<()> {
         // Twice round: the first time may only find that everything was used.
-        for _ in 0..reach.min(2 * self.slots.len()) {
-            let index = self.hand;
-            self.hand = (self.hand + 1) % self.slots.len();
-            let slot = &mut self.slots[index];
-            let Some(entry) = slot.entry.as_mut().filter(|entry| entry.state != State::Static) else {
-                continue;
-            };
-            if !std::mem::take(&mut entry.is_used) {
-                let generation = slot.generation;
-                self.remove(Token {
-                    slot: index as u32,
-                    generation,
-                });
-                return Some(());
-            }
+        (0..2 * self.slots.len()).find_map(|_| self.evict_at_hand(true))
+    }
+
+    /// As [`Table::evict_unused`] for a stranger's sake, who may speak as often as he likes: of `reach` entries, and none becomes unused by being
+    /// looked at.
+    pub(super) fn evict_stranger(&mut self, reach: usize) -> Option<()> {
+        (0..reach.min(self.slots.len())).find_map(|_| self.evict_at_hand(false))
+    }
+
+    /// Moves the clock's hand past one entry, which goes unless it was used; it counts as unused from then on if the hand `wipes`.
+    fn evict_at_hand(&mut self, wipes: bool) -> Option<()> {
+        let index = self.hand;
+        self.hand = (self.hand + 1) % self.slots.len();
+        let slot = &mut self.slots[index];
+        let may_go = |entry: &&mut Entry| !matches!(entry.state, State::Static | State::Incomplete);
+        let entry = slot.entry.as_mut().filter(may_go)?;
+        if entry.is_used {
+            entry.is_used = !wipes;
+            return None;
         }
-        None
+        let generation = slot.generation;
+        self.remove(Token {
+            slot: index as u32,
+            generation,
+        });
+        Some(())
     }
 
     /// A number that nobody outside can foresee.

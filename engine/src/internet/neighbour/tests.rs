@@ -280,6 +280,27 @@ fn strangers_do_not_displace_who_is_in_use() {
     }
 }
 
+/// Attack class 41: nor who is being resolved, for whom packets wait, nor who was needed a while ago, as a gateway is between two packets.
+#[test]
+fn strangers_displace_nobody_who_was_asked_for() {
+    let mut cache = Cache::new(64);
+    cache.reachable(host(2));
+    assert_eq!(cache.resolve(&host(2)), Resolution::Station(MAC));
+    let Resolution::Wait(waiting) = cache.resolve(&host(3)) else {
+        panic!("nobody knows it");
+    };
+    for last in 0x1000..0xffff {
+        cache.neighbours.learn(cache.now, &host(last), OTHER_MAC);
+    }
+    assert_eq!(cache.state(&host(2)), Some(State::Reachable));
+    assert_eq!(cache.resolve(&host(3)), Resolution::Wait(waiting));
+    let newest = (0x1000..0xffff).rev().take(8);
+    assert!(
+        newest.map(host).any(|host| cache.state(&host).is_some()),
+        "strangers displace strangers"
+    );
+}
+
 #[test]
 fn when_everything_is_in_use_the_clock_finds_one_all_the_same() {
     let mut cache = Cache::new(8);
