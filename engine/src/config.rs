@@ -245,9 +245,9 @@ pub enum UserTimeout {
 /// When a quiet peer is asked whether it is still there (RFC 9293 section 3.8.4). Off unless set on a connection (MUST-25).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepAlive {
-    /// How long the peer may be quiet before it is asked. Two hours (MUST-28).
+    /// How long the peer may be quiet before it is asked, a second at least. Two hours (MUST-28).
     pub idle: Duration,
-    /// The pause between questions. 75 s, Linux's choice.
+    /// The pause between questions, a second at least. 75 s, Linux's choice.
     pub interval: Duration,
     /// Questions without an answer after which the peer counts as gone. 9, Linux's choice.
     pub probes: u8,

@@ -7,7 +7,10 @@ use super::output::Text;
 use super::segment::Flags;
 use crate::config::KeepAlive;
 use crate::internet::Output;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// The shortest pause before a question, and between two, as Linux has it.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is known of one connection that is kept alive.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,11 @@ impl Tcp {
             return Ok(());
         };
         connection.flags.set(Has::KEEPS_ALIVE);
+        let rule = KeepAlive {
+            idle: rule.idle.max(SHORTEST_PAUSE),
+            interval: rule.interval.max(SHORTEST_PAUSE),
+            ..rule
+        };
         let watch = Watch {
             rule,
             heard_at: now,

@@ -53,6 +53,8 @@ const NOBODY: u16 = NO_LISTENER;
 #[derive(Debug)]
 pub(crate) struct Listeners {
     slots: Vec<Listener>,
+    /// Slots whose listeners are closed.
+    free: Vec<u16>,
     by_port: Box<[u16]>,
     announcements: VecDeque<(u32, u32)>,
 }
@@ -61,6 +63,7 @@ impl Listeners {
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            free: Vec::new(),
             by_port: vec![NOBODY; 1 << 16].into_boxed_slice(),
             announcements: VecDeque::new(),
         }
@@ -71,10 +74,10 @@ impl Listeners {
         let taken = self
             .on_port(port)
             .any(|index| self.slots[index].address == address);
-        if taken || self.slots.len() >= usize::from(NOBODY) {
+        if taken || (self.free.is_empty() && self.slots.len() >= usize::from(NOBODY)) {
             return Err(InUse);
         }
-        let free = self.slots.iter().position(|listener| !listener.open);
+        let free = self.free.pop().map(usize::from);
         let index = free.unwrap_or(self.slots.len());
         let generation = free.map_or(0, |index| self.slots[index].generation);
         let next_on_port = std::mem::replace(&mut self.by_port[usize::from(port)], index as u16);
@@ -111,6 +114,7 @@ impl Listeners {
             Some(before) => self.slots[before].next_on_port = next,
             None => self.by_port[usize::from(port)] = next,
         }
+        self.free.push(index as u16);
         waiting
     }
 

@@ -1,6 +1,8 @@
 //! How long connections last that the application waits for, or has given up: attempts, lingering, orphans, FIN-WAIT-2 (attack classes 13
 //! to 15), and how much they queue.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use crate::support::Family;
 use crate::support::peer::{ACK, FIN, PSH, RST, SYN, Script, Segment, THEIR_PORT, say};
 use handfast::application::{ConnectionError, Event, Readiness, SoftError, StreamError, TcpHandle};
@@ -365,4 +367,85 @@ fn memory_that_comes_back_between_polls_makes_room() {
             assert!(!is_due(&script));
         },
     );
+}
+
+/// A keep-alive without a pause between questions, or before the first, asks no more often than once in a second, and whoever answers stays:
+/// not even while data waits for its acknowledgment does the engine have to be polled without end.
+#[test]
+fn the_shortest_keep_alive_is_a_second() {
+    both(
+        |_| {},
+        |mut script| {
+            let (connection, first) = established(&mut script);
+            let rule = KeepAlive {
+                idle: Duration::ZERO,
+                interval: Duration::ZERO,
+                probes: 3,
+            };
+            script.engine.tcp_set_keep_alive(connection, Some(rule)).unwrap();
+            script.engine.tcp_send(connection, b"unanswered").unwrap();
+            script.poll();
+            for round in 0..20 {
+                let next = script.engine.next_deadline().expect("retransmissions");
+                assert!(round == 0 || next > script.now, "polled for nothing at {next:?}");
+                script.now = script.now.max(next);
+                script.poll();
+            }
+            script.hear();
+            let answer = say(ACK, IRS + 1, first + 10);
+            assert_eq!(script.tell(&answer), []);
+            for _ in 0..5 {
+                let asked = script.pass(Duration::from_millis(1001));
+                assert_eq!(asked.len(), 1, "a question in a second");
+                script.tell(&answer);
+            }
+            assert_eq!(script.engine.tcp_state(connection), Some(State::Established));
+        },
+    );
+}
+
+/// All places for listeners taken once are places again when their listeners have closed.
+#[test]
+fn a_full_table_of_listeners_has_room_again() {
+    let mut script = Script::new(|_| {});
+    let ip = script.local().ip();
+    let open = |script: &mut Script, port| script.engine.tcp_listen(SocketAddr::new(ip, port), 1);
+    let mut last = None;
+    for port in 1..=u16::MAX {
+        last = Some(open(&mut script, port).expect("a place"));
+    }
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 1);
+    assert!(script.engine.tcp_listen(any, 1).is_err(), "no place is left");
+    script.engine.tcp_close_listener(last.expect("the last"));
+    assert!(open(&mut script, u16::MAX).is_ok());
+}
+
+/// Writers that find the pool empty, however often, wait once each, and hear when it is not.
+#[test]
+fn failed_writes_take_no_memory() {
+    let mut script = Script::new(|config| config.tcp.connections = 16);
+    let (first, _) = established(&mut script);
+    let second = script.engine.tcp_connect(None, script.remote()).unwrap();
+    let held: Vec<_> = [Size::Small, Size::Large]
+        .into_iter()
+        .flat_map(|size| std::iter::from_fn(|| script.engine.allocate(size)).collect::<Vec<_>>())
+        .collect();
+    for _ in 0..10_000 {
+        for connection in [first, second] {
+            assert_eq!(script.engine.tcp_send(connection, &[7; 1_000]), Ok(0));
+        }
+    }
+    script.engine.check_invariants().expect("two waits");
+    drop(held);
+    script.poll();
+    let heard: Vec<_> = std::iter::from_fn(|| script.engine.poll_event()).collect();
+    for connection in [first, second] {
+        let is_told = |event: &Event| matches!(event, Event::Tcp(of, ready) if *of == connection && ready.contains(Readiness::WRITABLE));
+        assert_eq!(
+            heard.iter().filter(|event| is_told(event)).count(),
+            1,
+            "{heard:?}"
+        );
+        assert_eq!(script.engine.tcp_send(connection, &[7; 1_000]), Ok(1_000));
+    }
 }

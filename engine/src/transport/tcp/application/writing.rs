@@ -1,5 +1,7 @@
 //! Data from the application, copied or not.
 
+use std::collections::HashSet;
+
 use super::{Id, StreamError};
 use crate::frame::{Payload, Purpose, Size};
 use crate::transport::ready::Ready;
@@ -42,7 +44,7 @@ impl Tcp {
     fn after_write(&mut self, id: Id, length: usize, taken: Result<usize, Refused>) -> usize {
         let taken = taken.unwrap_or_else(|refused| {
             if refused == Refused::NoFrame {
-                self.starved.push_back(id);
+                self.await_slots(id);
             }
             0
         });
@@ -59,6 +61,24 @@ impl Tcp {
             self.dirty.mark(id.index, connection);
         }
         taken
+    }
+
+    /// Notes that a connection found the pool empty. Whoever tries again and again must not make the list longer than connections are many: it is
+    /// looked through when it could be twice as long.
+    #[cold]
+    fn await_slots(&mut self, id: Id) {
+        if self.starved.back() == Some(&id) {
+            return;
+        }
+        if self.starved.len() >= 2 * self.connections.len() as usize {
+            let mut seen = HashSet::new();
+            self.starved.retain(|id| {
+                let connection = self.connections.lookup(id.index, id.generation);
+                connection.is_some_and(|connection| connection.flags.has(Has::WANTS_ROOM))
+                    && seen.insert(id.index)
+            });
+        }
+        self.starved.push_back(id);
     }
 
     /// Tells connections that found the pool empty when it has slots again.

@@ -32,6 +32,12 @@ impl Tcp {
             self.rare.len(),
             self.narrowed.len()
         );
+        let most = 2 * self.config.connections as usize;
+        ensure!(
+            self.starved.len() <= most,
+            "{} writers wait for slots of the pool, of {most} at most",
+            self.starved.len()
+        );
         self.check_slots()?;
         self.half_open.check(|key, flow| {
             self.flows
