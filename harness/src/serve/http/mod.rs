@@ -5,6 +5,7 @@ mod conditions;
 #[cfg(test)]
 mod engine_tests;
 mod file;
+mod host;
 mod media;
 mod parts;
 mod path;

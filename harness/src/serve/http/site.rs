@@ -22,7 +22,7 @@ use super::file::{Found, OpenFile, Root};
 use super::parts::Contents;
 use super::path::Wanted;
 use super::range::Asked;
-use super::{media, range};
+use super::{host, media, range};
 
 const NAME: &str = concat!("handfast/", env!("CARGO_PKG_VERSION"));
 const GREETING: &str = "hello\n";
@@ -51,6 +51,12 @@ impl Site {
     where
         B: hyper::body::Body<Error: std::error::Error> + Unpin,
     {
+        if !host::is_named(&request) {
+            return Ok(text(
+                status(StatusCode::BAD_REQUEST),
+                "the request has to name one host: write Host: NAME once\n".to_owned(),
+            ));
+        }
         let response = match *request.method() {
             Method::GET | Method::HEAD => self.show(&request).await,
             Method::POST | Method::PUT => take(request.into_body()).await,

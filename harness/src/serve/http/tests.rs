@@ -77,6 +77,42 @@ fn without_a_root_every_path_greets_and_connections_are_kept() {
     assert!(old.starts_with("HTTP/1.0 200 OK"), "{old}");
 }
 
+/// RFC 9112 section 3.2.
+#[test]
+fn a_request_is_for_one_host_or_for_nobody() {
+    let answer = |version: &str, hosts: &str| {
+        let site = Site::new(None).expect("no folder");
+        answers(
+            site,
+            &format!("GET / HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n"),
+        )
+    };
+    for hosts in [
+        "Host: h\r\n",
+        "Host: h:8080\r\n",
+        "Host: [fd01::2]:80\r\n",
+        "Host:\r\n",
+    ] {
+        let answer = answer("1.1", hosts);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{hosts}: {answer}");
+    }
+    let several = "Host: h\r\nHost: h\r\n";
+    for (version, hosts) in [
+        ("1.1", ""),
+        ("1.1", several),
+        ("1.0", several),
+        ("1.1", "Host: two words\r\n"),
+        ("1.1", "Host: user@h\r\n"),
+        ("1.1", "Host: h/path\r\n"),
+    ] {
+        let answer = answer(version, hosts);
+        assert!(
+            answer.contains(" 400 Bad Request\r\n"),
+            "{version} {hosts}: {answer}"
+        );
+    }
+}
+
 #[test]
 fn files_come_with_their_type_and_folders_with_their_index() {
     let folder = Folder::new("files");
