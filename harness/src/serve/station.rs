@@ -65,7 +65,11 @@ impl Host {
                  nft add rule ip engine out ip saddr {} meta mark != {MARK} tcp flags rst drop",
                 own.address
             )),
-            DeviceName::Packet(_) | DeviceName::PacketRing(_) | DeviceName::Xdp(_) => None,
+            DeviceName::Xdp(name) => Some(format!(
+                "if {name} is one of a veth pair, the other has to cut segments and finish checksums itself, or nothing longer than a packet \
+                 arrives: ethtool -K PEER tx off"
+            )),
+            DeviceName::Packet(_) | DeviceName::PacketRing(_) => None,
         }
     }
 
@@ -183,4 +187,34 @@ fn run(mut driver: Driver<Box<dyn Device>>, ending: &AtomicBool) -> io::Result<C
         driver.run_once(&mut waiter, now, Some(until))?;
     }
     Ok(driver.engine().counters())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_starts_a_server_is_told_what_its_device_needs_of_others() {
+        let hint = |device: &str| {
+            let host = Host {
+                device: device.parse().expect("a device"),
+                addresses: vec!["10.9.0.2/24".parse().expect("an address")],
+                gateways: Vec::new(),
+                mtu: 1500,
+                trusted: false,
+            };
+            host.hint().unwrap_or_default()
+        };
+        for (device, needs) in [
+            ("tun:t0", "ip address add ADDRESS/24 dev t0"),
+            ("tap:t0", "ip address add ADDRESS/24 dev t0"),
+            ("raw", "ip saddr 10.9.0.2 meta mark"),
+            ("xdp:far", "if far is one of a veth pair"),
+            ("packet:far", ""),
+        ] {
+            let hint = hint(device);
+            assert!(hint.contains(needs), "{device}: {hint}");
+            assert_eq!(hint.is_empty(), needs.is_empty(), "{device}: {hint}");
+        }
+    }
 }
