@@ -10,7 +10,28 @@ use crate::internet::{GroupError, Output};
 use crate::link::Device;
 use crate::time::Instant;
 
+/// The part of the transmit queue that datagrams leave to connections that wait for room in it: an eighth.
+const STREAMS_SHARE: usize = 8;
+
 impl<D: Device> Engine<D> {
+    /// The queue is full, or nearly. Who sends datagrams whenever there is room must not take all that a slow device makes: connections have
+    /// their turn in polls only, and would never find any.
+    #[cold]
+    fn make_room_for_datagram(&mut self) -> Result<(), SendError> {
+        let share = if self.transport.tcp.has_unsent() {
+            self.transmit_queue.capacity() / STREAMS_SHARE
+        } else {
+            0
+        };
+        if self.transmit_queue.room() <= share {
+            self.hand_over();
+        }
+        if self.transmit_queue.room() <= share {
+            return Err(SendError::NoRoom);
+        }
+        Ok(())
+    }
+
     /// Opens a UDP socket on `at`; the unspecified address stands for all of ours.
     ///
     /// # Errors
@@ -39,8 +60,8 @@ impl<D: Device> Engine<D> {
         length: usize,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), SendError> {
-        if self.transmit_queue.room() == 0 {
-            self.hand_over();
+        if self.transmit_queue.room() <= self.transmit_queue.capacity() / STREAMS_SHARE {
+            self.make_room_for_datagram()?;
         }
         self.transport
             .udp
@@ -67,8 +88,8 @@ impl<D: Device> Engine<D> {
         to: SocketAddr,
         payload: Payload,
     ) -> Result<(), SendError> {
-        if self.transmit_queue.room() == 0 {
-            self.hand_over();
+        if self.transmit_queue.room() <= self.transmit_queue.capacity() / STREAMS_SHARE {
+            self.make_room_for_datagram()?;
         }
         self.transport
             .udp

@@ -77,4 +77,5 @@ mod whole {
     mod impaired;
     mod limits;
     mod metamorphic;
+    mod slow_device;
 }

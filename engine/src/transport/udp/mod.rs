@@ -60,7 +60,7 @@ pub enum SendError {
         /// Bytes that a datagram to there can have.
         largest: usize,
     },
-    /// The transmit queue or the frame pool is exhausted; poll and try again.
+    /// The transmit queue, but for what connections wait for, or the frame pool is exhausted; poll and try again.
     #[error("no room for the datagram now")]
     NoRoom,
     /// We have no address of that family.
