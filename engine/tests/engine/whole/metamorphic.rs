@@ -74,6 +74,8 @@ struct Guise {
     portion: usize,
     no_delay: bool,
     budget: u32,
+    /// Packets of a batch, and of the transmit queue.
+    batch: usize,
 }
 
 const PLAIN: Guise = Guise {
@@ -84,6 +86,7 @@ const PLAIN: Guise = Guise {
     portion: usize::MAX,
     no_delay: false,
     budget: 4,
+    batch: 64,
 };
 
 /// What a conversation comes to.
@@ -117,6 +120,7 @@ fn end(guise: &Guise, side: usize, device: LocalEnd, log: &Log) -> Engine<Tap> {
     // The same for both IP versions.
     config.tcp.max_segment = 1400;
     config.tcp.no_delay = guise.no_delay;
+    (config.batch, config.transmit_queue) = (guise.batch, guise.batch);
     let tap = Tap {
         device,
         side,
@@ -383,8 +387,12 @@ fn the_portions_of_writes_do_not_matter_to_what_arrives() {
 #[test]
 fn the_budget_of_polls_does_not_matter_to_what_arrives() {
     let plain = plain();
-    for budget in [1, 2, 64] {
-        let guise = Guise { budget, ..PLAIN };
+    for (budget, batch) in [(1, 64), (2, 64), (64, 64), (1, 1), (1, 2), (2, 3), (64, 1)] {
+        let guise = Guise {
+            budget,
+            batch,
+            ..PLAIN
+        };
         assert_ends_alike(&plain, &converse(guise), &format!("{guise:?}"));
     }
 }
