@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::host::Host;
@@ -154,7 +155,9 @@ pub(crate) fn address_loopback(host: &Host, address: Ipv4Addr) -> Result<(), Not
 
 /// Whether `host` has the device.
 pub(crate) fn is_attached(host: &Host, device: &str) -> bool {
-    index_on(host, device).is_ok()
+    let index = index_on(host, device);
+    // Who has no descriptor left to ask with has lost nothing.
+    !index.is_err_and(|error| error.raw_os_error() == Some(Errno::NODEV.raw_os_error()))
 }
 
 fn index_on(host: &Host, device: &str) -> io::Result<u32> {
