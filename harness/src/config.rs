@@ -52,6 +52,8 @@ pub(crate) enum ScenarioKind {
     Reorder,
     /// Packets of a device of the kernel's through the engine, and through a bare loop.
     Packets,
+    /// Connect, request, response, close, while SYNs from addresses that nobody has flood the server (RFC 4987).
+    SynFlood,
 }
 
 /// A stack that a scenario can run on.
@@ -226,6 +228,9 @@ pub(crate) struct RunConfig {
     /// The clock that starts operations; null when the end of one starts the next.
     #[serde(default)]
     pub(crate) open_loop: Option<OpenLoop>,
+    /// SYNs per second of the flood, over all generators; null without a flood.
+    #[serde(default)]
+    pub(crate) flood: Option<u32>,
     pub(crate) pressure: Pressure,
     /// What the path `wire` does to packets; null on every other.
     #[serde(default)]

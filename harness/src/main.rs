@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod describe;
 mod doctor;
+mod flood;
 mod input;
 mod load;
 mod measure;

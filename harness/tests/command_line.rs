@@ -53,6 +53,8 @@ fn usage_errors_name_the_value_and_the_way_out() {
         &["--generators", "at least 1"],
     );
     assert_refused(&["run", "crr", "--runs", "0"], &["--runs", "at least 1"]);
+    assert_refused(&["run", "syn-flood", "--flood", "0"], &["--flood", "at least 1"]);
+    assert_refused(&["run", "crr", "--flood", "5k"], &["--flood 5000", "syn-flood"]);
     assert_refused(&["run", "crr", "--connections", "many"], &["`many`", "50k"]);
     assert_refused(&["run", "crr", "--mtu", "575"], &["575", "576", "1280", "1500"]);
     assert_refused(&["run", "crr", "--duration", "10"], &["`10`", "500ms"]);
@@ -190,6 +192,7 @@ fn list_tells_what_there_is_in_one_line_each() {
         "udp",
         "reorder",
         "packets",
+        "syn-flood",
         "engine",
         "kernel",
         "kernel-tuned",

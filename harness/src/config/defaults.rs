@@ -46,6 +46,7 @@ impl RunConfig {
             device: asked.device.unwrap_or(DeviceKind::Packet),
             ip: asked.ip.unwrap_or_default(),
             open_loop: asked.arrivals.open_loop(),
+            flood: (scenario == ScenarioKind::SynFlood).then(|| asked.flood.unwrap_or(FLOOD)),
             pressure: asked.pressure.clone(),
             link: (path == PathKind::Wire).then(|| asked.link.links()),
             duration: asked.duration.unwrap_or(Duration::from_secs(3)),
@@ -53,6 +54,9 @@ impl RunConfig {
         }
     }
 }
+
+/// SYNs per second of a flood.
+const FLOOD: u32 = 100_000;
 
 /// Connections in flight of the scenarios that make or use many.
 const IN_FLIGHT: u32 = 64;

@@ -13,6 +13,9 @@ const MOST_GENERATORS: u32 = 1024;
 /// Runs of a stack at most: tests of ranks tell nothing more from more.
 const MOST_RUNS: u32 = 10_000;
 
+/// SYNs per second of a flood at most: what 10 Gbit/s of Ethernet carry of the smallest frames.
+const MOST_SYNS: u32 = 14_880_000;
+
 /// What was asked for; what is `None` takes the scenario's default.
 #[derive(Clone, Default, Debug, clap::Args)]
 pub(crate) struct Options {
@@ -80,6 +83,9 @@ pub(crate) struct Options {
     pub(crate) ip: Option<IpVersion>,
     #[command(flatten)]
     pub(crate) arrivals: ArrivalOptions,
+    /// SYNs per second that flood the server, over all generators, from addresses that nobody has; of syn-flood [default: 100k]
+    #[arg(long, value_name = "N", value_parser = at_most(MOST_SYNS))]
+    pub(crate) flood: Option<u32>,
     #[command(flatten)]
     pub(crate) pressure: Pressure,
     #[command(flatten)]
@@ -126,6 +132,7 @@ impl Options {
         }
         self.arrivals.check(scenario, self.message)?;
         self.check_packets(scenario)?;
+        self.check_flood(scenario)?;
         self.pressure.check(scenario, self.path)?;
         self.link.check(self.path)?;
         if !self.pressure.sysctls.is_empty() && !self.has_kernel() {
@@ -181,6 +188,17 @@ impl Options {
             Some(message) if message == 0 || message > most => misfit(format!(
                 "--message {message} does not make one packet: packets takes 1 to {most} with this MTU"
             )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Options {
+    fn check_flood(&self, scenario: ScenarioKind) -> Result<(), Misfit> {
+        match self.flood {
+            Some(rate) if scenario != ScenarioKind::SynFlood => Err(Misfit(format!(
+                "--flood {rate} is for syn-flood, and {scenario} has no flood: leave it out"
+            ))),
             _ => Ok(()),
         }
     }
@@ -288,6 +306,17 @@ mod tests {
                 .check(ScenarioKind::Packets)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_flood_is_of_the_scenario_that_has_one() {
+        let asked = Options {
+            flood: Some(5000),
+            ..Options::default()
+        };
+        assert!(asked.check(ScenarioKind::SynFlood).is_ok());
+        let error = asked.check(ScenarioKind::Crr).expect_err("no flood");
+        assert!(error.to_string().contains("--flood 5000"), "{error}");
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl Pairing {
         server: StackKind::Engine,
     };
 
+    /// Who is flooded by `syn-flood`.
+    pub(crate) const FLOODED: Self = Self {
+        client: StackKind::Engine,
+        server: StackKind::Engine,
+    };
+
     /// The same stack at both ends.
     pub(crate) fn of(stack: StackKind) -> Self {
         Self {

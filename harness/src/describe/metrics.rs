@@ -256,10 +256,46 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "operations that ended late, but ended",
     ),
     metric(
+        "flood_ratio",
+        "ratio",
+        "SYNs of the flood that arrived in the window per second ÷ `--flood`. A run is short_of_flood below 0.95, three standard deviations of independent arrivals apart",
+        "SYNs that were due and still waited for the flooded end to take them",
+    ),
+    metric(
+        "flood_resets",
+        "count",
+        "resets that the server sent in the window to sources of the flood (198.18.0.0/15, RFC 2544), all swallowed",
+        "resets to connections of the load",
+    ),
+    metric(
+        "flood_syn_acks",
+        "count",
+        "SYN-ACKs that the server sent in the window to sources of the flood, with a half-open entry behind them or a cookie in them; those that were sent again count again",
+        "SYN-ACKs to connections of the load",
+    ),
+    metric(
+        "flood_syns",
+        "count",
+        "SYNs that the flood brought to the server in the window",
+        "SYNs of connections of the load, and of the flood in warm-up and drain",
+    ),
+    metric(
         "gigabits_per_second",
         "Gbit/s",
         "goodput: 8 × payload bytes that the receiver read in the window ÷ the window's length ÷ 10⁹ (RFC 2647 section 3.17)",
         "headers and retransmitted bytes",
+    ),
+    metric(
+        "half_open_bytes",
+        "bytes",
+        "bytes of the half-open table that entries were ever written to, at the end of the window; what a flood makes a server remember (RFC 4987 section 2)",
+        "the entries' part of the flow table, which is mapped ahead, and the rest of the half-open table, which is mapped and not touched",
+    ),
+    metric(
+        "half_open_peak",
+        "count",
+        "the most connections in SYN-RECEIVED (RFC 9293 section 3.3.2) that the flooded end was seen with, looked at after every poll, since it was made",
+        "connections that a cookie stands for, which nobody remembers",
     ),
     metric(
         "idle_reached",
@@ -272,6 +308,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "count",
         "the time of all operations in the window (in an open loop from their intended start) ÷ the window's length: by Little's law the number outstanding",
         "open connections without an operation",
+    ),
+    metric(
+        "kept_ratio",
+        "ratio",
+        "connections_per_second under the flood ÷ quiet_connections_per_second of the same run: the part of the rate that the flood leaves",
+        "nothing: what making and swallowing the flood costs is in it, in the thread of the flooded end",
     ),
     metric(
         "lag_ns",
@@ -332,6 +374,18 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "ratio, 0 to 1",
         "busy time of the load generators' cores that neither the run nor the kernel's softirq threads (ksoftirqd) took ÷ the cores' time in the window",
         "what other programs did on other cores, and steps below the kernel's clock (10 ms a core)",
+    ),
+    metric(
+        "quiet_connections_per_second",
+        "1/s",
+        "connections completed without a flood ÷ the length of the window of that, which is half as long and comes first",
+        "connections that failed, and those of warm-up and drain",
+    ),
+    metric(
+        "quiet_setup_ns",
+        "ns",
+        "as setup_ns (RFC 3511 Appendix B), in the window without a flood",
+        "connections of the flooded window",
     ),
     metric(
         "reached",
@@ -434,6 +488,24 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "ratio, 0 to 1",
         "the part of the load generators' cores that the hypervisor gave to other machines in the window (steal)",
         "what a hypervisor keeps to itself: many report no steal at all",
+    ),
+    metric(
+        "success_ratio",
+        "ratio, 0 to 1",
+        "connections completed under the flood ÷ those and `failed`",
+        "the quiet window, in which a thousandth may fail at most",
+    ),
+    metric(
+        "syn_cookies_accepted",
+        "count",
+        "connections of the window that a SYN cookie opened (RFC 4987 section 3.6), because the half-open table was full when their SYN came",
+        "SYNs that were answered with a cookie and did not come back: those of the flood",
+    ),
+    metric(
+        "syn_cookies_sent",
+        "count",
+        "SYNs of the window, of the flood or of the load, that found the half-open table full and were answered with a cookie (RFC 4987 section 3.6)",
+        "SYN-ACKs with a half-open entry behind them",
     ),
     metric(
         "system_calls_per_operation",

@@ -33,6 +33,7 @@ pub(crate) fn config(scenario: ScenarioKind) -> RunConfig {
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
         open_loop: None,
+        flood: None,
         pressure: Pressure::default(),
         link: None,
         duration: Duration::from_millis(50),

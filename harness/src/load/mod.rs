@@ -6,7 +6,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod addresses;
-mod arrivals;
+pub(crate) mod arrivals;
 pub(crate) mod conductor;
 pub(crate) mod cycle;
 mod end;

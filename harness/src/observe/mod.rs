@@ -150,7 +150,9 @@ impl Observers {
 /// What a scenario's operations are.
 pub(crate) fn operation(scenario: ScenarioKind) -> &'static str {
     match scenario {
-        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::TimeWait => "connections",
+        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::TimeWait | ScenarioKind::SynFlood => {
+            "connections"
+        }
         ScenarioKind::Teardown => "teardowns",
         ScenarioKind::Rr => "transactions",
         ScenarioKind::Stream => "bytes",

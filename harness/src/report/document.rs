@@ -86,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) link: Option<Links>,
     /// The clock that starts operations; null when the end of one starts the next.
     pub(crate) open_loop: Option<OpenLoop>,
+    /// SYNs per second of a flood, over all generators; null without one.
+    pub(crate) flood: Option<u32>,
     /// Seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]

@@ -86,6 +86,24 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
             "duplicated",
             "reordering_free_run_mean",
         ]],
+        ScenarioKind::SynFlood => &[
+            &[
+                "connections_per_second",
+                "quiet_connections_per_second",
+                "kept_ratio",
+                "success_ratio",
+            ],
+            &["setup_ns_p50", "setup_ns_p99", "setup_ns_p999"],
+            &["quiet_setup_ns_p50", "quiet_setup_ns_p99", "quiet_setup_ns_p999"],
+            &["flood_syns", "flood_syn_acks", "flood_resets", "flood_ratio"],
+            &[
+                "syn_cookies_sent",
+                "syn_cookies_accepted",
+                "half_open_peak",
+                "half_open_bytes",
+            ],
+            &TCP,
+        ],
         ScenarioKind::Packets => &[
             &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
             &["bare_system_calls_per_packet", "lost"],
@@ -155,6 +173,14 @@ pub(crate) fn headline(scenario: ScenarioKind) -> &'static [&'static str] {
         ScenarioKind::Idle => &["bytes_per_idle_connection", "reached"],
         ScenarioKind::Udp => &["datagrams_per_second", "cpu_ns_per_datagram"],
         ScenarioKind::Reorder => &["reordered_ratio"],
+        ScenarioKind::SynFlood => &[
+            "connections_per_second",
+            "quiet_connections_per_second",
+            "kept_ratio",
+            "success_ratio",
+            "setup_ns_p99",
+            "quiet_setup_ns_p99",
+        ],
         ScenarioKind::Packets => &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
     }
 }
@@ -172,7 +198,11 @@ pub(super) fn deciding(scenario: ScenarioKind) -> (&'static str, bool) {
 
 /// Whether a greater figure is the better one: rates and what was reached; times, costs and counts of mishaps are not.
 pub(super) fn more_is_better(metric: &str) -> bool {
-    metric.ends_with("_per_second") || matches!(metric, "reached" | "engine_to_bare")
+    metric.ends_with("_per_second")
+        || matches!(
+            metric,
+            "reached" | "engine_to_bare" | "kept_ratio" | "success_ratio"
+        )
 }
 
 /// Whether a greater or a lesser figure is better at all: how much is reordered is a property of the path.
@@ -195,6 +225,14 @@ pub(super) fn label(metric: &str) -> String {
         "bare_packets_per_second" => "packets/s of the bare loop",
         "engine_to_bare" => "engine ÷ bare loop",
         "gigabits_per_second" => "throughput",
+        "quiet_connections_per_second" => "connections/s without the flood",
+        "quiet_setup_ns" => "set-up time without the flood",
+        "kept_ratio" => "flooded ÷ quiet",
+        "success_ratio" => "connections that succeeded",
+        "flood_syns" => "SYNs of the flood",
+        "flood_syn_acks" => "SYN-ACKs to the flood",
+        "flood_resets" => "resets to the flood",
+        "flood_ratio" => "flood delivered ÷ asked",
         "setup_ns" => "set-up time",
         "teardown_ns" => "teardown time",
         "latency_ns" => "latency",

@@ -69,6 +69,7 @@ fn config(plan: &Plan, first: &RunConfig) -> Config {
         ip: first.ip,
         link: first.link.clone(),
         open_loop: first.open_loop,
+        flood: first.flood,
         duration: first.duration,
         runs: plan.runs,
         seed: first.seed,

@@ -51,6 +51,7 @@ fn what_was_done(document: &Document) -> String {
         ScenarioKind::Udp => "one-way datagrams",
         ScenarioKind::Reorder => "numbered datagrams through a wire that reorders",
         ScenarioKind::Packets => "bursts of datagrams, sent back by the engine and by a bare loop in turn",
+        ScenarioKind::SynFlood => "connect, request, response, close, without and with a flood of SYNs",
     };
     let name = document
         .name
@@ -59,8 +60,11 @@ fn what_was_done(document: &Document) -> String {
     let offered = config.open_loop.map_or_else(String::new, |load| {
         format!(", {} operations/s offered ({})", load.rate, load.arrivals)
     });
+    let flood = config
+        .flood
+        .map_or_else(String::new, |rate| format!(", {rate} SYNs/s"));
     format!(
-        "{}{name}: {what}; {} B messages, {} {}{offered}, {} run{} of {} s each, stacks taking turns",
+        "{}{name}: {what}; {} B messages, {} {}{offered}{flood}, {} run{} of {} s each, stacks taking turns",
         document.scenario,
         config.message,
         config.connections,

@@ -50,6 +50,12 @@ fn misfit(scenario: ScenarioKind, stack: Pairing, path: PathKind) -> Option<Stri
             stack.client, stack.server
         ));
     }
+    if scenario == ScenarioKind::SynFlood && (stack, path) != (Pairing::FLOODED, PathKind::Memory) {
+        return Some(format!(
+            "syn-flood floods an engine over memory, where the flood reaches nobody else, and not {stack} over {path}: ask for --stack engine \
+             --path memory"
+        ));
+    }
     stack.misfit(path)
 }
 
@@ -166,6 +172,7 @@ fn pairings(scenario: ScenarioKind, asked: &Options) -> Vec<Pairing> {
         (false, _) => pairs.collect(),
         (true, false) => asked.stacks.iter().copied().map(Pairing::of).collect(),
         (true, true) if scenario == ScenarioKind::Packets => vec![Pairing::FOR_PACKETS],
+        (true, true) if scenario == ScenarioKind::SynFlood => vec![Pairing::FLOODED],
         (true, true) => DEFAULT_STACKS.map(Pairing::of).to_vec(),
     }
 }
@@ -279,6 +286,32 @@ mod tests {
         let plan = Plan::new(ScenarioKind::Packets, &asked(&[StackKind::Smoltcp]));
         let reason = plan.subjects[0].unsupported.as_deref();
         assert!(reason.is_some_and(|reason| reason.contains("--client kernel --server engine")));
+    }
+
+    #[test]
+    fn only_an_engine_in_memory_is_flooded() {
+        let usual = Plan::new(ScenarioKind::SynFlood, &Options::default());
+        let [subject] = &usual.subjects[..] else {
+            panic!("one column: {:?}", usual.subjects)
+        };
+        assert_eq!(subject.unsupported, None);
+        assert_eq!(subject.config.flood, Some(100_000));
+        let named = Plan::new(
+            ScenarioKind::SynFlood,
+            &asked(&[StackKind::Kernel, StackKind::Smoltcp]),
+        );
+        let elsewhere = Options {
+            path: Some(PathKind::Loopback),
+            ..asked(&[StackKind::Engine])
+        };
+        let elsewhere = Plan::new(ScenarioKind::SynFlood, &elsewhere);
+        for subject in named.subjects.iter().chain(&elsewhere.subjects) {
+            let reason = subject.unsupported.as_deref();
+            assert!(
+                reason.is_some_and(|reason| reason.contains("--stack engine --path memory")),
+                "{reason:?}"
+            );
+        }
     }
 
     #[test]

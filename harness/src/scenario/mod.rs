@@ -15,6 +15,7 @@ mod reorder;
 mod rr;
 mod stream;
 mod summary;
+mod syn_flood;
 mod teardown;
 #[cfg(test)]
 mod tests;
@@ -102,6 +103,7 @@ fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
         ScenarioKind::Udp => udp::measure(run),
         ScenarioKind::Reorder => reorder::measure(run),
         ScenarioKind::Packets => packets::measure(run),
+        ScenarioKind::SynFlood => syn_flood::measure(run),
     }
 }
 

@@ -98,6 +98,15 @@ fn required(scenario: ScenarioKind) -> (&'static [&'static str], &'static [&'sta
         ),
         ScenarioKind::Stream => (&["gigabits_per_second", "cpu_ns_per_kibibyte"], &[]),
         ScenarioKind::Idle => (&["bytes_per_idle_connection", "reached"], &[]),
+        ScenarioKind::SynFlood => (
+            &[
+                "connections_per_second",
+                "quiet_connections_per_second",
+                "kept_ratio",
+                "flood_syns",
+            ],
+            &["setup_ns", "quiet_setup_ns"],
+        ),
         ScenarioKind::Packets => (
             &["packets_per_second", "bare_packets_per_second", "engine_to_bare"],
             &[],
@@ -262,6 +271,44 @@ fn two_ends_on_two_threads() {
     }
 }
 
+fn flooded() -> Measurement {
+    let config = RunConfig {
+        flood: Some(20_000),
+        duration: Duration::from_millis(150),
+        ..config_of(ScenarioKind::SynFlood)
+    };
+    measure(StackKind::Engine, &config)
+}
+
+#[test]
+fn connections_go_on_under_a_flood_that_is_answered() {
+    let found = flooded();
+    // Machines that are busy with other tests may take neither a flood nor a load in time.
+    let slow = |reason: &&String| {
+        had_no_time(reason) || reason.contains("short_of_flood") || reason.contains("Little")
+    };
+    let wrong: Vec<_> = found
+        .invalid_reasons
+        .iter()
+        .filter(|reason| !slow(reason))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let (metrics, histograms) = required(ScenarioKind::SynFlood);
+    let figure = |name: &str| found.metrics[name].expect(name);
+    for name in metrics {
+        assert!(figure(name) > 0.0, "{name}");
+    }
+    for name in histograms {
+        assert!(!found.histograms[name].is_empty(), "{name}");
+    }
+    assert_eq!((figure("failed"), figure("success_ratio")), (0.0, 1.0));
+    assert!(figure("flood_syn_acks") > 0.0);
+    assert_eq!(figure("flood_resets"), 0.0);
+    let peak = figure("half_open_peak");
+    assert!((1.0..=4096.0).contains(&peak), "{peak}");
+    assert!(figure("half_open_bytes") >= peak * 48.0);
+}
+
 #[test]
 fn whatever_is_reported_is_described_and_nothing_else_is() {
     let mut reported = std::collections::BTreeSet::new();
@@ -287,6 +334,9 @@ fn whatever_is_reported_is_described_and_nothing_else_is() {
     let open = measure(StackKind::Null, &config);
     reported.extend(open.metrics.keys().copied());
     reported.extend(open.histograms.keys().copied());
+    let flooded = flooded();
+    reported.extend(flooded.metrics.keys().copied());
+    reported.extend(flooded.histograms.keys().copied());
     reported.extend(super::packets::reported());
     // The books of a stack without TIME_WAIT cannot be looked at.
     reported.insert("time_wait_unaccounted");

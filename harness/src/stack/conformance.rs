@@ -212,6 +212,7 @@ fn config(placement: Placement) -> RunConfig {
         device: DeviceKind::Packet,
         ip: IpVersion::V4,
         open_loop: None,
+        flood: None,
         pressure: Pressure::default(),
         link: None,
         duration: Duration::from_secs(1),

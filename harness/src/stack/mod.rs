@@ -141,6 +141,18 @@ pub(crate) struct StackCounters {
     pub(crate) connection_bytes: Option<u64>,
     /// Connections open now.
     pub(crate) connections: Option<u64>,
+    /// SYNs answered with a SYN cookie (RFC 4987 section 3.6), because the half-open table was full.
+    pub(crate) syn_cookies_sent: Option<u64>,
+    /// Connections that a SYN cookie opened.
+    pub(crate) syn_cookies_accepted: Option<u64>,
+    /// The most half-open connections seen so far; of an end that is flooded.
+    pub(crate) half_open_peak: Option<u64>,
+    /// Bytes of the half-open table that were ever in use; of an end that is flooded.
+    pub(crate) half_open_bytes: Option<u64>,
+    /// What a flood of SYNs brought and was answered; of an end that is flooded.
+    pub(crate) flood_syns: Option<u64>,
+    pub(crate) flood_syn_acks: Option<u64>,
+    pub(crate) flood_resets: Option<u64>,
     /// Packets that the stack dropped for want of room.
     pub(crate) dropped: Option<u64>,
     /// Heap allocations by the stack itself are counted by the harness's allocator, not here.

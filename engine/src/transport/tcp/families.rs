@@ -244,6 +244,11 @@ impl HalfOpens {
         self.v4.len() + self.v6.len()
     }
 
+    /// Bytes of both tables that entries have ever been written to.
+    pub(super) fn touched_bytes(&self) -> usize {
+        self.v4.touched_bytes() + self.v6.touched_bytes()
+    }
+
     /// Checks both tables, and that `is_known` knows each entry under its tuple.
     pub(super) fn check(&self, is_known: impl Fn(&FlowKey, Flow) -> bool) -> Checked {
         let v4 = self

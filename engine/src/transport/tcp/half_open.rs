@@ -200,6 +200,11 @@ impl<K: CompactKey> HalfOpenTable<K> {
         }
     }
 
+    /// Bytes of the slots that entries have ever been in; the rest of the table is not touched.
+    pub(super) fn touched_bytes(&self) -> usize {
+        self.slots.len() * size_of::<Slot<K>>()
+    }
+
     /// Takes in a connection whose first SYN-ACK is sent at `now`, and gives it an id. `None` when the table is full.
     pub(super) fn insert(&mut self, entry: HalfOpen<K>, now: Instant) -> Option<u32> {
         self.observe(now);

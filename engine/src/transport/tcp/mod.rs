@@ -210,6 +210,7 @@ impl Tcp {
         TcpMemory {
             connections: self.connections.len(),
             half_open: self.half_open.len(),
+            half_open_bytes: self.half_open.touched_bytes(),
             connection_bytes: self.connections.mapped_bytes() + self.flows.mapped_bytes(),
             port_bytes: self.ports.mapped_bytes(),
         }
@@ -223,6 +224,8 @@ pub struct TcpMemory {
     pub connections: u32,
     /// Connections that a SYN has begun and no ACK completed yet.
     pub half_open: usize,
+    /// Bytes that they take, or took when they were most: those of the table that were ever written.
+    pub half_open_bytes: usize,
     /// Bytes mapped for their state, index, handles and timers.
     pub connection_bytes: usize,
     /// Bytes mapped for the sets of taken ports.

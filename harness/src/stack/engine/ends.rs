@@ -1,6 +1,7 @@
 //! Two engines, joined by whatever the path asks for.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 use handfast::frame::FramePool;
 use handfast::link::Device;
@@ -10,6 +11,7 @@ use handfast::link::socket::{SocketConfig, SocketDevice};
 
 use super::{Engine, Options};
 use crate::config::{Checksums, PathKind, RunConfig, ScenarioKind};
+use crate::flood::{Flooded, Plan};
 use crate::stack::{MakeEnd, Side, Stack, Unsupported};
 
 /// How many datagrams of a `reorder` run are held back, and by how many places at most.
@@ -47,6 +49,35 @@ fn end<D: Device + 'static>(
     Box::new(Engine::new(&options, &addresses, &remotes, make_device))
 }
 
+/// The end that is reached through what the scenario puts in front of it.
+fn server_end<D: Device + 'static>(
+    parts: (Options, Vec<IpAddr>, Vec<SocketAddr>),
+    impairment: Option<ImpairConfig>,
+    flood: Option<Plan>,
+    make_device: impl FnOnce(&FramePool) -> D,
+) -> Box<dyn Stack> {
+    match (impairment, flood) {
+        (Some(config), _) => end(parts, |pool| {
+            Impair::new(make_device(pool), config, pool.clone()).expect("a tenth is a probability")
+        }),
+        (None, Some(plan)) => flooded_end(parts, plan, make_device),
+        (None, None) => end(parts, make_device),
+    }
+}
+
+fn flooded_end<D: Device + 'static>(
+    (options, addresses, remotes): (Options, Vec<IpAddr>, Vec<SocketAddr>),
+    plan: Plan,
+    make_device: impl FnOnce(&FramePool) -> D,
+) -> Box<dyn Stack> {
+    let tally = Rc::default();
+    let counted = Rc::clone(&tally);
+    let engine = Engine::new(&options, &addresses, &remotes, |pool| {
+        Flooded::new(make_device(pool), plan, counted)
+    });
+    Box::new(engine.flooded(tally))
+}
+
 /// The client's end and the server's.
 pub(crate) type BothEnds = (Box<dyn Stack>, Box<dyn Stack>);
 
@@ -59,12 +90,12 @@ pub(crate) fn pair(run: &RunConfig, between: Between<'_>) -> Result<BothEnds, Un
         PathKind::Memory => {
             let (near, far) = memory::pair(wire(run));
             let client = end(between.client(run), |_| near);
-            let server = match impairment(run) {
-                Some(config) => end(between.server(run), |pool| {
-                    Impair::new(far, config, pool.clone()).expect("a tenth is a probability")
-                }),
-                None => end(between.server(run), |_| far),
-            };
+            let server = server_end(
+                between.server(run),
+                impairment(run),
+                flood(run, between.servers),
+                |_| far,
+            );
             Ok((client, server))
         }
         // Loopback: ends that devices lie between are not made here.
@@ -84,16 +115,10 @@ pub(crate) fn split_pair(run: &RunConfig, between: Between<'_>) -> Result<(MakeE
     match run.path {
         PathKind::Memory => {
             let (near, far) = memory::threaded_pair(wire(run));
-            let config = impairment(run);
+            let (impairment, flood) = (impairment(run), flood(run, between.servers));
             Ok((
                 Box::new(move || end(client, |pool| near.attach(pool.clone()))),
-                Box::new(move || match config {
-                    Some(config) => end(server, |pool| {
-                        let device = far.attach(pool.clone());
-                        Impair::new(device, config, pool.clone()).expect("a tenth is a probability")
-                    }),
-                    None => end(server, |pool| far.attach(pool.clone())),
-                }),
+                Box::new(move || server_end(server, impairment, flood, |pool| far.attach(pool.clone()))),
             ))
         }
         // Loopback: ends that devices lie between are not made here.
@@ -121,6 +146,20 @@ fn impairment(run: &RunConfig) -> Option<ImpairConfig> {
         reordering: HELD_BACK,
         places: MOST_PLACES,
         ..ImpairConfig::default()
+    })
+}
+
+/// A generator's share of the flood that a `syn-flood` run puts in front of the server.
+fn flood(run: &RunConfig, servers: &[SocketAddr]) -> Option<Plan> {
+    let rate = f64::from(run.flood?) / f64::from(run.generators);
+    let v4 = |server: &SocketAddr| match server {
+        SocketAddr::V4(server) => Some(*server),
+        SocketAddr::V6(_) => None,
+    };
+    Some(Plan {
+        rate,
+        seed: run.seed,
+        targets: servers.iter().filter_map(v4).collect(),
     })
 }
 

@@ -6,8 +6,10 @@ mod memory;
 pub(crate) use ends::{Between, pair, split_pair};
 pub(crate) use memory::check as check_memory;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use handfast::application::{
@@ -21,6 +23,7 @@ use handfast::time::Instant;
 
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Side, Stack, StackCounters};
 use crate::config::{RunConfig, ScenarioKind};
+use crate::flood;
 use crate::load::conductor::warm_up;
 
 /// Connections that may be closed in a second of a run: TIME_WAIT entries for which memory is touched ahead.
@@ -85,7 +88,11 @@ fn pool() -> PoolConfig {
 fn presize(run: &RunConfig, side: Side) -> u32 {
     let closes = matches!(
         run.scenario,
-        ScenarioKind::Connect | ScenarioKind::Crr | ScenarioKind::Teardown | ScenarioKind::TimeWait
+        ScenarioKind::Connect
+            | ScenarioKind::Crr
+            | ScenarioKind::Teardown
+            | ScenarioKind::TimeWait
+            | ScenarioKind::SynFlood
     );
     if !side.closes_first(run) {
         return 0;
@@ -121,6 +128,13 @@ pub(crate) struct Engine<D> {
     payload_bytes: u64,
     polls_useful: u64,
     polls_empty: u64,
+    flood: Option<Flood>,
+}
+
+/// What is seen of a flood.
+struct Flood {
+    tally: Rc<Cell<flood::Tally>>,
+    half_open_peak: usize,
 }
 
 impl<D: Device> Engine<D> {
@@ -141,6 +155,18 @@ impl<D: Device> Engine<D> {
             payload_bytes: 0,
             polls_useful: 0,
             polls_empty: 0,
+            flood: None,
+        }
+    }
+
+    /// The same, with a flood that is counted in `tally`.
+    pub(crate) fn flooded(self, tally: Rc<Cell<flood::Tally>>) -> Self {
+        Self {
+            flood: Some(Flood {
+                tally,
+                half_open_peak: 0,
+            }),
+            ..self
         }
     }
 
@@ -301,6 +327,9 @@ impl<D: Device> Stack for Engine<D> {
 
     fn poll(&mut self, now: Nanos, _wait: Duration, events: &mut Vec<Event>) {
         let progress = self.engine.poll(Instant::from_nanos(now), Budget::default());
+        if let Some(flood) = &mut self.flood {
+            flood.half_open_peak = flood.half_open_peak.max(self.engine.tcp_memory().half_open);
+        }
         if progress.is_idle() {
             self.polls_empty += 1;
         } else {
@@ -324,6 +353,7 @@ impl<D: Device> Stack for Engine<D> {
         let counters = self.engine.counters();
         let time_wait = self.engine.time_wait();
         let memory = self.engine.tcp_memory();
+        let flooded = self.flood.as_ref().map(|flood| flood.tally.get());
         let copied = counters.device.copied_bytes
             + counters.tcp.application_bytes_copied
             + counters.tcp.gathered_bytes
@@ -341,6 +371,13 @@ impl<D: Device> Stack for Engine<D> {
             time_wait_bytes: Some(time_wait.mapped_bytes),
             connection_bytes: Some(memory.connection_bytes as u64),
             connections: Some(u64::from(memory.connections)),
+            syn_cookies_sent: Some(counters.tcp.syn_cookies_sent),
+            syn_cookies_accepted: Some(counters.tcp.syn_cookies_accepted),
+            half_open_peak: self.flood.as_ref().map(|flood| flood.half_open_peak as u64),
+            half_open_bytes: flooded.map(|_| memory.half_open_bytes as u64),
+            flood_syns: flooded.map(|flood| flood.syns),
+            flood_syn_acks: flooded.map(|flood| flood.syn_acks),
+            flood_resets: flooded.map(|flood| flood.resets),
             dropped: Some(counters.device.dropped + counters.udp.dropped_queue_full),
             polls_useful: Some(self.polls_useful),
             polls_empty: Some(self.polls_empty),

@@ -423,7 +423,7 @@ impl<W: Wire> Stack for Smoltcp<W> {
             dropped: Some(device.dropped),
             polls_useful: Some(self.tally.polls_useful),
             polls_empty: Some(self.tally.polls_empty),
-            retransmitted_segments: None,
+            ..StackCounters::default()
         }
     }
 }

@@ -49,6 +49,17 @@ fn a_full_table_takes_nothing_until_an_entry_leaves() {
 }
 
 #[test]
+fn memory_is_that_of_the_slots_that_were_ever_used() {
+    let mut table = table(1000);
+    assert_eq!(table.touched_bytes(), 0);
+    let first = table.insert(entry(1), START).unwrap();
+    table.insert(entry(2), START).unwrap();
+    table.remove(first);
+    table.insert(entry(3), START).unwrap();
+    assert_eq!(table.touched_bytes(), 2 * 48);
+}
+
+#[test]
 fn a_table_of_nothing_takes_nothing() {
     assert_eq!(table(0).insert(entry(1), START), None);
 }
