@@ -225,7 +225,7 @@ fn documents_that_are_none_are_refused_by_those_who_read_them() {
     }
     let search = output(&["report", &format!("{}/search.json", scratch.path())]);
     assert!(
-        errors(&search).contains("search, which has no page"),
+        errors(&search).contains("missing field `quantity`"),
         "{}",
         errors(&search)
     );

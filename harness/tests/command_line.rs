@@ -137,6 +137,8 @@ fn a_search_keeps_every_run() {
         serde_json::from_slice::<Value>(&kept).expect("one document"),
         document
     );
+    let page = std::fs::read_to_string(scratch.0.join("report.html")).expect("its page");
+    assert!(page.contains("Highest transactions"), "{page}");
     let found = &document["results"][0];
     let iterations = found["iterations"].as_array().expect("every run");
     assert!((1..=6).contains(&iterations.len()), "{document}");

@@ -113,7 +113,7 @@
         return { ...common, spanGaps: false, fill: color, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.92, 60], align: 0 }) };
       }
       if (one.marks) {
-        return { ...common, width: 0, stroke: color, paths: () => null, points: { show: true, size: 9, width: 2, stroke: color, fill: css("--page") } };
+        return { ...common, width: 0, stroke: color, paths: () => null, points: { show: true, size: 10, width: 3, stroke: color, fill: css("--page") } };
       }
       const few = chart.at.length <= 40;
       return { ...common, width: 2, dash: one.dashed ? [6, 5] : undefined, points: { show: few, size: 6, fill: color } };

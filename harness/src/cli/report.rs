@@ -9,18 +9,18 @@ use clap::Args;
 
 use crate::input;
 use crate::output;
-use crate::report::page::{PageDocument, documents, index, places, report};
+use crate::report::page::{Documents, documents, index, places, report};
 use crate::report::write_atomically;
 use crate::session::Exit;
 
 pub(super) const AFTER_HELP: &str = "A directory gets report.html, which shows all documents in it, and index.html, which lists all results in directories below it with how \
-     figures went over time; a file gets a page beside it, run.json one of the name report.html. \
-     A page is one file, needs no network, and has every figure without JavaScript too. `run` writes it by itself.\n\n\
+     figures went over time; a file gets a page beside it, run.json and search.json one of the name report.html. \
+     A page is one file, needs no network, and has every figure without JavaScript too. `run` and `search` write it by themselves.\n\n\
      Exit status: 0 ok, 2 nothing there can be shown, 5 a page cannot be written";
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// A directory that `run` wrote, one of such directories, or a document
+    /// A directory that `run` or `search` wrote, one of such directories, or a document
     #[arg(value_name = "PLACE", required = true)]
     places: Vec<PathBuf>,
 }
@@ -67,7 +67,10 @@ fn write(page: &Path, text: io::Result<String>) -> Result<(), (Exit, String)> {
 }
 
 fn page_beside(document: &Path) -> PathBuf {
-    if document.file_name().is_some_and(|name| name == "run.json") {
+    if document
+        .file_name()
+        .is_some_and(|name| name == "run.json" || name == "search.json")
+    {
         document.with_file_name("report.html")
     } else {
         document.with_extension("html")
@@ -75,7 +78,7 @@ fn page_beside(document: &Path) -> PathBuf {
 }
 
 /// The documents of all JSON files in a directory; those that are none are named on standard error.
-fn of_directory(directory: &Path) -> Result<Vec<PageDocument>, String> {
+fn of_directory(directory: &Path) -> Result<Documents, String> {
     let entries = fs::read_dir(directory).map_err(|error| error.to_string())?;
     let mut files: Vec<PathBuf> = entries
         .flatten()
@@ -83,16 +86,16 @@ fn of_directory(directory: &Path) -> Result<Vec<PageDocument>, String> {
         .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
-    let mut shown = Vec::new();
+    let mut shown = Documents::default();
     for file in files {
         match of_file(&file) {
-            Ok(documents) => shown.extend(documents),
+            Ok(documents) => shown.append(documents),
             Err(why) => note!("warning: {} is left out: {why}", file.display()),
         }
     }
     Ok(shown)
 }
 
-fn of_file(file: &Path) -> Result<Vec<PageDocument>, String> {
+fn of_file(file: &Path) -> Result<Documents, String> {
     documents(&input::read(file).map_err(|error| error.to_string())?)
 }

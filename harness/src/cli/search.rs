@@ -10,6 +10,7 @@ use clap::Args;
 use crate::config::Options;
 use crate::config::quantity::{duration, percent, positive};
 use crate::output;
+use crate::report::page;
 use crate::report::{Shelf, one_line, unwritable, write_atomically};
 use crate::run;
 use crate::search::bisection::Ended;
@@ -22,7 +23,7 @@ pub(super) const AFTER_HELP: &str = "The rate is doubled until it fails, or halv
      may disagree), --duration how long each takes (1s).\n\n\
      --slo: fail<=N (operations that failed, were dropped or lost), loss<=N (datagrams), either as a percentage too; p50, p99, p999<=TIME (of the \
      response time, from when an operation was to start). All that are given, with commas between them, have to be kept.\n\n\
-     Every run is in search.json. Exit status: 0 found, 1 no rate holds, 2 usage, 3 not finished within its bounds, \
+     Every run is in search.json and on its page, report.html. Exit status: 0 found, 1 no rate holds, 2 usage, 3 not finished within its bounds, \
      5 the environment lacks something, 130 interrupted";
 
 /// Runs that have to agree unless told otherwise.
@@ -58,7 +59,7 @@ pub(super) struct SearchArguments {
     /// Print one JSON document instead of a table
     #[arg(long)]
     json: bool,
-    /// Write search.json here [default: results/TIME-search-WHAT-ID]
+    /// Write search.json and report.html here [default: results/TIME-search-WHAT-ID]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -150,12 +151,20 @@ fn search(asked: &Asked, json: bool, out: Option<PathBuf>) -> io::Result<Exit> {
     let found = carry_out(asked);
     let document = one_line(&found)?;
     let written = write_atomically(&file, document.as_bytes());
+    let page = file.with_file_name("report.html");
+    let shown = shown(&document).and_then(|html| write_atomically(&page, html.as_bytes()));
     let text = if json { document } else { table::table(&found) };
     shelf.release(&name);
     output::print(&text)?;
     written.map_err(|error| unwritable(&file, &error))?;
+    shown.map_err(|error| unwritable(&page, &error))?;
     note!("written to {}", file.display());
     Ok(verdict(&found))
+}
+
+/// The page of a document.
+fn shown(document: &str) -> io::Result<String> {
+    page::report(&page::documents(document.as_bytes()).map_err(io::Error::other)?)
 }
 
 fn verdict(search: &Search) -> Exit {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Runs in a row that may be void before a search gives up, or client-bound before their rate fails.
 const MOST_VOID: u32 = 3;
@@ -24,7 +24,7 @@ pub(crate) struct Bounds {
 }
 
 /// What one run at a rate says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// What was asked was kept.
@@ -49,7 +49,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Why a search ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Ended {
     /// The answer is as precise as was asked.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bisection::{Bounds, Ended, Verdict};
 use crate::config::{Pairing, PathKind, Placement, RunConfig, ScenarioKind, seconds};
@@ -19,7 +19,7 @@ pub(crate) enum SearchFormat {
 }
 
 /// What is searched for the highest rate of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Quantity {
     /// Connections per second, each with a request and a response (scenario crr)
@@ -36,6 +36,15 @@ impl Quantity {
             Self::Cps => ScenarioKind::Crr,
             Self::Tps => ScenarioKind::Rr,
             Self::Pps => ScenarioKind::Udp,
+        }
+    }
+
+    /// What is counted in a second.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Cps => "connections/s",
+            Self::Tps => "transactions/s",
+            Self::Pps => "datagrams/s",
         }
     }
 

@@ -48,6 +48,34 @@ impl Slo {
     }
 }
 
+impl Slo {
+    /// The longest that a percentile of the response time may be, in nanoseconds; `None` where nothing is asked of it.
+    pub(crate) fn longest_ns(&self, metric: &str) -> Option<f64> {
+        self.conditions.iter().find_map(|condition| match condition {
+            Condition::Response(name, most) if *name == metric => Some(most.as_nanos() as f64),
+            _ => None,
+        })
+    }
+
+    /// The part of `offered` operations that may fail, or be lost where that is all that is asked.
+    pub(crate) fn most_failures(&self, offered: f64) -> Option<f64> {
+        let part = |most: Most| match most {
+            Most::Number(number) => number as f64 / offered,
+            Most::Part(part) => part,
+        };
+        let fail = self.conditions.iter().find_map(|condition| match *condition {
+            Condition::Fail(most) => Some(part(most)),
+            _ => None,
+        });
+        fail.or_else(|| {
+            self.conditions.iter().find_map(|condition| match *condition {
+                Condition::Loss(most) => Some(part(most)),
+                _ => None,
+            })
+        })
+    }
+}
+
 impl Condition {
     fn is_of_the_same(&self, other: &Self) -> bool {
         match (self, other) {

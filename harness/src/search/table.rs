@@ -3,15 +3,11 @@
 use std::fmt::Write as _;
 
 use super::bisection::{Ended, Verdict};
-use super::document::{Found, Iteration, Quantity, Search};
+use super::document::{Found, Iteration, Search};
 
 /// All stacks of a search, one after the other.
 pub(crate) fn table(search: &Search) -> String {
-    let unit = match search.quantity {
-        Quantity::Cps => "connections/s",
-        Quantity::Tps => "transactions/s",
-        Quantity::Pps => "datagrams/s",
-    };
+    let unit = search.quantity.unit();
     let mut text = format!(
         "Highest {unit} with {} ({} runs have to agree on a rate)\n",
         search.slo, search.bounds.agree
@@ -35,12 +31,7 @@ fn of_stack(text: &mut String, found: &Found, unit: &str) {
 }
 
 fn line(text: &mut String, number: usize, iteration: &Iteration) {
-    let verdict = match iteration.verdict {
-        Verdict::Holds => "holds",
-        Verdict::Fails => "FAILS",
-        Verdict::Void => "void",
-        Verdict::ClientBound => "late",
-    };
+    let verdict = word(iteration.verdict);
     let figure = |name: &str| iteration.metrics.get(name).copied().flatten();
     let p99 = figure("response_ns_p99").map_or_else(|| "–".to_owned(), |ns| format!("{:.3} ms", ns / 1e6));
     let _ = write!(
@@ -57,26 +48,41 @@ fn line(text: &mut String, number: usize, iteration: &Iteration) {
     );
 }
 
+/// How a run came out, in a word.
+pub(crate) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Fails => "FAILS",
+        Verdict::Void => "void",
+        Verdict::ClientBound => "late",
+    }
+}
+
 fn conclusion(found: &Found, unit: &str) -> String {
-    let answer = found.highest_per_second.map_or_else(
+    match found.ended {
+        Ended::Unsupported => {
+            let reason = found.unsupported_reason.as_deref().unwrap_or_default();
+            format!("unsupported: {reason}")
+        }
+        ended => answer(found.highest_per_second, found.fails_per_second, ended, unit),
+    }
+}
+
+/// What a search of a stack came to, in a sentence.
+pub(crate) fn answer(highest: Option<u32>, fails: Option<u32>, ended: Ended, unit: &str) -> String {
+    let holds = highest.map_or_else(
         || "no rate holds".to_owned(),
         |rate| format!("{rate} {unit} hold"),
     );
-    let fails = found
-        .fails_per_second
-        .map_or_else(String::new, |rate| format!(", {rate} do not"));
-    let why = match found.ended {
-        Ended::Found => "",
+    let fails = fails.map_or_else(String::new, |rate| format!(", {rate} do not"));
+    let why = match ended {
+        Ended::Found | Ended::Unsupported => "",
         Ended::HighestHolds => "; no higher rate may be tried (--to)",
         Ended::LowestFails => "; lower rates have too few operations for a verdict (--duration)",
         Ended::OutOfBounds => "; NOT FINISHED: out of runs or time (--most-runs, --at-most)",
         Ended::Disturbed => {
             "; NOT FINISHED: others disturbed run after run; measure when the machine is quiet"
         }
-        Ended::Unsupported => {
-            let reason = found.unsupported_reason.as_deref().unwrap_or_default();
-            return format!("unsupported: {reason}");
-        }
     };
-    format!("{answer}{fails}{why}")
+    format!("{holds}{fails}{why}")
 }

@@ -26,7 +26,11 @@ fn baseline() -> Vec<PageDocument> {
     let mut files: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    let of_file = |file: &PathBuf| documents(&fs::read(file).expect("readable")).expect("documents");
+    let of_file = |file: &PathBuf| {
+        documents(&fs::read(file).expect("readable"))
+            .expect("documents")
+            .runs
+    };
     files.iter().flat_map(of_file).collect()
 }
 

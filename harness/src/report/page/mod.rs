@@ -15,6 +15,7 @@ mod numbers;
 mod occupancy;
 mod ratios;
 mod reading;
+mod search;
 mod section;
 mod table;
 #[cfg(test)]
@@ -28,7 +29,8 @@ use serde::Serialize;
 
 use self::chart::Chart;
 pub(crate) use self::index::{index, places};
-pub(crate) use self::reading::{PageDocument, documents};
+pub(crate) use self::reading::{Documents, documents};
+use self::search::SearchSection;
 use self::section::{Section, section};
 
 const UPLOT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
@@ -37,31 +39,43 @@ const UPLOT_LICENCE: &str = include_str!("../../../assets/uplot/LICENSE");
 const SCRIPT: &str = include_str!("../../../assets/report/charts.js");
 const STYLE: &str = include_str!("../../../assets/report/style.css");
 /// The name ends in `.html`, which is what makes the templates escape what they are given.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("../../../assets/report/page.html")),
     ("index.html", include_str!("../../../assets/report/index.html")),
     ("parts.html", include_str!("../../../assets/report/parts.html")),
     ("report.html", include_str!("../../../assets/report/report.html")),
+    ("search.html", include_str!("../../../assets/report/search.html")),
 ];
 
 /// A page that shows all of `documents`, one after the other.
 ///
 /// # Errors
 /// Never in practice: the templates are part of the program, and tested.
-pub(crate) fn report(documents: &[PageDocument]) -> io::Result<String> {
+pub(crate) fn report(documents: &Documents) -> io::Result<String> {
     let sections: Vec<Section> = documents
+        .runs
         .iter()
         .enumerate()
         .map(|(number, document)| section(document, number))
         .collect();
-    let scenarios: Vec<&str> = sections.iter().map(|section| section.scenario.as_str()).collect();
-    let charts: Vec<&Chart> = sections
+    let searches: Vec<SearchSection> = documents
+        .searches
         .iter()
-        .flat_map(|section| section.charts.iter().map(|drawn| &drawn.chart))
+        .enumerate()
+        .map(|(number, document)| search::section(document, number))
+        .collect();
+    let titles = sections.iter().map(|section| section.scenario.as_str());
+    let titles: Vec<&str> = titles
+        .chain(searches.iter().map(|section| section.title.as_str()))
+        .collect();
+    let drawn = sections.iter().flat_map(|section| &section.charts);
+    let charts: Vec<&Chart> = drawn
+        .chain(searches.iter().flat_map(SearchSection::charts))
+        .map(|drawn| &drawn.chart)
         .collect();
     render(
         "report.html",
-        context! { title => scenarios.join(", "), sections => Serde(&sections) },
+        context! { title => titles.join(", "), sections => Serde(&sections), searches => Serde(&searches) },
         &charts,
     )
 }

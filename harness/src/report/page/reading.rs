@@ -4,7 +4,17 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use super::search::PageSearch;
+
+/// What files hold that pages show.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Documents {
+    pub(super) runs: Vec<PageDocument>,
+    pub(super) searches: Vec<PageSearch>,
+}
 
 /// One `handfast.run/1` document.
 #[derive(Clone, Debug, Deserialize)]
@@ -129,33 +139,42 @@ impl PageResult {
     }
 }
 
+impl Documents {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.searches.is_empty()
+    }
+
+    pub(crate) fn append(&mut self, others: Self) {
+        self.runs.extend(others.runs);
+        self.searches.extend(others.searches);
+    }
+}
+
 /// The documents of a JSON text: one, or those of a suite.
 ///
 /// # Errors
 /// When it is neither; says what it is instead.
-pub(crate) fn documents(text: &[u8]) -> Result<Vec<PageDocument>, String> {
+pub(crate) fn documents(text: &[u8]) -> Result<Documents, String> {
     let json: Value = serde_json::from_slice(text).map_err(|error| format!("this is no JSON ({error})"))?;
-    let found = match json["schema"].as_str() {
-        Some("handfast.run/1") => vec![json],
-        Some("handfast.suite/1") => json["documents"].as_array().cloned().unwrap_or_default(),
-        Some("handfast.search/1") => {
-            return Err(
-                "it holds a search, which has no page: the table that `handfast search` prints is all of it"
-                    .to_owned(),
-            );
+    let mut found = Documents::default();
+    match json["schema"].as_str() {
+        Some("handfast.run/1") => found.runs.push(read(json, "run")?),
+        Some("handfast.search/1") => found.searches.push(read(json, "search")?),
+        Some("handfast.suite/1") => {
+            for document in json["documents"].as_array().cloned().unwrap_or_default() {
+                found.runs.push(read(document, "run")?);
+            }
         }
         Some(other) => {
             return Err(format!(
-                "its schema is `{other}`; handfast.run/1 and handfast.suite/1 can be shown"
+                "its schema is `{other}`; handfast.run/1, handfast.suite/1 and handfast.search/1 can be shown"
             ));
         }
         None => return Err("it says no schema: `handfast run` did not write it".to_owned()),
-    };
-    found
-        .into_iter()
-        .map(|document| {
-            PageDocument::deserialize(document)
-                .map_err(|error| format!("this is no handfast.run/1 document ({error})"))
-        })
-        .collect()
+    }
+    Ok(found)
+}
+
+fn read<Read: DeserializeOwned>(document: Value, what: &str) -> Result<Read, String> {
+    Read::deserialize(document).map_err(|error| format!("this is no handfast.{what}/1 document ({error})"))
 }

@@ -310,17 +310,18 @@ fn a_slot_that_is_shared_or_full_takes_no_more() {
 /// Each broken rule is told.
 #[test]
 fn the_check_tells_what_is_broken() {
-    let broken = |start: u32, bytes: &'static [u8], reported: Option<(u32, u32)>| {
+    let broken_at = |rcv_nxt: u32, start: u32, bytes: &'static [u8], reported: Option<(u32, u32)>| {
         let mut early = Reassembly::default();
         early.insert(seq(10), Payload::from_static(b"aa"), PIECES);
         early.pieces.push_back((seq(start), Payload::from_static(bytes)));
         if let Some((left, right)) = reported {
             early.held.insert(seq(left), seq(right));
         }
-        early.check(seq(10), seq(30)).is_err()
+        early.check(seq(rcv_nxt), seq(30)).is_err()
     };
-    assert!(broken(20, b"bb", Some((20, 22))), "due");
-    assert!(!broken(21, b"bb", Some((21, 23))) && !broken(28, b"bb", Some((28, 30))));
+    let broken = |start, bytes, reported| broken_at(9, start, bytes, reported);
+    assert!(broken_at(10, 20, b"bb", Some((20, 22))), "due");
+    assert!(!broken(20, b"bb", Some((20, 22))) && !broken(28, b"bb", Some((28, 30))));
     assert!(broken(20, b"", None), "empty");
     assert!(broken(11, b"b", None), "overlaps");
     assert!(broken(29, b"bb", Some((29, 31))), "leaves the window");

@@ -16,6 +16,7 @@ pub(crate) use self::place::{Place, places};
 use super::headline::shown;
 use super::reading::PageDocument;
 use super::render;
+use super::search::PageSearch;
 use super::section::{Drawn, Verdict, verdict};
 use crate::config::ScenarioKind;
 use crate::report::metrics::{headline, label};
@@ -72,8 +73,12 @@ fn entries(place: &Place) -> Vec<Entry> {
         .documents
         .iter()
         .map(|(file, document)| of_document(place, file, document));
+    let searches = place
+        .searches
+        .iter()
+        .map(|(file, search)| of_search(place, file, search));
     let wrong = place.wrong.iter().map(|why| of_wrong(place, why));
-    documents.chain(wrong).collect()
+    documents.chain(searches).chain(wrong).collect()
 }
 
 fn of_document(place: &Place, file: &str, document: &PageDocument) -> Entry {
@@ -93,6 +98,18 @@ fn of_document(place: &Place, file: &str, document: &PageDocument) -> Entry {
             .map(|result| (result.name(), figure(result)))
             .collect(),
         verdict: verdict(document),
+        place: place.names.join("/"),
+        links: links(place, Some(file)),
+    }
+}
+
+fn of_search(place: &Place, file: &str, search: &PageSearch) -> Entry {
+    Entry {
+        started: search.started.clone(),
+        scenario: search.title(),
+        metric: format!("{}, {}", search.unit(), search.slo),
+        stacks: search.answers(),
+        verdict: search.verdict(),
         place: place.names.join("/"),
         links: links(place, Some(file)),
     }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::reading::{PageDocument, documents};
+use super::super::reading::{Documents, PageDocument, documents};
+use super::super::search::PageSearch;
 
 /// How deep below a directory results are looked for.
 const DEEPEST: usize = 4;
@@ -16,6 +17,7 @@ pub(crate) struct Place {
     pub(super) names: Vec<String>,
     /// The documents with the names of their files.
     pub(super) documents: Vec<(String, PageDocument)>,
+    pub(super) searches: Vec<(String, PageSearch)>,
     /// Why it has no document, or what is wrong with one.
     pub(super) wrong: Option<String>,
     /// Other files that are worth a link.
@@ -74,7 +76,7 @@ fn look_into(directory: &Path, above: &[String], found: &mut Vec<Place>) {
         }
     };
     let place = read(names.clone(), &listed.files);
-    let leads_on = place.documents.is_empty() && place.is_unfinished() && !listed.directories.is_empty();
+    let leads_on = place.has_nothing() && place.is_unfinished() && !listed.directories.is_empty();
     if !leads_on {
         found.push(place);
     }
@@ -92,23 +94,23 @@ fn read(names: Vec<String>, files: &[PathBuf]) -> Place {
         let name = name(file);
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("json") => match document(file) {
-                Ok(all) => place
-                    .documents
-                    .extend(all.into_iter().map(|document| (name.clone(), document))),
-                Err(why) if name == "run.json" => place.wrong = Some(format!("{name}: {why}")),
+                Ok(all) => place.take(&name, all),
+                Err(why) if name == "run.json" || name == "search.json" => {
+                    place.wrong = Some(format!("{name}: {why}"));
+                }
                 Err(why) => others = Some(format!("{name}: {why}")),
             },
             Some("html" | "hlog" | "csv") => place.files.push(name),
             _ => {}
         }
     }
-    if place.documents.is_empty() {
+    if place.has_nothing() {
         place.wrong = place.wrong.or(others).or_else(|| Some(UNFINISHED.to_owned()));
     }
     place
 }
 
-fn document(file: &Path) -> Result<Vec<PageDocument>, String> {
+fn document(file: &Path) -> Result<Documents, String> {
     let text = fs::read(file).map_err(|error| error.to_string())?;
     documents(&text)
 }
@@ -120,9 +122,21 @@ impl Place {
         Self {
             names,
             documents: Vec::new(),
+            searches: Vec::new(),
             wrong: None,
             files: Vec::new(),
         }
+    }
+
+    fn take(&mut self, file: &str, all: Documents) {
+        let named = |document| (file.to_owned(), document);
+        self.documents.extend(all.runs.into_iter().map(named));
+        let named = |search| (file.to_owned(), search);
+        self.searches.extend(all.searches.into_iter().map(named));
+    }
+
+    fn has_nothing(&self) -> bool {
+        self.documents.is_empty() && self.searches.is_empty()
     }
 
     fn is_unfinished(&self) -> bool {

@@ -173,3 +173,26 @@ fn dates_are_those_of_directories_that_runs_make() {
         assert_eq!(date_in(other), None, "{other}");
     }
 }
+
+#[test]
+fn a_search_is_listed_with_the_rates_that_it_found() {
+    let search = json!({
+        "schema": "handfast.search/1", "quantity": "pps", "started": "2026-11-22T19:30:00Z", "slo": "loss<=0",
+        "results": [{ "stack": "engine", "path": "memory", "ended": "found", "highest_per_second": 123_456 }],
+    });
+    let results = Results::new("search")
+        .with("a/search.json", &search.to_string())
+        .with("a/report.html", "")
+        .with("b/search.json", "{\"schema\":\"handfast.search/1\"");
+    let page = results.page();
+    for said in [
+        "search pps",
+        "123456",
+        "datagrams/s, loss&lt;=0",
+        "href=\"./a/report.html\"",
+        "href=\"./a/search.json\"",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert_eq!(page.matches(BROKEN).count(), 1, "the one that was cut off");
+}
