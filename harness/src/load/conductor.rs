@@ -145,8 +145,6 @@ impl Conductor<'_> {
         });
         let (after, machine_after) = (cpu::process_ns(), Machine::now(&softirq_threads));
         let interrupted = self.is_stopped();
-        // Ends that have nothing to drain take their interfaces with them.
-        let missing_device = lab::built().and_then(Lab::missing_device);
         // Before the tables are read, which takes the better part of a millisecond.
         self.control.phase.set(Phase::Drain);
         Window {
@@ -155,7 +153,7 @@ impl Conductor<'_> {
                 .zip(machine_before)
                 .map(|(after, before)| self.machine_use(&after, &before)),
             counters: self.witness.after(counted_before),
-            missing_device,
+            missing_device: lab::built().and_then(Lab::missing_device),
             interrupted,
         }
     }

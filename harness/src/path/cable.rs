@@ -155,9 +155,12 @@ pub(crate) fn address_loopback(host: &Host, address: Ipv4Addr) -> Result<(), Not
 
 /// Whether `host` has the device.
 pub(crate) fn is_attached(host: &Host, device: &str) -> bool {
-    let index = index_on(host, device);
-    // Who has no descriptor left to ask with has lost nothing.
-    !index.is_err_and(|error| error.raw_os_error() == Some(Errno::NODEV.raw_os_error()))
+    !index_on(host, device).is_err_and(|error| is_of_no_device(&error))
+}
+
+/// Whoever has no descriptor left to ask with, as in a run of many connections, has lost no device.
+fn is_of_no_device(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NODEV.raw_os_error())
 }
 
 fn index_on(host: &Host, device: &str) -> io::Result<u32> {
@@ -185,4 +188,17 @@ fn netlink(
         connection.abort();
         answer
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_could_not_be_asked_takes_no_device_away() {
+        assert!(is_of_no_device(&Errno::NODEV.into()));
+        for unasked in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::PERM] {
+            assert!(!is_of_no_device(&unasked.into()), "{unasked}");
+        }
+    }
 }

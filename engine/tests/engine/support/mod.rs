@@ -83,6 +83,15 @@ pub(crate) fn config(secret: u8, address: IpAddr) -> Config {
     config
 }
 
+/// [`config`] of an end with few connections, which costs little to make.
+pub(crate) fn small_config(secret: u8, address: IpAddr, connections: u32) -> Config {
+    let mut config = config(secret, address);
+    config.tcp.connections = connections;
+    config.tcp.half_open = 8;
+    config.tcp.time_wait_presize = 1;
+    config
+}
+
 /// The two stations of a test's Ethernet.
 pub(crate) const STATIONS: [MacAddress; 2] = [MacAddress([2, 0, 0, 0, 0, 1]), MacAddress([2, 0, 0, 0, 0, 2])];
 

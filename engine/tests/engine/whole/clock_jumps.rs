@@ -10,7 +10,7 @@ use handfast::frame::PoolConfig;
 use handfast::link::memory::{LocalEnd, WireConfig, ethernet_pair, pair};
 use handfast::time::{Duration, Instant};
 
-use crate::support::{Family, PORT, Pair, STATIONS, config, read_all};
+use crate::support::{Family, PORT, Pair, STATIONS, read_all, small_config};
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -38,13 +38,7 @@ const STORM: u64 = 60;
 type Ends = Pair<LocalEnd>;
 
 fn ends(family: Family, is_ethernet: bool) -> Ends {
-    let end = |secret, address| {
-        let mut config = config(secret, address);
-        config.tcp.connections = 64;
-        config.tcp.half_open = 8;
-        config.tcp.time_wait_presize = 1;
-        config
-    };
+    let end = |secret, address| small_config(secret, address, 64);
     let wire = WireConfig {
         trusted: false,
         max_segment: 0,

@@ -11,7 +11,7 @@ use handfast::link::memory::{LocalEnd, WireConfig, pair};
 use handfast::time::Duration;
 use handfast::transport::tcp::state::State;
 
-use crate::support::{Family, Pair, config, read_all};
+use crate::support::{Family, Pair, read_all, small_config};
 
 type End = Engine<LocalEnd>;
 /// A call by its name: what came of it, or `None` when the handle was refused, or the call tells nothing.
@@ -175,13 +175,7 @@ fn every_method_that_takes_a_handle_is_called_here() {
 }
 
 fn small_pair(family: Family) -> Pair<LocalEnd> {
-    let end = |secret, address| {
-        let mut config = config(secret, address);
-        config.tcp.connections = 8;
-        config.tcp.half_open = 8;
-        config.tcp.time_wait_presize = 1;
-        config
-    };
+    let end = |secret, address| small_config(secret, address, 8);
     let memory = PoolConfig {
         small_slots: 128,
         large_slots: 8,
