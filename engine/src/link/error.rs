@@ -12,14 +12,14 @@ pub enum OpenError {
     )]
     NoDeviceNode(&'static str),
     /// The process may not do this.
-    #[error(
-        "{what} needs {privilege}: run as root, grant the capability, or enter a user and network namespace (unshare -Urn)"
-    )]
+    #[error("{what} needs {privilege}: {way_out}")]
     NotPermitted {
         /// What was refused.
         what: &'static str,
         /// The capability that it takes.
         privilege: &'static str,
+        /// How to get it.
+        way_out: &'static str,
     },
     /// The network namespace has no such interface.
     #[error("there is no interface `{0}` in this network namespace: `ip link` lists them")]
@@ -60,16 +60,80 @@ impl OpenError {
     }
 
     /// For `map_err`: the error of a `step`, which lacks `privilege` if it was refused.
-    pub(super) fn at(step: &'static str, privilege: &'static str) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn at(step: &'static str, privilege: Privilege) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => Self::NotPermitted {
-                what: step,
-                privilege,
-            },
+            Some(libc::EPERM | libc::EACCES) => Self::lacks(step, privilege),
             _ => Self::System { step, source },
+        }
+    }
+
+    /// That `what` was refused for want of `privilege`.
+    pub(super) fn lacks(what: &'static str, privilege: Privilege) -> Self {
+        Self::NotPermitted {
+            what,
+            privilege: privilege.name,
+            way_out: privilege.way_out,
         }
     }
 }
 
-/// What it takes to make, change or look into interfaces.
-pub(super) const NET_ADMIN: &str = "CAP_NET_ADMIN";
+/// A right that a process may lack, and how it gets it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Privilege {
+    name: &'static str,
+    way_out: &'static str,
+}
+
+impl Privilege {
+    /// What it takes to make, change or look into interfaces.
+    pub(super) const NET_ADMIN: Self = Self::of_a_namespace("CAP_NET_ADMIN");
+    /// What packet and raw sockets take.
+    pub(super) const NET_RAW: Self = Self::of_a_namespace("CAP_NET_RAW");
+    /// What programs in the kernel take, which are the whole machine's and no namespace's.
+    pub(super) const BPF: Self = Self {
+        name: "CAP_BPF and CAP_NET_ADMIN outside user namespaces",
+        way_out: "run as root, or grant these capabilities (setcap)",
+    };
+    /// What opening the node of tunnels takes.
+    pub(super) const TUNNELS: Self = Self {
+        name: "read and write permission on it",
+        way_out: "run as root, or give the user that device node (setfacl -m u:USER:rw /dev/net/tun)",
+    };
+    /// What sharing much memory with the kernel takes.
+    pub(super) const LOCKED_MEMORY: Self = Self {
+        name: "CAP_IPC_LOCK or a higher RLIMIT_MEMLOCK",
+        way_out: "run as root, or raise the limit (ulimit -l, LimitMEMLOCK=)",
+    };
+
+    const fn of_a_namespace(name: &'static str) -> Self {
+        Self {
+            name,
+            way_out: "run as root, grant the capability, or enter a user and network namespace (unshare -Urn)",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was refused, with the way out.
+    fn refused(privilege: Privilege) -> String {
+        OpenError::at("a step", privilege)(io::Error::from_raw_os_error(libc::EPERM)).to_string()
+    }
+
+    #[test]
+    fn a_namespace_is_the_way_out_only_for_rights_that_it_gives() {
+        for privilege in [Privilege::NET_ADMIN, Privilege::NET_RAW] {
+            assert!(refused(privilege).contains("unshare -Urn"), "{}", privilege.name);
+        }
+        for privilege in [Privilege::BPF, Privilege::TUNNELS, Privilege::LOCKED_MEMORY] {
+            let told = refused(privilege);
+            assert!(
+                told.contains(privilege.name) && told.contains("run as root"),
+                "{told}"
+            );
+            assert!(!told.contains("unshare"), "{told}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ use socket2::{SockFilter, Socket};
 pub use self::config::{Delivery, MAX_MEMBERS, PacketConfig, Share, Transmission};
 use super::batch::{self, Arrival};
 use super::datagrams::Datagrams;
-use super::error::OpenError;
+use super::error::{OpenError, Privilege};
 use super::ethernet::MacAddress;
 use super::landing::Landed;
 use super::sys::hearing::Hearing;
@@ -78,7 +78,8 @@ impl PacketDevice {
         let index = interface.index()?;
         let (medium, address) = station(&interface)?;
         let mtu = interface.mtu()?;
-        let socket = packet::socket().map_err(OpenError::at("opening a packet socket", "CAP_NET_RAW"))?;
+        let socket =
+            packet::socket().map_err(OpenError::at("opening a packet socket", Privilege::NET_RAW))?;
         let frame = mtu as usize + medium.header_len();
         let (ring, outgoing) = prepare(&socket, config, frame).map_err(|source| OpenError::NotSupported {
             what: "a packet socket with rings",

@@ -25,7 +25,7 @@ use rustix::event::epoll;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::batch::{self, Arrival, Departure, is_full};
-use super::error::OpenError;
+use super::error::{OpenError, Privilege};
 use super::landing::Landing;
 use super::socket::enlarge_buffers;
 use super::{Capabilities, Device, DeviceCounters, Medium};
@@ -182,7 +182,7 @@ impl RawDevice {
 
 fn open(protocol: Protocol) -> Result<Socket, OpenError> {
     Socket::new(Domain::IPV4, Type::RAW.nonblocking(), Some(protocol))
-        .map_err(OpenError::at("opening a raw socket", "CAP_NET_RAW"))
+        .map_err(OpenError::at("opening a raw socket", Privilege::NET_RAW))
 }
 
 /// A socket for one protocol, as raw sockets are.

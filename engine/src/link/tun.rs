@@ -17,7 +17,7 @@ use self::config::MAX_PACKET;
 pub use self::config::{Queues, TunConfig};
 use super::batch::{self, Arrival, Departure, is_full};
 use super::datagrams::Datagrams;
-use super::error::OpenError;
+use super::error::{OpenError, Privilege};
 use super::ethernet::MacAddress;
 use super::landing::{Landed, Landing};
 use super::sys::interface::{Interface, InterfaceName};
@@ -71,7 +71,7 @@ impl TunDevice {
         if let Queues::Steered(ports) = &config.queues {
             tun::steer(&file, ports).map_err(OpenError::at(
                 "giving a tunnel the program that chooses queues",
-                "CAP_BPF and CAP_NET_ADMIN outside user namespaces",
+                Privilege::BPF,
             ))?;
         }
         let interface = Interface::new(name)?;

@@ -21,7 +21,7 @@ pub use self::attached::XdpProgram;
 pub use self::config::{Attachment, XdpConfig};
 pub use self::program::{MAX_ADDRESSES, Steering};
 use super::batch::{self, Arrival, Departure};
-use super::error::OpenError;
+use super::error::{OpenError, Privilege};
 use super::ethernet::MacAddress;
 use super::sys::hearing::Hearing;
 use super::sys::interface;
@@ -131,7 +131,7 @@ impl XdpDevice {
             })?;
         }
         let asks_to_hear =
-            packet::socket().map_err(OpenError::at("opening a packet socket", "CAP_NET_RAW"))?;
+            packet::socket().map_err(OpenError::at("opening a packet socket", Privilege::NET_RAW))?;
         program.point(config.queue, &socket)?;
         Ok(Self {
             _program: program.clone(),
@@ -367,11 +367,11 @@ fn refused_socket(source: io::Error) -> OpenError {
             way_out: "use a packet socket, or a kernel with CONFIG_XDP_SOCKETS",
             source,
         },
-        Some(libc::ENOBUFS) => OpenError::NotPermitted {
-            what: "sharing the frame pool with the kernel (it is larger than the limit on locked memory)",
-            privilege: "CAP_IPC_LOCK or a higher RLIMIT_MEMLOCK",
-        },
-        _ => OpenError::at("opening an AF_XDP socket", "CAP_NET_RAW")(source),
+        Some(libc::ENOBUFS) => OpenError::lacks(
+            "sharing the frame pool with the kernel (it is larger than the limit on locked memory)",
+            Privilege::LOCKED_MEMORY,
+        ),
+        _ => OpenError::at("opening an AF_XDP socket", Privilege::NET_RAW)(source),
     }
 }
 

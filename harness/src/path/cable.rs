@@ -66,7 +66,16 @@ pub(crate) fn join_bridge(host: &Host, name: &str, bridge: &str) -> Result<(), N
 /// # Errors
 /// [`NotPossible`] when the kernel has no such devices or refuses them.
 pub(crate) fn tap(host: &Host, mtu: u32) -> Result<OwnedFd, NotPossible> {
-    let refused = |error: io::Error| NotPossible(format!("no TAP device ({error})"));
+    let refused = |error: io::Error| {
+        let way_out = match error.kind() {
+            io::ErrorKind::PermissionDenied => ": run as root, or give the user /dev/net/tun",
+            io::ErrorKind::NotFound => {
+                ": load the driver (modprobe tun), or pass /dev/net/tun into the container"
+            }
+            _ => "",
+        };
+        NotPossible(format!("no TAP device ({error}){way_out}"))
+    };
     let device = {
         let _visit = host.visit().map_err(refused)?;
         sys::open_tap(DEVICE).map_err(refused)?

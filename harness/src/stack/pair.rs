@@ -84,8 +84,12 @@ pub(crate) fn prepare_process(stacks: Pairing, config: &RunConfig) -> Result<Vec
 }
 
 fn prepare_hosts(stacks: Pairing, config: &RunConfig) -> Result<Vec<NotPossible>, Unsupported> {
-    let no_path =
-        |NotPossible(reason)| Unsupported(format!("no path through {} here: {reason}", config.path));
+    let no_path = |NotPossible(reason)| {
+        Unsupported(format!(
+            "no path through {} here: {reason}; `handfast doctor` says what helps",
+            config.path
+        ))
+    };
     let lab = cabled::prepare(stacks, config).map_err(no_path)?;
     let mut refused = Vec::new();
     for (stack, host) in [

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use libc::{c_ulong, ifreq};
 use socket2::{Domain, Socket, Type};
 
-use crate::link::error::{NET_ADMIN, OpenError};
+use crate::link::error::{OpenError, Privilege};
 
 /// Links with Ethernet headers (`<linux/if_arp.h>`).
 pub(in crate::link) const ETHERNET: u16 = 1;
@@ -116,7 +116,7 @@ impl Interface {
         let source = io::Error::last_os_error();
         match source.raw_os_error() {
             Some(libc::ENODEV) => Err(OpenError::NoInterface(self.name.text())),
-            _ => Err(OpenError::at(step, NET_ADMIN)(source)),
+            _ => Err(OpenError::at(step, Privilege::NET_ADMIN)(source)),
         }
     }
 

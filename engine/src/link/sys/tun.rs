@@ -12,7 +12,7 @@ use libc::{c_int, c_short, c_uint};
 use super::bpf::{self, extended::extend};
 use super::interface::InterfaceName;
 use super::share;
-use crate::link::error::{NET_ADMIN, OpenError};
+use crate::link::error::{OpenError, Privilege};
 
 /// `TUNSETSTEERINGEBPF`, which the crate for such constants lacks: `_IOR('T', 224, int)`.
 const SET_STEERING: u32 = 0x8004_54e0;
@@ -42,7 +42,7 @@ pub(in crate::link) fn attach(name: InterfaceName, kind: Kind) -> Result<(File, 
         .open(NODE)
         .map_err(|source| match source.raw_os_error() {
             Some(libc::ENOENT | libc::ENXIO | libc::ENODEV) => OpenError::NoDeviceNode(NODE),
-            _ => OpenError::at("opening /dev/net/tun", "read and write permission on it")(source),
+            _ => OpenError::at("opening /dev/net/tun", Privilege::TUNNELS)(source),
         })?;
     let mut flags = libc::IFF_NO_PI
         | if kind.ethernet {
@@ -73,7 +73,7 @@ fn refusal(name: InterfaceName, source: io::Error) -> OpenError {
             "`{}` exists and is something else: a TUN where a TAP is asked for, with another choice of queues or headers, or no tunnel",
             name.text()
         )),
-        _ => OpenError::at("making a TUN or TAP interface", NET_ADMIN)(source),
+        _ => OpenError::at("making a TUN or TAP interface", Privilege::NET_ADMIN)(source),
     }
 }
 

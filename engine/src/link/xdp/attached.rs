@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::config::{Attachment, XdpConfig};
 use super::program;
-use crate::link::error::OpenError;
+use crate::link::error::{OpenError, Privilege};
 use crate::link::sys::bpf;
 use crate::link::sys::interface::{Interface, InterfaceName};
 use crate::link::sys::xdp::XdpSocket;
-
-const PRIVILEGE: &str = "CAP_BPF and CAP_NET_ADMIN outside user namespaces";
 
 /// The program of an interface, for devices on several of its queues ([`XdpDevice::sharing`](super::XdpDevice::sharing)), each the device of an
 /// engine on a thread of its own. It goes when the last of its clones and devices does.
@@ -41,10 +39,11 @@ impl XdpProgram {
         const NATIVE: u32 = 1 << 2;
         config.validate()?;
         let index = Interface::new(InterfaceName::new(&config.interface)?)?.index()?;
-        let map = bpf::socket_map(queues.max(1)).map_err(OpenError::at("making a BPF map", PRIVILEGE))?;
+        let map =
+            bpf::socket_map(queues.max(1)).map_err(OpenError::at("making a BPF map", Privilege::BPF))?;
         let code = program::assemble(&config.steering, map.as_raw_fd());
-        let program =
-            bpf::load(bpf::Kind::Xdp, &code).map_err(OpenError::at("loading an XDP program", PRIVILEGE))?;
+        let program = bpf::load(bpf::Kind::Xdp, &code)
+            .map_err(OpenError::at("loading an XDP program", Privilege::BPF))?;
         let flags = match config.attachment {
             Attachment::Native => NATIVE,
             Attachment::Generic => GENERIC,
@@ -59,7 +58,7 @@ impl XdpProgram {
                     way_out: "attach it behind the driver (`Attachment::Generic`)",
                     source,
                 },
-                _ => OpenError::at("attaching an XDP program", PRIVILEGE)(source),
+                _ => OpenError::at("attaching an XDP program", Privilege::BPF)(source),
             })?;
         Ok(Self(Arc::new(Attached {
             _link: link,
@@ -77,6 +76,6 @@ impl XdpProgram {
             )));
         }
         bpf::set_socket(self.0.map.as_fd(), queue, socket.as_fd())
-            .map_err(OpenError::at("pointing a BPF map at a socket", PRIVILEGE))
+            .map_err(OpenError::at("pointing a BPF map at a socket", Privilege::BPF))
     }
 }
