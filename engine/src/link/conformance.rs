@@ -5,15 +5,18 @@ use super::impair::{Impair, ImpairConfig};
 use super::memory::{WireConfig, pair, threaded_pair};
 use super::wait::{Waiter, Wakeup, Watch};
 use super::{Device, socket};
+use crate::arch::checksum::Sum;
 use crate::frame::{FramePool, Packet, PacketQueue, PoolConfig, PoolUsage, Purpose};
 use crate::time::{Duration, Instant};
 
 const MTU: u32 = 1500;
-/// What an IPv4 packet begins with.
-const IPV4: u8 = 0x45;
 /// Packets that a wire in memory holds in each direction.
 const QUEUE: usize = 64;
 const NOW: Instant = Instant::ZERO;
+/// What every packet begins with where it can: to devices with stations it is the address of a group, and raw sockets read where it goes to.
+const IPV4_HEADER: [u8; 20] = [
+    0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 2,
+];
 
 type Connected = (Box<dyn Device>, Box<dyn Device>);
 
@@ -38,21 +41,21 @@ impl Ends {
         Self { near, far, pools }
     }
 
-    /// Builds a packet of the near end: `pieces` pieces after a header, all bytes different for different `number`s, but for the first,
-    /// which is that of an IPv4 packet.
+    /// Builds a packet of the near end: `pieces` pieces after a header, different for different `number`s, of which it begins with an IPv4
+    /// header.
     fn build(&self, packet: &mut Packet, number: usize, header: usize, pieces: &[usize]) {
-        packet
-            .set_header_len(header)
-            .iter_mut()
-            .enumerate()
-            .for_each(|(at, byte)| *byte = if at == 0 { IPV4 } else { (number + at) as u8 });
-        for (index, &bytes) in pieces.iter().enumerate() {
-            let mut piece = vec![(number * 5 + index) as u8; bytes];
-            if (header, index) == (0, 0) {
-                piece[0] = IPV4;
-            }
-            let frame = self.pools[0].copy(Purpose::Application, &piece).unwrap();
+        let mut bytes: Vec<u8> = (0..header).map(|at| (number + at) as u8).collect();
+        for (index, &len) in pieces.iter().enumerate() {
+            bytes.resize(bytes.len() + len, (number * 5 + index) as u8);
+        }
+        begin_as_ipv4(&mut bytes);
+        let (front, mut rest) = bytes.split_at(header);
+        packet.set_header_len(header).copy_from_slice(front);
+        for &len in pieces {
+            let (piece, behind) = rest.split_at(len);
+            let frame = self.pools[0].copy(Purpose::Application, piece).unwrap();
             packet.push_piece(frame.freeze()).unwrap();
+            rest = behind;
         }
     }
 
@@ -77,6 +80,14 @@ impl Ends {
         bytes
     }
 
+    /// What has arrived at the far end so far, and in the moment after.
+    fn collect_now(&mut self) -> Vec<Vec<u8>> {
+        await_packets(&*self.far);
+        let mut batch = PacketQueue::with_capacity(64);
+        self.far.receive(NOW, &mut batch);
+        batch.iter().map(bytes_of).collect()
+    }
+
     /// Ends both devices; every slot must be back.
     fn finish(self) {
         drop((self.near, self.far));
@@ -95,6 +106,15 @@ impl Ends {
             assert_eq!(pool.usage(), none);
         }
     }
+}
+
+/// The kernel fills in the length and the checksum of what a raw socket sends: right from the start, they arrive as they left.
+fn begin_as_ipv4(bytes: &mut [u8]) {
+    let mut header = IPV4_HEADER;
+    header[2..4].copy_from_slice(&(bytes.len() as u16).to_be_bytes());
+    let checksum = Sum::zero().add_array(&header).finish();
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    bytes[..20].copy_from_slice(&header);
 }
 
 /// Lets the kernel deliver what it has, for a moment at most.

@@ -4,6 +4,7 @@ use super::*;
 use crate::link::Medium;
 use crate::link::namespace::{exists, isolated, open, remove, set_up, veth, without_ipv6};
 use crate::link::packet::{Delivery, PacketConfig, PacketDevice, Transmission};
+use crate::link::raw::{RawConfig, RawDevice};
 use crate::link::tun::{TunConfig, TunDevice};
 use crate::link::xdp::{Attachment, XdpConfig, XdpDevice};
 
@@ -27,8 +28,16 @@ macro_rules! conforms_in_the_kernel {
                 what_nobody_receives_comes_home,
                 what_is_no_packet_is_dropped_and_counted,
                 a_flood_that_nobody_receives_ends_and_its_frames_come_home,
+                an_interface_that_was_down_carries_packets_again,
                 an_interface_that_is_deleted_under_load_takes_no_frames_with_it
             ]);
+        }
+    };
+    ($device:ident, $connect:expr, $properties:tt) => {
+        mod $device {
+            use super::*;
+
+            conforms_in_the_kernel!($connect, $properties);
         }
     };
     ($connect:expr, [$($property:ident),+]) => {
@@ -80,6 +89,36 @@ fn a_flood_that_nobody_receives_ends_and_its_frames_come_home(mut ends: Ends) {
     ends.finish();
 }
 
+/// The interface that both ends are on, or the near one.
+fn interface() -> &'static str {
+    let known = ["near", "tun0", "lo"];
+    known.into_iter().find(|name| exists(name)).unwrap()
+}
+
+/// What is sent meanwhile is lost, or waits in a ring; nothing stays with a device that has been told that it is down.
+fn an_interface_that_was_down_carries_packets_again(mut ends: Ends) {
+    let mut batch = PacketQueue::with_capacity(64);
+    for number in 0..64 {
+        if number == 32 {
+            set_up(interface(), false);
+        }
+        ends.build(batch.push().unwrap(), number, 40, &[300]);
+        ends.near.transmit(NOW, &mut batch);
+    }
+    set_up(interface(), true);
+    // The kernel notices in its own time that both ends are up.
+    let carries = (1000..11_000).any(|number| {
+        batch.clear();
+        ends.build(batch.push().unwrap(), number, 40, &[300]);
+        let wanted = bytes_of(batch.get(0).unwrap());
+        ends.near.transmit(NOW, &mut batch);
+        ends.collect_now().contains(&wanted)
+    });
+    assert!(carries, "{:?} {:?}", ends.near.counters(), ends.far.counters());
+    batch.clear();
+    ends.finish();
+}
+
 /// The whole namespace may go like this, with its interfaces. Nothing hangs, and nobody is woken up for ever.
 fn an_interface_that_is_deleted_under_load_takes_no_frames_with_it(mut ends: Ends) {
     let mut batch = PacketQueue::with_capacity(64);
@@ -89,8 +128,7 @@ fn an_interface_that_is_deleted_under_load_takes_no_frames_with_it(mut ends: End
             ends.build(batch.push().unwrap(), round, 40, &[700]);
         }
         if round == 5 {
-            let interface = ["near", "tun0"].into_iter().find(|name| exists(name));
-            remove(interface.expect("one end"));
+            remove(interface());
         }
         ends.near.transmit(NOW, &mut batch);
         ends.far.receive(NOW, &mut arrived);
@@ -229,23 +267,30 @@ fn a_tap_is_a_station_that_is_not_the_kernels() {
     });
 }
 
-/// A packet that waits in the kernel when the interface goes down is lost, and the next one arrives.
-#[test]
-fn frames_are_conserved_when_the_interface_goes_down_and_up() {
-    isolated(|| {
-        let Some(mut ends) = ends(|pools| tunnel(pools, Medium::Ethernet, true).map(reversed)) else {
-            return;
+/// Two addresses of one loopback device, which has nothing that could be deleted.
+fn raw(pools: &[FramePool; 2]) -> Option<Connected> {
+    set_up("lo", true);
+    let end = |address: [u8; 4], pool: &FramePool| {
+        let config = RawConfig {
+            mtu: MTU,
+            ..RawConfig::loopback(address.into())
         };
-        let mut batch = PacketQueue::with_capacity(8);
-        for up in [true, false, true] {
-            set_up("tun0", up);
-            for number in 0..4 {
-                ends.build(batch.push().unwrap(), number, 40, &[300]);
-            }
-            assert_eq!(ends.near.transmit(NOW, &mut batch), 4);
-            assert_eq!(ends.collect(4, 8).len(), if up { 4 } else { 0 });
-        }
-        assert_eq!(ends.near.counters().dropped, 4);
-        ends.finish();
-    });
+        open(RawDevice::new(config, pool.clone()))
+    };
+    let [near, far] = [IPV4_HEADER[12..16].as_array(), IPV4_HEADER[16..].as_array()].map(Option::unwrap);
+    Some(boxed((end(*near, &pools[0])?, end(*far, &pools[1])?)))
 }
+
+conforms_in_the_kernel!(
+    raw_sockets,
+    raw,
+    [
+        packets_arrive_whole_and_in_order,
+        no_more_is_received_than_there_is_room_for,
+        what_is_too_large_is_dropped_and_counted,
+        what_nobody_receives_comes_home,
+        what_is_no_packet_is_dropped_and_counted,
+        a_flood_that_nobody_receives_ends_and_its_frames_come_home,
+        an_interface_that_was_down_carries_packets_again
+    ]
+);
