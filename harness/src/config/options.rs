@@ -78,7 +78,7 @@ pub(crate) struct Options {
     /// How an engine gets at its end of the path veth [default: packet]
     #[arg(long, value_enum)]
     pub(crate) device: Option<DeviceKind>,
-    /// The version of IP; 6 on the paths veth, bridge, wire, tap and tun [default: 4]
+    /// The version of IP; 6 on the paths veth, bridge, wire, tap and tun, and for syn-flood in memory [default: 4]
     #[arg(long, value_enum)]
     pub(crate) ip: Option<IpVersion>,
     #[command(flatten)]
@@ -119,13 +119,14 @@ impl Options {
     pub(crate) fn check(&self, scenario: ScenarioKind) -> Result<(), Misfit> {
         let misfit = |text: String| Err(Misfit(text));
         let through_devices = self.path.is_some_and(PathKind::leads_through_devices);
+        let in_memory = scenario == ScenarioKind::SynFlood && self.path != Some(PathKind::Loopback);
         match (self.device, self.ip) {
             (Some(device), _) if self.path != Some(PathKind::Veth) => {
                 return misfit(format!("--device {device} is one of --path veth: ask for both"));
             }
-            (_, Some(IpVersion::V6)) if !through_devices => {
+            (_, Some(IpVersion::V6)) if !through_devices && !in_memory => {
                 return misfit(
-                    "--ip 6 is for --path veth, bridge, wire, tap or tun: ask for one of them".to_owned(),
+                    "--ip 6 is for --path veth, bridge, wire, tap or tun, and for syn-flood in memory: ask for one of them".to_owned(),
                 );
             }
             _ => {}
@@ -273,6 +274,9 @@ mod tests {
         ] {
             assert_eq!(options.check(ScenarioKind::Rr).is_ok(), fits, "{options:?}");
         }
+        let flooded = |path| options(path, None, Some(IpVersion::V6)).check(ScenarioKind::SynFlood);
+        assert!(flooded(None).is_ok() && flooded(Some(PathKind::Memory)).is_ok());
+        assert!(flooded(Some(PathKind::Loopback)).is_err());
     }
 
     #[test]

@@ -264,7 +264,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "flood_resets",
         "count",
-        "resets that the server sent in the window to sources of the flood (198.18.0.0/15, RFC 2544), all swallowed",
+        "resets that the server sent in the window to sources of the flood (198.18.0.0/15, RFC 2544; 2001:2::/48, RFC 5180), all swallowed",
         "resets to connections of the load",
     ),
     metric(

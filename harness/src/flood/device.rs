@@ -1,16 +1,18 @@
 //! A device that a flood comes out of besides what it receives.
 
 use std::cell::Cell;
-use std::net::SocketAddrV4;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use handfast::frame::{Checksum, Packet, PacketQueue};
+use handfast::internet::{ipv6, protocol};
 use handfast::link::{Capabilities, Device, DeviceCounters};
 use handfast::time::Instant;
+use handfast::transport::tcp::segment::Flags;
 
+use super::Plan;
 use super::syn::{self, Syns};
-use crate::config::Arrivals;
 use crate::load::arrivals::Schedule;
 
 /// Packets that wait for the device at most.
@@ -26,18 +28,7 @@ pub(crate) struct Tally {
     pub(crate) resets: u64,
 }
 
-/// What a flooder is to do.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// SYNs per second.
-    pub(crate) rate: f64,
-    /// Of sources, options and times.
-    pub(crate) seed: u64,
-    /// Listeners.
-    pub(crate) targets: Vec<SocketAddrV4>,
-}
-
-/// A device of IPv4 packets, with the SYNs of a flood behind what it receives. What goes to their sources is swallowed and counted; all
+/// A device of IP packets, with the SYNs of a flood behind what it receives. What goes to their sources is swallowed and counted; all
 /// else passes untouched.
 ///
 /// SYNs are due by a schedule that begins with the first [`Device::receive`] and never slips: those for which a batch has no room come
@@ -56,11 +47,12 @@ pub(crate) struct Flooded<D> {
 impl<D: Device> Flooded<D> {
     /// Floods `device`, and counts in `tally`.
     pub(crate) fn new(device: D, plan: Plan, tally: Rc<Cell<Tally>>) -> Self {
+        let (schedule, syns) = plan.flood();
         Self {
             device,
-            schedule: Schedule::new(Arrivals::Poisson, plan.rate, 0.0, plan.seed),
+            schedule,
             has_begun: false,
-            syns: Syns::new(plan.seed, plan.targets),
+            syns,
             outgoing: PacketQueue::with_capacity(OUTGOING),
             tally,
         }
@@ -82,8 +74,8 @@ impl<D: Device> Flooded<D> {
         let vouched = self.device.capabilities().verifies_checksums;
         while batch.room() > 0 && self.schedule.due(now.as_nanos()).is_some() {
             let packet = batch.push().expect("there is room");
-            let (bytes, []) = packet.header_arrays::<{ syn::LENGTH }, 0>();
-            self.syns.write(bytes);
+            let syn = self.syns.next().expect("it is endless");
+            syn.write(packet.set_header_len(syn.len()));
             packet.checksum = if vouched {
                 Checksum::Offloaded
             } else {
@@ -101,24 +93,34 @@ impl<D: Device> Flooded<D> {
             return false;
         };
         self.count(|tally| {
-            tally.syn_acks += u64::from(flags & SYN_ACK == SYN_ACK);
-            tally.resets += u64::from(flags & RST != 0);
+            tally.syn_acks += u64::from(flags.contains(Flags::SYN | Flags::ACK));
+            tally.resets += u64::from(flags.contains(Flags::RST));
         });
         true
     }
 }
 
-const RST: u8 = 0b100;
-const SYN_ACK: u8 = 0b1_0010;
-
 /// The flags of a TCP segment to an address of the flood's; `None` for whatever else it is.
-fn flags_to_source(bytes: &[u8]) -> Option<u8> {
-    let (version, protocol) = (bytes.first()? >> 4, *bytes.get(9)?);
-    let target = *bytes.get(16..)?.first_chunk()?;
-    let transport = usize::from(bytes[0] & 0xf) * 4;
-    (version == 4 && protocol == 6 && syn::is_source(target))
-        .then(|| bytes.get(transport + 13).copied())
+fn flags_to_source(bytes: &[u8]) -> Option<Flags> {
+    let (target, transport) = tcp_to(bytes)?;
+    syn::is_source(target)
+        .then(|| bytes.get(transport + 13).copied().map(Flags))
         .flatten()
+}
+
+/// Whom a packet is for, and where its TCP header begins; `None` when it has none, or one behind extension headers.
+fn tcp_to(bytes: &[u8]) -> Option<(IpAddr, usize)> {
+    match bytes.first()? >> 4 {
+        4 if *bytes.get(9)? == protocol::TCP => {
+            let target: [u8; 4] = *bytes.get(16..)?.first_chunk()?;
+            Some((target.into(), usize::from(bytes[0] & 0xf) * 4))
+        }
+        6 if *bytes.get(6)? == protocol::TCP => {
+            let target: [u8; 16] = *bytes.get(24..)?.first_chunk()?;
+            Some((target.into(), ipv6::HEADER_LEN))
+        }
+        _ => None,
+    }
 }
 
 impl<D: Device> Device for Flooded<D> {

@@ -1,114 +1,153 @@
 //! SYNs that look like those of many hosts.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use handfast::arch::checksum::Sum;
+use handfast::internet::address::Address;
+use handfast::internet::checksum::pseudo_header_sum;
+use handfast::internet::datagram::{Ecn, Header};
+use handfast::internet::{ipv4, ipv6, protocol};
+use handfast::transport::tcp::segment::{self, EmitHeader, Flags};
+use handfast::transport::tcp::seq::SeqNumber;
 
 use crate::measure::statistics::SplitMix64;
 
-/// Bytes of the IPv4 header, of the TCP header, and of both with the options of a usual SYN.
-const IP: usize = 20;
-const TCP: usize = 20;
-pub(super) const LENGTH: usize = IP + TCP + 20;
-/// 198.18.0.0/15.
-const SOURCES: u32 = 0xc612_0000;
-const SOURCE_BITS: u32 = 17;
+/// 198.18.0.0/15 (RFC 2544 appendix C.2.2).
+const V4: (Ipv4Addr, u8) = (Ipv4Addr::new(198, 18, 0, 0), 15);
+/// 2001:2::/48 (RFC 5180 section 8).
+const V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0), 48);
 
-/// Segment sizes that hosts announce: on Ethernet, behind PPPoE, and behind tunnels.
+/// Bytes of the options of a usual SYN, of its TCP header with them, and of the longest packet.
+const OPTIONS: usize = 20;
+const TCP: usize = segment::HEADER_LEN + OPTIONS;
+pub(super) const LONGEST: usize = ipv6::HEADER_LEN + TCP;
+
+/// Segment sizes that hosts announce: on Ethernet, behind PPPoE, and behind tunnels; over IPv6 20 bytes less.
 const SEGMENT_SIZES: [u16; 4] = [1460, 1452, 1400, 1360];
 /// Window shifts of usual systems.
 const WINDOW_SHIFTS: [u8; 4] = [6, 7, 8, 10];
+const WINDOW: u16 = 64_240;
+const HOP_LIMIT: u8 = 64;
 
 /// Whether an address is one that a flood comes from.
-pub(super) fn is_source(address: [u8; 4]) -> bool {
-    u32::from_be_bytes(address) >> SOURCE_BITS == SOURCES >> SOURCE_BITS
+pub(super) fn is_source(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => (address.to_bits() ^ V4.0.to_bits()) >> (32 - V4.1) == 0,
+        IpAddr::V6(address) => (address.to_bits() ^ V6.0.to_bits()) >> (128 - V6.1) == 0,
+    }
 }
 
 /// An endless sequence of SYNs, which a seed repeats.
 #[derive(Debug)]
 pub(super) struct Syns {
     random: SplitMix64,
-    targets: Vec<SocketAddrV4>,
+    targets: Vec<SocketAddr>,
 }
 
 impl Syns {
     /// SYNs to `targets`, of which there is one at least.
-    pub(super) fn new(seed: u64, targets: Vec<SocketAddrV4>) -> Self {
+    pub(super) fn new(seed: u64, targets: Vec<SocketAddr>) -> Self {
         assert!(!targets.is_empty(), "a flood has a target");
         Self {
             random: SplitMix64::new(seed),
             targets,
         }
     }
+}
 
-    /// Writes the next SYN, with all of its checksums.
-    pub(super) fn write(&mut self, bytes: &mut [u8; LENGTH]) {
-        let (who, what) = (self.random.advance(), self.random.advance());
-        let source = Ipv4Addr::from_bits(SOURCES | (who as u32 & ((1 << SOURCE_BITS) - 1)));
-        let port = 1024 + ((who >> 32) % 64_512) as u16;
+impl Iterator for Syns {
+    type Item = Syn;
+
+    fn next(&mut self) -> Option<Syn> {
         let target = self.targets[self.random.below(self.targets.len())];
-        let (ip, tcp) = bytes.split_at_mut(IP);
-        write_ip(ip, source, *target.ip(), who as u16);
-        write_tcp(tcp, port, target.port(), what);
-        let sum = ones(&ip[12..]) + ones(tcp) + 6 + (TCP as u32 + 20);
-        tcp[16..18].copy_from_slice(&complement(sum));
+        let [host, port, options] = [(); 3].map(|()| self.random.advance());
+        let source = match target {
+            SocketAddr::V4(_) => {
+                let host = host as u32 >> V4.1;
+                IpAddr::V4(Ipv4Addr::from_bits(V4.0.to_bits() | host))
+            }
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(V6.0.to_bits() | u128::from(host))),
+        };
+        Some(Syn {
+            source: SocketAddr::new(source, 1024 + ((port >> 32) % 64_512) as u16),
+            target,
+            number: SeqNumber(port as u32),
+            options,
+        })
     }
 }
 
-fn write_ip(ip: &mut [u8], source: Ipv4Addr, target: Ipv4Addr, identification: u16) {
-    ip.copy_from_slice(&[
-        0x45,
-        0,
-        0,
-        LENGTH as u8,
-        0,
-        0,
-        0x40,
-        0,
-        64,
-        6,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]);
-    ip[4..6].copy_from_slice(&identification.to_be_bytes());
-    ip[12..16].copy_from_slice(&source.octets());
-    ip[16..].copy_from_slice(&target.octets());
-    let sum = complement(ones(ip));
-    ip[10..12].copy_from_slice(&sum);
+/// A SYN that is to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Syn {
+    pub(super) source: SocketAddr,
+    target: SocketAddr,
+    number: SeqNumber,
+    /// Random bits that what the options say is drawn from.
+    options: u64,
 }
 
-/// The options are those of Linux, in its order: segment size, SACK, timestamps, window scale.
-fn write_tcp(tcp: &mut [u8], source: u16, target: u16, random: u64) {
-    tcp.copy_from_slice(&[
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa0, 0x02, 0xfa, 0xf0, 0, 0, 0, 0, // Header with flag SYN.
-        2, 4, 0, 0, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 0,
-    ]);
-    tcp[..2].copy_from_slice(&source.to_be_bytes());
-    tcp[2..4].copy_from_slice(&target.to_be_bytes());
-    tcp[4..8].copy_from_slice(&(random as u32).to_be_bytes());
-    let mss = SEGMENT_SIZES[(random >> 32) as usize % SEGMENT_SIZES.len()];
-    tcp[22..24].copy_from_slice(&mss.to_be_bytes());
-    tcp[28..32].copy_from_slice(&((random >> 16) as u32).to_be_bytes());
-    tcp[39] = WINDOW_SHIFTS[(random >> 34) as usize % WINDOW_SHIFTS.len()];
-}
+impl Syn {
+    /// Bytes of the packet, the IP header included.
+    pub(super) fn len(&self) -> usize {
+        match self.target {
+            SocketAddr::V4(_) => ipv4::HEADER_LEN + TCP,
+            SocketAddr::V6(_) => LONGEST,
+        }
+    }
 
-/// The sum of 16-bit words of an even number of bytes.
-fn ones(bytes: &[u8]) -> u32 {
-    let words = bytes.chunks_exact(2);
-    words
-        .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])))
-        .sum()
-}
+    /// Writes it to all of `bytes`, which are as many as its length, with its checksums.
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        let header = Header {
+            src: self.source.ip().into(),
+            dst: self.target.ip().into(),
+            protocol: protocol::TCP,
+            hop_limit: HOP_LIMIT,
+            dscp: 0,
+            ecn: Ecn::NotCapable,
+            payload_len: TCP as u16,
+        };
+        let room = "the length is that of the packet";
+        let tcp = match self.target {
+            SocketAddr::V4(_) => {
+                let (ip, tcp) = bytes.split_first_chunk_mut().expect(room);
+                ipv4::emit(&header, ip);
+                tcp
+            }
+            SocketAddr::V6(_) => {
+                let (ip, tcp) = bytes.split_first_chunk_mut().expect(room);
+                ipv6::emit(&header, ip);
+                tcp
+            }
+        };
+        self.write_tcp(tcp.try_into().expect(room), &header.src, &header.dst);
+    }
 
-/// The Internet checksum (RFC 1071) of what has this sum.
-fn complement(sum: u32) -> [u8; 2] {
-    let folded = (sum & 0xffff) + (sum >> 16);
-    let folded = (folded & 0xffff) + (folded >> 16);
-    (!(folded as u16)).to_be_bytes()
+    fn write_tcp(&self, tcp: &mut [u8; TCP], src: &Address, dst: &Address) {
+        let fixed = EmitHeader {
+            seq: self.number,
+            ack: SeqNumber(0),
+            source_port: self.source.port(),
+            destination_port: self.target.port(),
+            window: WINDOW,
+            urgent: 0,
+            flags: Flags::SYN,
+        };
+        let (header, options) = tcp.split_first_chunk_mut().expect("it is longer");
+        fixed.emit(OPTIONS, header);
+        self.write_options(options);
+        let sum = pseudo_header_sum(src, dst, protocol::TCP, TCP as u32);
+        let sum = sum.add_sum(Sum::zero().add_array(tcp)).finish();
+        segment::set_checksum(tcp.first_chunk_mut().expect("it is longer"), sum);
+    }
+
+    /// Those of Linux, in its order: segment size, SACK, timestamps, window scale.
+    fn write_options(&self, options: &mut [u8]) {
+        options.copy_from_slice(&[2, 4, 0, 0, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 0]);
+        let shorter = if self.target.is_ipv6() { 20 } else { 0 };
+        let size = SEGMENT_SIZES[(self.options >> 32) as usize % SEGMENT_SIZES.len()] - shorter;
+        options[2..4].copy_from_slice(&size.to_be_bytes());
+        options[8..12].copy_from_slice(&(self.options as u32).to_be_bytes());
+        options[19] = WINDOW_SHIFTS[(self.options >> 34) as usize % WINDOW_SHIFTS.len()];
+    }
 }

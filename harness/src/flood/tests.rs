@@ -1,7 +1,9 @@
 //! A flooder between an engine and its wire, in virtual time.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 
 use handfast::application::Read;
@@ -13,12 +15,21 @@ use handfast::link::memory::{self, LocalEnd, WireConfig};
 use handfast::time::{Duration, Instant};
 
 use super::{Flooded, Plan, Tally};
+use crate::config::ScenarioKind;
+use crate::load::fake::config;
+
+const V4: &str = "10.0.0.1:7";
+const V6: &str = "[fd00::1]:7";
 
 fn plan(rate: f64, seed: u64) -> Plan {
+    plan_against(V4, rate, seed)
+}
+
+fn plan_against(target: &str, rate: f64, seed: u64) -> Plan {
     Plan {
         rate,
         seed,
-        targets: vec!["10.0.0.1:7".parse().expect("an address")],
+        targets: vec![target.parse().expect("an address")],
     }
 }
 
@@ -35,8 +46,8 @@ fn drain(batch: &mut PacketQueue) -> Vec<Vec<u8>> {
 }
 
 /// What comes in 20 ms, looked at every 100 µs.
-fn heard(seed: u64) -> Vec<Vec<u8>> {
-    let (_near, mut device, tally) = flooded(plan(10_000.0, seed), WireConfig::default());
+fn heard(target: &str, seed: u64) -> Vec<Vec<u8>> {
+    let (_near, mut device, tally) = flooded(plan_against(target, 10_000.0, seed), WireConfig::default());
     let mut batch = PacketQueue::with_capacity(64);
     let mut all = Vec::new();
     for step in 0..=200 {
@@ -49,22 +60,41 @@ fn heard(seed: u64) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_seed_repeats_the_flood_and_another_one_has_other_sources() {
-    let flood = heard(1);
-    assert_eq!(flood, heard(1));
+    check_sources(V4, 12..16, |source| source[0] == 198 && source[1] & 0xfe == 18);
+    check_sources(V6, 8..24, |source| source.starts_with(&[0x20, 1, 0, 2, 0, 0]));
+}
+
+/// `at` is where a packet's source address lies.
+fn check_sources(target: &str, at: Range<usize>, is_source: impl Fn(&[u8]) -> bool) {
+    let flood = heard(target, 1);
+    assert_eq!(flood, heard(target, 1));
     // 200 are due; five standard deviations of as many independent arrivals.
     assert!((130..270).contains(&flood.len()), "{}", flood.len());
-    let sources = |flood: &[Vec<u8>]| -> std::collections::BTreeSet<Vec<u8>> {
-        flood.iter().map(|syn| syn[12..16].to_vec()).collect()
+    let sources = |flood: &[Vec<u8>]| -> BTreeSet<Vec<u8>> {
+        flood.iter().map(|syn| syn[at.clone()].to_vec()).collect()
     };
     let of_one = sources(&flood);
     assert!(of_one.len() > flood.len() * 9 / 10, "sources differ");
-    assert!(
-        of_one
-            .iter()
-            .all(|source| source[0] == 198 && source[1] & 0xfe == 18),
-        "{of_one:?}"
-    );
-    assert!(of_one.intersection(&sources(&heard(2))).count() < 10);
+    assert!(of_one.iter().all(|source| is_source(source)), "{of_one:?}");
+    assert!(of_one.intersection(&sources(&heard(target, 2))).count() < 10);
+}
+
+#[test]
+fn generators_share_a_flood_and_not_its_sources() {
+    let mut run = config(ScenarioKind::SynFlood);
+    (run.flood, run.generators) = (Some(40_000), 4);
+    let target = [V4.parse().expect("an address")];
+    let plans: Vec<_> = (0..4)
+        .map(|generator| Plan::of_generator(&run, generator, &target).expect("there is one"))
+        .collect();
+    assert_eq!(plans.iter().map(|plan| plan.rate).sum::<f64>(), 40_000.0);
+    let seeds: BTreeSet<_> = plans.iter().map(|plan| plan.seed).collect();
+    assert_eq!(seeds.len(), 4);
+    let (mut first, mut second) = (plans[0].clone().flood(), plans[1].clone().flood());
+    assert_ne!(first.0.due(u64::MAX), second.0.due(u64::MAX), "when");
+    assert_ne!(first.1.next(), second.1.next(), "from whom");
+    run.flood = None;
+    assert!(Plan::of_generator(&run, 0, &target).is_none());
 }
 
 #[test]
@@ -87,9 +117,10 @@ fn server(
     wire: WireConfig,
     half_open: u32,
 ) -> (LocalEnd, Engine<Flooded<LocalEnd>>, Rc<Cell<Tally>>) {
+    let address = plan.targets[0].ip();
     let (near, device, tally) = flooded(plan, wire);
-    let address: IpAddr = "10.0.0.1".parse().expect("an address");
     let mut config = Config::new([2; 32], [AddressBlock::single(address)]);
+    config.link.duplicate_address_detection = 0;
     config.tcp.half_open = half_open;
     let engine = Engine::new(&config, FramePool::new(PoolConfig::default()), device);
     (near, engine, tally)
@@ -101,9 +132,10 @@ fn each_syn_is_answered_and_no_answer_reaches_the_wire() {
         trusted: false,
         ..WireConfig::default()
     };
-    for wire in [WireConfig::default(), computed] {
-        let (mut near, mut server, tally) = server(plan(100_000.0, 3), wire, 64);
-        let at: SocketAddr = "10.0.0.1:7".parse().expect("an address");
+    let wires = [WireConfig::default(), computed];
+    for (wire, target) in wires.into_iter().flat_map(|wire| [(wire, V4), (wire, V6)]) {
+        let (mut near, mut server, tally) = server(plan_against(target, 100_000.0, 3), wire, 64);
+        let at: SocketAddr = target.parse().expect("an address");
         server.tcp_listen(at, 16).expect("nobody listens");
         for step in 0..100 {
             server.poll(Instant::from_micros(100 * step), Budget::default());
@@ -144,7 +176,7 @@ fn settle(client: &mut Engine<LocalEnd>, server: &mut Engine<Flooded<LocalEnd>>,
 #[test]
 fn others_pass_the_flood_untouched_and_are_let_in_by_a_cookie() {
     let (near, mut server, tally) = server(plan(1_000_000.0, 5), WireConfig::default(), 16);
-    let at: SocketAddr = "10.0.0.1:7".parse().expect("an address");
+    let at: SocketAddr = V4.parse().expect("an address");
     let listener = server.tcp_listen(at, 16).expect("nobody listens");
     let address: IpAddr = "10.1.0.1".parse().expect("an address");
     let config = Config::new([1; 32], [AddressBlock::single(address)]);

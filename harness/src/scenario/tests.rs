@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::StackKind;
-use crate::config::{Arrivals, Close, Closer, OpenLoop, Placement};
+use crate::config::{Arrivals, Close, Closer, IpVersion, OpenLoop, Placement};
 use crate::load::fake::config;
 use crate::load::pulse::Watch;
 use crate::sys::uring::Ring;
@@ -271,9 +271,10 @@ fn two_ends_on_two_threads() {
     }
 }
 
-fn flooded() -> Measurement {
+fn flooded(ip: IpVersion) -> Measurement {
     let config = RunConfig {
         flood: Some(20_000),
+        ip,
         duration: Duration::from_millis(150),
         ..config_of(ScenarioKind::SynFlood)
     };
@@ -282,7 +283,12 @@ fn flooded() -> Measurement {
 
 #[test]
 fn connections_go_on_under_a_flood_that_is_answered() {
-    let found = flooded();
+    for ip in [IpVersion::V4, IpVersion::V6] {
+        check_flooded(&flooded(ip));
+    }
+}
+
+fn check_flooded(found: &Measurement) {
     // Machines that are busy with other tests may take neither a flood nor a load in time.
     let slow = |reason: &&String| {
         had_no_time(reason) || reason.contains("short_of_flood") || reason.contains("Little")
@@ -334,7 +340,7 @@ fn whatever_is_reported_is_described_and_nothing_else_is() {
     let open = measure(StackKind::Null, &config);
     reported.extend(open.metrics.keys().copied());
     reported.extend(open.histograms.keys().copied());
-    let flooded = flooded();
+    let flooded = flooded(IpVersion::V4);
     reported.extend(flooded.metrics.keys().copied());
     reported.extend(flooded.histograms.keys().copied());
     reported.extend(super::packets::reported());

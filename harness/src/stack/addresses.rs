@@ -28,18 +28,28 @@ const PORT: u16 = 7007;
 /// That of every process that holds connections beside a run: generators listen at any address from [`PORT`] on.
 const PORT_OF_HOLDERS: u16 = PORT - 1;
 
-/// For stacks over a wire in memory, whose generators never meet: `10.x.y.z` to `10.0.0.1`.
-pub(super) fn in_memory(generator: u32, pressure: &Pressure) -> Addresses {
+/// For stacks over a wire in memory, whose generators never meet: `10.x.y.z` to `10.0.0.1`, or `fd01::x:yz` to `fd00::1`.
+pub(super) fn in_memory(ip: IpVersion, generator: u32, pressure: &Pressure) -> Addresses {
     let block = Ipv4Addr::new(10, 1, 0, 0).to_bits() + generator * u32::from(MEMORY_CLIENTS) * 2;
+    let client = |host: u32| -> IpAddr {
+        match ip {
+            IpVersion::V4 => Ipv4Addr::from_bits(block + host).into(),
+            IpVersion::V6 => {
+                let first = Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 0, 0).to_bits();
+                Ipv6Addr::from_bits(first + u128::from(block + host)).into()
+            }
+        }
+    };
+    let server: IpAddr = match ip {
+        IpVersion::V4 => Ipv4Addr::new(10, 0, 0, 1).into(),
+        IpVersion::V6 => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
+    };
     // The first address of the block would be its network's name.
     let hosts = pressure.addresses_or(MEMORY_CLIENTS.into());
-    let client = (1..=hosts).map(|host| Ipv4Addr::from_bits(block + host).into());
     let ports = PORT..PORT + ports_listened_on(pressure);
-    let server: Vec<_> = ports
-        .map(|port| SocketAddr::from(([10, 0, 0, 1], port)))
-        .collect();
+    let server: Vec<_> = ports.map(|port| SocketAddr::new(server, port)).collect();
     Addresses {
-        client: client.collect(),
+        client: (1..=hosts).map(client).collect(),
         listen: server.clone(),
         server,
     }
@@ -196,11 +206,13 @@ mod tests {
 
     #[test]
     fn generators_share_no_client_address() {
-        let all: Vec<_> = (0..4)
-            .flat_map(|generator| in_memory(generator, &Pressure::default()).client)
-            .collect();
-        assert_eq!(all.len(), 4 * usize::from(MEMORY_CLIENTS));
-        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        for ip in [IpVersion::V4, IpVersion::V6] {
+            let all: Vec<_> = (0..4)
+                .flat_map(|generator| in_memory(ip, generator, &Pressure::default()).client)
+                .collect();
+            assert_eq!(all.len(), 4 * usize::from(MEMORY_CLIENTS));
+            assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        }
     }
 
     #[test]

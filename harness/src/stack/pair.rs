@@ -176,7 +176,7 @@ fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds
         }
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
-            let addresses = addresses::in_memory(generator, &config.pressure);
+            let addresses = addresses::in_memory(config.ip, generator, &config.pressure);
             let (near, far) = LocalWire::pair(config.mtu as usize);
             let client = smoltcp_end(near, addresses.client[0], config);
             let server = smoltcp_end(far, addresses.server[0].ip(), config);
@@ -187,12 +187,13 @@ fn ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<ReadyEnds
             (
                 Box::new(client),
                 Box::new(server),
-                addresses::in_memory(generator, &config.pressure),
+                addresses::in_memory(config.ip, generator, &config.pressure),
             )
         }
         StackKind::Engine => {
-            let addresses = addresses::in_memory(generator, &config.pressure);
+            let addresses = addresses::in_memory(config.ip, generator, &config.pressure);
             let between = Between {
+                generator,
                 clients: &addresses.client,
                 servers: &addresses.server,
             };
@@ -243,7 +244,7 @@ fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cab
         StackKind::KernelUring => uring_ends(config, generator)?,
         StackKind::Smoltcp => {
             check_smoltcp(config)?;
-            let addresses = addresses::in_memory(generator, &config.pressure);
+            let addresses = addresses::in_memory(config.ip, generator, &config.pressure);
             let (near, far) = ThreadWire::pair(config.mtu as usize);
             let client = make_smoltcp_end(near, addresses.client[0], config);
             let server = make_smoltcp_end(far, addresses.server[0].ip(), config);
@@ -255,8 +256,9 @@ fn split_ends(stacks: Pairing, config: &RunConfig, generator: u32) -> Result<cab
             ));
         }
         StackKind::Engine => {
-            let addresses = addresses::in_memory(generator, &config.pressure);
+            let addresses = addresses::in_memory(config.ip, generator, &config.pressure);
             let between = Between {
+                generator,
                 clients: &addresses.client,
                 servers: &addresses.server,
             };

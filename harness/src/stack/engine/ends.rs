@@ -23,6 +23,8 @@ const VIRTUAL_SEGMENT: u32 = 65_000;
 /// Both ends, and who they are to each other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Between<'a> {
+    /// Number of the generator whose they are.
+    pub(crate) generator: u32,
     pub(crate) clients: &'a [IpAddr],
     pub(crate) servers: &'a [SocketAddr],
 }
@@ -39,6 +41,11 @@ impl Between<'_> {
     fn server(&self, run: &RunConfig) -> (Options, Vec<IpAddr>, Vec<SocketAddr>) {
         let addresses: Vec<IpAddr> = self.servers.iter().map(SocketAddr::ip).collect();
         (Options::new(run, &addresses, Side::Server), addresses, Vec::new())
+    }
+
+    /// What a `syn-flood` run puts in front of the server.
+    fn flood(&self, run: &RunConfig) -> Option<Plan> {
+        Plan::of_generator(run, self.generator, self.servers)
     }
 }
 
@@ -90,12 +97,7 @@ pub(crate) fn pair(run: &RunConfig, between: Between<'_>) -> Result<BothEnds, Un
         PathKind::Memory => {
             let (near, far) = memory::pair(wire(run));
             let client = end(between.client(run), |_| near);
-            let server = server_end(
-                between.server(run),
-                impairment(run),
-                flood(run, between.servers),
-                |_| far,
-            );
+            let server = server_end(between.server(run), impairment(run), between.flood(run), |_| far);
             Ok((client, server))
         }
         // Loopback: ends that devices lie between are not made here.
@@ -115,7 +117,7 @@ pub(crate) fn split_pair(run: &RunConfig, between: Between<'_>) -> Result<(MakeE
     match run.path {
         PathKind::Memory => {
             let (near, far) = memory::threaded_pair(wire(run));
-            let (impairment, flood) = (impairment(run), flood(run, between.servers));
+            let (impairment, flood) = (impairment(run), between.flood(run));
             Ok((
                 Box::new(move || end(client, |pool| near.attach(pool.clone()))),
                 Box::new(move || server_end(server, impairment, flood, |pool| far.attach(pool.clone()))),
@@ -146,20 +148,6 @@ fn impairment(run: &RunConfig) -> Option<ImpairConfig> {
         reordering: HELD_BACK,
         places: MOST_PLACES,
         ..ImpairConfig::default()
-    })
-}
-
-/// A generator's share of the flood that a `syn-flood` run puts in front of the server.
-fn flood(run: &RunConfig, servers: &[SocketAddr]) -> Option<Plan> {
-    let rate = f64::from(run.flood?) / f64::from(run.generators);
-    let v4 = |server: &SocketAddr| match server {
-        SocketAddr::V4(server) => Some(*server),
-        SocketAddr::V6(_) => None,
-    };
-    Some(Plan {
-        rate,
-        seed: run.seed,
-        targets: servers.iter().filter_map(v4).collect(),
     })
 }
 
