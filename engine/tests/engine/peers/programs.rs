@@ -1,8 +1,8 @@
 //! Programs that people use, against an engine that answers them.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
@@ -11,6 +11,7 @@ use handfast::link::Device;
 
 use super::captures::Tape;
 use super::detour::Detour;
+use super::forward::{Exchange, forward_until};
 use super::lines::{Kind, Setting};
 use crate::support::Family;
 use crate::support::kernel::{Host, PORT};
@@ -151,81 +152,6 @@ fn nc_gets_its_words_back() {
     }
 }
 
-/// One connection of a client, passed on to a server of the kernel's.
-struct Passage {
-    client: TcpHandle,
-    server: TcpStream,
-    to_server: Vec<u8>,
-    to_client: Vec<u8>,
-    client_ended: bool,
-    server_ended: bool,
-}
-
-/// Bytes that a passage holds in each direction.
-const HELD: usize = 1 << 20;
-
-impl Passage {
-    fn new(client: TcpHandle, server: SocketAddr) -> Self {
-        let server = TcpStream::connect(server).expect("the server listens");
-        server.set_nonblocking(true).expect("a socket");
-        server.set_nodelay(true).expect("a socket");
-        Self {
-            client,
-            server,
-            to_server: Vec::new(),
-            to_client: Vec::new(),
-            client_ended: false,
-            server_ended: false,
-        }
-    }
-
-    /// Moves what can be moved; `true` while the passage is open.
-    fn pump(&mut self, host: &mut Peer, buffer: &mut [u8]) -> bool {
-        while self.to_server.len() < HELD && !self.client_ended {
-            match host.engine.tcp_receive(self.client, buffer) {
-                Ok(Received::Data(count)) => self.to_server.extend_from_slice(&buffer[..count]),
-                Ok(Received::WouldBlock) => break,
-                Ok(Received::End) | Err(_) => self.client_ended = true,
-            }
-        }
-        while self.to_client.len() < HELD && !self.server_ended {
-            match self.server.read(buffer) {
-                Ok(0) => self.server_ended = true,
-                Ok(count) => self.to_client.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.server_ended = true,
-            }
-        }
-        let written = self.server.write(&self.to_server).unwrap_or(0);
-        self.to_server.drain(..written);
-        let sent = host.engine.tcp_send(self.client, &self.to_client).unwrap_or(0);
-        self.to_client.drain(..sent);
-        let is_over = (self.client_ended && self.to_server.is_empty())
-            || (self.server_ended && self.to_client.is_empty());
-        if is_over {
-            host.engine.tcp_close(self.client);
-        }
-        !is_over
-    }
-}
-
-/// Passes connections to the engine on to `server` until `program` has ended.
-fn forward_until(host: &mut Peer, server: SocketAddr, program: JoinHandle<Option<String>>) -> Option<String> {
-    let at = SocketAddr::new(host.address(), server.port());
-    let listener = host.engine.tcp_listen(at, 16).expect("a listener");
-    let (mut passages, mut buffer) = (Vec::<Passage>::new(), vec![0; 128 << 10]);
-    while !program.is_finished() {
-        // Sockets of the kernel do not end the sleep of the engine's waiter here, so it does not sleep.
-        host.glance();
-        while let Some(client) = host.engine.tcp_accept(listener) {
-            passages.push(Passage::new(client, server));
-        }
-        passages.retain_mut(|passage| passage.pump(host, &mut buffer));
-    }
-    host.engine.tcp_close_listener(listener);
-    host.run_until_finished(program)
-}
-
 /// Waits until somebody listens on the port; `false` if the program ends instead.
 fn await_listener(port: u16, program: &JoinHandle<Option<String>>) -> bool {
     let address = format!(":{port:04X} 00000000:0000 0A");
@@ -256,7 +182,7 @@ fn iperf3_measures_through_the_engine() {
                 }
                 let arguments = [&["-c", &to, "-n", "4M", "-J"], extra].concat();
                 let client = start("iperf3", &arguments, Vec::new());
-                let Some(report) = forward_until(&mut host, server, client) else {
+                let Some(report) = forward_until(&mut host, server, client, |_, _| {}) else {
                     return;
                 };
                 assert!(!report.contains("\"error\""), "{report}");
@@ -264,6 +190,45 @@ fn iperf3_measures_through_the_engine() {
                 host.run_until_finished(serving);
             }
             tape.judge(&format!("iperf3-{kind:?}-{family:?}"), "tcp.flags.fin == 1");
+        });
+    }
+}
+
+/// Datagrams that a client sends to the engine, and those that the engine sends to it.
+#[test]
+fn iperf3_measures_datagrams_through_the_engine() {
+    /// Those of a megabyte, if half of them are lost.
+    const FEW: usize = 350;
+    for (kind, family) in Kind::with_families() {
+        isolated(move || {
+            let Some((mut host, tape)) = recorded(kind, family) else {
+                return;
+            };
+            let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5201);
+            let to = family.client().to_string();
+            for extra in [&[][..], &["-R"]] {
+                let serving = start("iperf3", &["-s", "-1", "-B", "127.0.0.1"], Vec::new());
+                if !await_listener(server.port(), &serving) {
+                    return;
+                }
+                let arguments = [&["-c", &to, "-u", "-b", "20M", "-n", "1M", "-J"], extra].concat();
+                let client = start("iperf3", &arguments, Vec::new());
+                let mut exchange = Exchange::new(&mut host, server);
+                let Some(report) = forward_until(&mut host, server, client, |host, buffer| {
+                    exchange.pump(host, buffer);
+                }) else {
+                    return;
+                };
+                assert!(!report.contains("\"error\""), "{report}");
+                assert!(report.contains("\"lost_packets\""), "{report}");
+                assert!(exchange.passed_on > FEW, "{}: {report}", exchange.passed_on);
+                exchange.end(&mut host);
+                host.run_until_finished(serving);
+            }
+            tape.judge(
+                &format!("iperf3-udp-{kind:?}-{family:?}"),
+                "udp.port == 5201 && udp.length > 1000",
+            );
         });
     }
 }
