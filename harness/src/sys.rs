@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod packet;
 pub(crate) mod uring;
 
 use std::ffi::c_int;

@@ -256,21 +256,27 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "operations that ended late, but ended",
     ),
     metric(
+        "flood_cpu_ns_per_syn",
+        "ns",
+        "processor time in the window of the thread that floods over veth ÷ SYNs that it sent. The kernel serves packets in softirqs of whoever sends them, so that a kernel's answer is in it, and for an engine no more than the way into its queue; null in memory, where the flooded end makes the flood",
+        "what the flooded end does on its own thread, and softirqs that were left to the kernel's own threads",
+    ),
+    metric(
         "flood_ratio",
         "ratio",
         "SYNs of the flood that arrived in the window per second ÷ `--flood`. A run is short_of_flood below 0.95, three standard deviations of independent arrivals apart",
-        "SYNs that were due and still waited for the flooded end to take them",
+        "SYNs that were due and still waited for the flooded end to take them, or that over veth found its device or its queue full",
     ),
     metric(
         "flood_resets",
         "count",
-        "resets that the server sent in the window to sources of the flood (198.18.0.0/15, RFC 2544; 2001:2::/48, RFC 5180), all swallowed",
+        "resets that the server sent in the window to sources of the flood (198.18.0.0/15, RFC 2544; 2001:2::/48, RFC 5180), all swallowed; null over veth, where flood_syn_acks has them",
         "resets to connections of the load",
     ),
     metric(
         "flood_syn_acks",
         "count",
-        "SYN-ACKs that the server sent in the window to sources of the flood, with a half-open entry behind them or a cookie in them; those that were sent again count again",
+        "SYN-ACKs that the server sent in the window to sources of the flood, with a half-open entry behind them or a cookie in them; those that were sent again count again. Over veth all that came to the client's host for the gateway of those sources, which nobody is; null where its engine takes packets by XDP",
         "SYN-ACKs to connections of the load",
     ),
     metric(
@@ -288,13 +294,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "half_open_bytes",
         "bytes",
-        "bytes of the half-open table that entries were ever written to, at the end of the window; what a flood makes a server remember (RFC 4987 section 2)",
+        "bytes of the half-open table that entries were ever written to, at the end of the window; what a flood makes a server remember (RFC 4987 section 2). For a kernel its half-open connections × 320, the length of such an entry (`request_sock_TCP`) in Linux 6.18",
         "the entries' part of the flow table, which is mapped ahead, and the rest of the half-open table, which is mapped and not touched",
     ),
     metric(
         "half_open_peak",
         "count",
-        "the most connections in SYN-RECEIVED (RFC 9293 section 3.3.2) that the flooded end was seen with, looked at after every poll, since it was made",
+        "the most connections in SYN-RECEIVED (RFC 9293 section 3.3.2) that the flooded end was seen with, looked at after every poll, since it was made; for a kernel those that its host had at the end of the window, by `/proc/net/tcp`",
         "connections that a cookie stands for, which nobody remembers",
     ),
     metric(
@@ -313,7 +319,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "kept_ratio",
         "ratio",
         "connections_per_second under the flood ÷ quiet_connections_per_second of the same run: the part of the rate that the flood leaves",
-        "nothing: what making and swallowing the flood costs is in it, in the thread of the flooded end",
+        "in memory nothing: what making and swallowing the flood costs is in it, in the thread of the flooded end. Over veth what a core of the flooder's own, where there is one, does for it: `flood_cpu_ns_per_syn`",
     ),
     metric(
         "lag_ns",
@@ -498,13 +504,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "syn_cookies_accepted",
         "count",
-        "connections of the window that a SYN cookie opened (RFC 4987 section 3.6), because the half-open table was full when their SYN came",
+        "connections of the window that a SYN cookie opened (RFC 4987 section 3.6), because the half-open table was full when their SYN came; `SyncookiesRecv` of a kernel's host",
         "SYNs that were answered with a cookie and did not come back: those of the flood",
     ),
     metric(
         "syn_cookies_sent",
         "count",
-        "SYNs of the window, of the flood or of the load, that found the half-open table full and were answered with a cookie (RFC 4987 section 3.6)",
+        "SYNs of the window, of the flood or of the load, that found the half-open table full and were answered with a cookie (RFC 4987 section 3.6); `SyncookiesSent` of a kernel's host",
         "SYN-ACKs with a half-open entry behind them",
     ),
     metric(

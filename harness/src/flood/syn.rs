@@ -10,6 +10,7 @@ use handfast::internet::{ipv4, ipv6, protocol};
 use handfast::transport::tcp::segment::{self, EmitHeader, Flags};
 use handfast::transport::tcp::seq::SeqNumber;
 
+use crate::config::IpVersion;
 use crate::measure::statistics::SplitMix64;
 
 /// 198.18.0.0/15 (RFC 2544 appendix C.2.2).
@@ -28,6 +29,14 @@ const SEGMENT_SIZES: [u16; 4] = [1460, 1452, 1400, 1360];
 const WINDOW_SHIFTS: [u8; 4] = [6, 7, 8, 10];
 const WINDOW: u16 = 64_240;
 const HOP_LIMIT: u8 = 64;
+
+/// The network that a flood comes from, which is set aside for benchmarks, and the length of its prefix.
+pub(crate) fn sources(ip: IpVersion) -> (IpAddr, u8) {
+    match ip {
+        IpVersion::V4 => (V4.0.into(), V4.1),
+        IpVersion::V6 => (V6.0.into(), V6.1),
+    }
+}
 
 /// Whether an address is one that a flood comes from.
 pub(super) fn is_source(address: IpAddr) -> bool {

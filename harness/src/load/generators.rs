@@ -10,6 +10,7 @@ use super::addresses::AddressPlan;
 use super::conductor::{Conductor, Control};
 use super::end::{End, EndOutcome};
 use super::fill::{Acceptor, Fill, Filled, Opener};
+use super::flooder::Flooder;
 use super::holders;
 use super::idleness::Idleness;
 use super::meter::{Meter, Metered};
@@ -45,7 +46,9 @@ pub(crate) fn run<S: Script>(
     watch: &Watch<'_>,
 ) -> Result<Outcome<<S::Client as Actor>::Tally, <S::Server as Actor>::Tally>, Unsupported> {
     let cores = Cores::allowed();
-    let threads = config.generators as usize * threads_of_generator(config);
+    let flooder = Flooder::of(stacks, config)?;
+    let loading = config.generators as usize * threads_of_generator(config);
+    let threads = loading + usize::from(flooder.is_some());
     let witness = Witness::of(stacks, config);
     let ends = 2 * config.generators as usize;
     let control = Control::new(ends, threads > cores.count(), watch.every);
@@ -63,6 +66,13 @@ pub(crate) fn run<S: Script>(
                 scope.spawn(move || worker.run())
             })
             .collect();
+        let flooding = flooder.map(|flooder| {
+            let (cores, control) = (&cores, &control);
+            scope.spawn(move || {
+                cores.pin(loading);
+                flooder.run(control)
+            })
+        });
         let used = cores.used(threads);
         let window = Conductor {
             control: &control,
@@ -80,8 +90,14 @@ pub(crate) fn run<S: Script>(
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
             .collect::<Result<_, _>>()?;
+        let flood = flooding.map(|flooding| {
+            flooding
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
         Ok(Outcome {
             generators,
+            flood,
             cpu_ns: window.cpu_ns,
             machine: window.machine,
             cores: used.count(),

@@ -12,6 +12,7 @@ pub(crate) mod cycle;
 mod end;
 pub(crate) mod exchange;
 mod fill;
+pub(crate) mod flooder;
 pub(crate) mod flows;
 pub(crate) mod generators;
 pub(crate) mod holdback;

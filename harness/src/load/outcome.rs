@@ -2,6 +2,7 @@
 
 use super::conductor::MachineUse;
 use super::end::EndOutcome;
+use super::flooder::Flooding;
 use super::meter::Metered;
 use crate::measure::counters::Counters;
 use crate::stack::{Nanos, StackCounters};
@@ -47,6 +48,8 @@ pub(crate) struct Busy {
 #[derive(Debug)]
 pub(crate) struct Outcome<C, S> {
     pub(crate) generators: Vec<GeneratorOutcome<C, S>>,
+    /// What came of a flood that was sent beside the load; `None` when there was none.
+    pub(crate) flood: Option<Flooding>,
     /// Processor time of the process in the window, user and system.
     pub(crate) cpu_ns: u64,
     /// What cores of the machine did in the window; `None` where the kernel does not tell.
@@ -255,6 +258,7 @@ mod tests {
         ];
         Outcome {
             generators,
+            flood: None,
             cpu_ns: 0,
             machine: None,
             cores: 2,

@@ -3,9 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::pin::pin;
 
+use futures_util::StreamExt;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
@@ -148,6 +150,46 @@ pub(crate) fn overrun(host: &Host) -> Option<u64> {
     figures.split_whitespace().nth(DROPPED)?.parse().ok()
 }
 
+/// What went over the device of a host so far and did not arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Passed {
+    /// Packets that could not be sent, because the host at the other end had no room for them.
+    pub(crate) unsent: u64,
+    /// Packets that came for a hardware address which is not that of the device, and were dropped.
+    pub(crate) for_nobody: u64,
+}
+
+/// What the device of `host` counted; `None` where the kernel does not tell.
+pub(crate) fn passed(host: &Host) -> Option<Passed> {
+    let index = index_on(host, DEVICE).ok()?;
+    let mut found = None;
+    netlink(host, async |handle| {
+        let mut answers = pin!(handle.link().get().match_index(index).execute());
+        let Some(link) = answers.next().await.transpose()? else {
+            return Ok(());
+        };
+        found = link.attributes.into_iter().find_map(|attribute| match attribute {
+            LinkAttribute::Stats64(counted) => Some(Passed {
+                unsent: counted.tx_dropped,
+                for_nobody: counted.rx_otherhost_dropped,
+            }),
+            _ => None,
+        });
+        Ok(())
+    })
+    .ok()?;
+    found
+}
+
+/// The hardware address of the device of `host`.
+///
+/// # Errors
+/// Without the device.
+pub(crate) fn hardware_address(host: &Host) -> io::Result<[u8; 6]> {
+    let _visit = host.visit()?;
+    sys::packet::hardware_address(DEVICE)
+}
+
 /// Gives the loopback device of `host` an address beside those of 127/8.
 ///
 /// # Errors
@@ -172,14 +214,14 @@ fn is_of_no_device(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::NODEV.raw_os_error())
 }
 
-fn index_on(host: &Host, device: &str) -> io::Result<u32> {
+pub(crate) fn index_on(host: &Host, device: &str) -> io::Result<u32> {
     let _visit = host.visit()?;
     let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     Ok(netdevice::name_to_index(&any, device)?)
 }
 
 /// Says something to the kernel of `host` over netlink, and waits for its answer.
-fn netlink(
+pub(super) fn netlink(
     host: &Host,
     say: impl AsyncFnOnce(Handle) -> Result<(), rtnetlink::Error>,
 ) -> Result<(), rtnetlink::Error> {

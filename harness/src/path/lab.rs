@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
 use super::cable;
+use super::detour::Detour;
 use super::host::Host;
 use super::namespace::{self, NotPossible};
 use super::switch::{Port, Switch};
@@ -231,6 +232,19 @@ pub(crate) fn client_address(ip: IpVersion) -> IpAddr {
     }
 }
 
+/// The way from the hosts to `network`, where nobody is.
+pub(crate) fn detour(ip: IpVersion, network: (IpAddr, u8)) -> Detour {
+    let gateway = match ip {
+        IpVersion::V4 => Ipv4Addr::new(10, 1, 255, 254).into(),
+        IpVersion::V6 => Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 255, 254).into(),
+    };
+    Detour {
+        link: (client_address(ip), prefix(ip)),
+        gateway,
+        network,
+    }
+}
+
 /// Where generator number `generator` finds its servers: every address of the serving host, on a port of its own.
 pub(crate) fn servers(ip: IpVersion, port: u16) -> Vec<SocketAddr> {
     (1..=SERVERS)
@@ -252,11 +266,36 @@ fn prefix(ip: IpVersion) -> u8 {
     }
 }
 
+/// What `look` finds in a lab on a thread of its own, because a lab moves the calling thread into its client's host; `None`, loudly, where there is none.
+#[cfg(test)]
+fn in_lab_of<T: Send>(
+    make: impl FnOnce() -> Result<Lab, NotPossible> + Send,
+    look: impl FnOnce(&Lab) -> T + Send,
+) -> Option<T> {
+    let found = std::thread::scope(|scope| {
+        let looking = scope.spawn(|| make().map(|lab| look(&lab)));
+        looking.join().expect("the thread ends")
+    });
+    found
+        .inspect_err(|reason| eprintln!("SKIPPED: a lab, because there is {reason}"))
+        .ok()
+}
+
+/// What `look` finds in a lab in which a cable joins two kernels; `None`, loudly, where there is none.
+#[cfg(test)]
+pub(crate) fn between_kernels<T: Send>(ip: IpVersion, look: impl FnOnce(&Lab) -> T + Send) -> Option<T> {
+    let occupants = Occupants {
+        kernel_connects: true,
+        kernel_answers: true,
+        ip,
+    };
+    in_lab_of(|| Lab::around_this_thread(1500, occupants), look)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
-    use std::thread;
 
     use super::*;
 
@@ -269,15 +308,8 @@ mod tests {
     /// What joins the hosts of a lab that is made for it.
     type Make = fn(u32, Occupants) -> Result<Lab, NotPossible>;
 
-    /// What `look` finds in a lab on a thread of its own, because a lab moves the calling thread into its client's host; `None`, loudly, where there is none.
     fn in_lab<T: Send>(make: Make, look: impl FnOnce(&Lab) -> T + Send) -> Option<T> {
-        let found = thread::scope(|scope| {
-            let looking = scope.spawn(|| make(1500, KERNELS).map(|lab| look(&lab)));
-            looking.join().expect("the thread ends")
-        });
-        found
-            .inspect_err(|reason| eprintln!("SKIPPED: a lab, because there is {reason}"))
-            .ok()
+        in_lab_of(|| make(1500, KERNELS), look)
     }
 
     #[test]

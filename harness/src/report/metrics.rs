@@ -95,7 +95,13 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
             ],
             &["setup_ns_p50", "setup_ns_p99", "setup_ns_p999"],
             &["quiet_setup_ns_p50", "quiet_setup_ns_p99", "quiet_setup_ns_p999"],
-            &["flood_syns", "flood_syn_acks", "flood_resets", "flood_ratio"],
+            &[
+                "flood_syns",
+                "flood_syn_acks",
+                "flood_resets",
+                "flood_ratio",
+                "flood_cpu_ns_per_syn",
+            ],
             &[
                 "syn_cookies_sent",
                 "syn_cookies_accepted",
@@ -233,6 +239,7 @@ pub(super) fn label(metric: &str) -> String {
         "flood_syn_acks" => "SYN-ACKs to the flood",
         "flood_resets" => "resets to the flood",
         "flood_ratio" => "flood delivered ÷ asked",
+        "flood_cpu_ns_per_syn" => "flooder's CPU/SYN",
         "setup_ns" => "set-up time",
         "teardown_ns" => "teardown time",
         "latency_ns" => "latency",

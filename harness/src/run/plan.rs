@@ -50,13 +50,26 @@ fn misfit(scenario: ScenarioKind, stack: Pairing, path: PathKind) -> Option<Stri
             stack.client, stack.server
         ));
     }
-    if scenario == ScenarioKind::SynFlood && (stack, path) != (Pairing::FLOODED, PathKind::Memory) {
+    if scenario == ScenarioKind::SynFlood && !can_be_flooded(stack, path) {
         return Some(format!(
-            "syn-flood floods an engine over memory, where the flood reaches nobody else, and not {stack} over {path}: ask for --stack engine \
-             --path memory"
+            "syn-flood floods an engine over memory, and engines and the kernel over veth, where the flood reaches nobody else, and not {stack} \
+             over {path}: ask for --path veth, or for --stack engine --path memory"
         ));
     }
     stack.misfit(path)
+}
+
+/// Whether a flood can be let loose on the server, so that it meets nobody else.
+fn can_be_flooded(stack: Pairing, path: PathKind) -> bool {
+    path == PathKind::Veth || (stack, path) == (Pairing::FLOODED, PathKind::Memory)
+}
+
+/// The path of a column for which none was asked: stacks that are flooded beside each other are flooded alike.
+fn usual_path(scenario: ScenarioKind, stacks: &[Pairing], stack: Pairing) -> PathKind {
+    if scenario == ScenarioKind::SynFlood && stacks.iter().any(|stack| *stack != Pairing::FLOODED) {
+        return PathKind::Veth;
+    }
+    stack.usual_path()
 }
 
 /// Everything that makes up one document: a scenario on some stacks, several times.
@@ -78,9 +91,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// A scenario with what the command line asked for.
     pub(crate) fn new(scenario: ScenarioKind, asked: &Options) -> Self {
-        let columns = unique(pairings(scenario, asked))
-            .into_iter()
-            .map(|stack| (stack, asked.path.unwrap_or(stack.usual_path())));
+        let stacks = unique(pairings(scenario, asked));
+        let columns = stacks.iter().map(|&stack| {
+            let path = asked.path.unwrap_or(usual_path(scenario, &stacks, stack));
+            (stack, path)
+        });
         Self {
             path: asked.path,
             ..Self::with_columns(scenario, columns, asked)
@@ -172,9 +187,18 @@ fn pairings(scenario: ScenarioKind, asked: &Options) -> Vec<Pairing> {
         (false, _) => pairs.collect(),
         (true, false) => asked.stacks.iter().copied().map(Pairing::of).collect(),
         (true, true) if scenario == ScenarioKind::Packets => vec![Pairing::FOR_PACKETS],
-        (true, true) if scenario == ScenarioKind::SynFlood => vec![Pairing::FLOODED],
+        (true, true) if scenario == ScenarioKind::SynFlood => flooded(asked.path),
         (true, true) => DEFAULT_STACKS.map(Pairing::of).to_vec(),
     }
+}
+
+/// Who is flooded unless somebody else is named.
+fn flooded(path: Option<PathKind>) -> Vec<Pairing> {
+    let mut stacks = vec![Pairing::FLOODED];
+    if path == Some(PathKind::Veth) {
+        stacks.push(Pairing::of(StackKind::KernelTuned));
+    }
+    stacks
 }
 
 fn unique(pairings: Vec<Pairing>) -> Vec<Pairing> {
@@ -289,29 +313,29 @@ mod tests {
     }
 
     #[test]
-    fn only_an_engine_in_memory_is_flooded() {
+    fn an_engine_is_flooded_in_memory_and_who_is_beside_the_kernel_over_veth() {
         let usual = Plan::new(ScenarioKind::SynFlood, &Options::default());
         let [subject] = &usual.subjects[..] else {
             panic!("one column: {:?}", usual.subjects)
         };
         assert_eq!(subject.unsupported, None);
         assert_eq!(subject.config.flood, Some(100_000));
-        let named = Plan::new(
+        let beside = Plan::new(
             ScenarioKind::SynFlood,
-            &asked(&[StackKind::Kernel, StackKind::Smoltcp]),
+            &asked(&[StackKind::Engine, StackKind::Kernel, StackKind::Smoltcp]),
         );
+        for subject in &beside.subjects {
+            assert_eq!(subject.config.path, PathKind::Veth);
+            let alien = subject.stack == Pairing::of(StackKind::Smoltcp);
+            assert_eq!(subject.unsupported.is_some(), alien, "{:?}", subject.unsupported);
+        }
         let elsewhere = Options {
             path: Some(PathKind::Loopback),
             ..asked(&[StackKind::Engine])
         };
         let elsewhere = Plan::new(ScenarioKind::SynFlood, &elsewhere);
-        for subject in named.subjects.iter().chain(&elsewhere.subjects) {
-            let reason = subject.unsupported.as_deref();
-            assert!(
-                reason.is_some_and(|reason| reason.contains("--stack engine --path memory")),
-                "{reason:?}"
-            );
-        }
+        let reason = elsewhere.subjects[0].unsupported.as_deref().expect("no loopback");
+        assert!(reason.contains("--stack engine --path memory"), "{reason}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use super::kernel::{self, Kernel};
 use super::uring::{self, Uring};
 use super::{MakeEnd, Side, Stack, Unsupported, engine};
 use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKind};
+use crate::flood;
+use crate::path::detour::Detour;
 use crate::path::host::Host;
 use crate::path::lab::{self, Lab, Occupants};
 use crate::path::namespace::NotPossible;
@@ -50,6 +52,9 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         Some(links) => wired(config, links, occupants)?,
         None => lab::build(config.mtu, occupants)?,
     };
+    if config.flood.is_some() && stacks.server.is_kernel() {
+        detour(config).apply(lab.host_of_server())?;
+    }
     for (stack, host) in [
         (stacks.client, &lab.client),
         (stacks.server, lab.host_of_server()),
@@ -65,6 +70,16 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         }
     }
     Ok(lab)
+}
+
+/// Where the answers to a flood go.
+fn detour(config: &RunConfig) -> Detour {
+    lab::detour(config.ip, flood::sources(config.ip))
+}
+
+/// Where load generator number `generator` finds its servers on the cable.
+pub(crate) fn targets(config: &RunConfig, generator: u32) -> Vec<SocketAddr> {
+    addresses::on_cable(config.ip, generator).server
 }
 
 /// Two hosts with a bridge between them, on which each engine's end has been once.
@@ -173,7 +188,10 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
         Side::Client => (vec![lab::client_address(config.ip)], addresses.server.clone()),
         Side::Server => (addresses.server.iter().map(SocketAddr::ip).collect(), Vec::new()),
     };
-    let options = engine::Options::new(config, &own, side);
+    let mut options = engine::Options::new(config, &own, side);
+    if config.flood.is_some() && side == Side::Server {
+        options = options.with_detour(&detour(config));
+    }
     let config = config.clone();
     Box::new(move || match config.path {
         PathKind::Veth | PathKind::Wire => over_cable(lab, side, &config, &options, &own, &remotes),
@@ -202,9 +220,13 @@ fn over_cable(
         Side::Server => lab.host_of_server(),
     };
     let _visit = host.visit().expect("it was visited a moment ago");
-    Box::new(engine::Engine::new(options, own, remotes, |pool| {
+    let end = engine::Engine::new(options, own, remotes, |pool| {
         device(config, pool).expect("it opened a moment ago")
-    }))
+    });
+    if config.flood.is_some() && side == Side::Server {
+        return Box::new(end.watching_half_open());
+    }
+    Box::new(end)
 }
 
 pub(super) fn visit(host: &Host) -> Result<crate::path::host::Visit, NotPossible> {

@@ -23,6 +23,7 @@ mod conformance;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+pub(crate) use self::cabled::targets;
 pub(crate) use self::pair::{MakeEnd, Pair, pair, pair_of_holder, prepare_process, split_pair};
 use crate::config::{Closer, RunConfig};
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use handfast::application::{
     ConnectError as Refusal, Event as News, ListenerHandle, Read, Readiness, TcpHandle, UdpHandle,
 };
-use handfast::config::{AddressBlock, Config};
+use handfast::config::{AddressBlock, Config, Route, StaticNeighbour};
 use handfast::engine::{Budget, Engine as Handfast};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
@@ -25,6 +25,7 @@ use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, 
 use crate::config::{RunConfig, ScenarioKind};
 use crate::flood;
 use crate::load::conductor::warm_up;
+use crate::path::detour::{Detour, NOBODY};
 
 /// Connections that may be closed in a second of a run: TIME_WAIT entries for which memory is touched ahead.
 const CLOSES_PER_SECOND: f64 = 1_000_000.0;
@@ -62,6 +63,24 @@ impl Options {
         }
         config.destinations = addresses.len().max(64) as u32 * run.pressure.ports.unwrap_or(1) + 1024;
         Self { config, pool: pool() }
+    }
+
+    /// The same, which knows that whoever is behind the gateway of `detour` is nobody's neighbour, and whom to send to in their place.
+    pub(super) fn with_detour(mut self, detour: &Detour) -> Self {
+        let (link, network) = (detour.link, detour.network);
+        let routes = [
+            Route::on_link(link.0, link.1),
+            Route::through(detour.gateway, network.0, network.1),
+        ];
+        for route in routes {
+            let route = route.expect("no more bits than the family has");
+            self.config.add_route(route).expect("the gateway is on the link");
+        }
+        self.config.link.static_neighbours.push(StaticNeighbour {
+            address: detour.gateway,
+            hardware_address: NOBODY,
+        });
+        self
     }
 
     /// The engine itself, over the device that `make_device` makes around its pool.
@@ -128,13 +147,10 @@ pub(crate) struct Engine<D> {
     payload_bytes: u64,
     polls_useful: u64,
     polls_empty: u64,
-    flood: Option<Flood>,
-}
-
-/// What is seen of a flood.
-struct Flood {
-    tally: Rc<Cell<flood::Tally>>,
-    half_open_peak: usize,
+    /// What came of the flood that its device makes.
+    flood: Option<Rc<Cell<flood::Tally>>>,
+    /// The most half-open connections seen; `None` where nobody looks.
+    half_open_peak: Option<usize>,
 }
 
 impl<D: Device> Engine<D> {
@@ -156,17 +172,23 @@ impl<D: Device> Engine<D> {
             polls_useful: 0,
             polls_empty: 0,
             flood: None,
+            half_open_peak: None,
         }
     }
 
-    /// The same, with a flood that is counted in `tally`.
+    /// The same, looking at its half-open connections after every poll.
+    pub(crate) fn watching_half_open(self) -> Self {
+        Self {
+            half_open_peak: Some(0),
+            ..self
+        }
+    }
+
+    /// The same, with a flood out of its device that is counted in `tally`.
     pub(crate) fn flooded(self, tally: Rc<Cell<flood::Tally>>) -> Self {
         Self {
-            flood: Some(Flood {
-                tally,
-                half_open_peak: 0,
-            }),
-            ..self
+            flood: Some(tally),
+            ..self.watching_half_open()
         }
     }
 
@@ -327,8 +349,8 @@ impl<D: Device> Stack for Engine<D> {
 
     fn poll(&mut self, now: Nanos, _wait: Duration, events: &mut Vec<Event>) {
         let progress = self.engine.poll(Instant::from_nanos(now), Budget::default());
-        if let Some(flood) = &mut self.flood {
-            flood.half_open_peak = flood.half_open_peak.max(self.engine.tcp_memory().half_open);
+        if let Some(peak) = &mut self.half_open_peak {
+            *peak = (*peak).max(self.engine.tcp_memory().half_open);
         }
         if progress.is_idle() {
             self.polls_empty += 1;
@@ -353,7 +375,7 @@ impl<D: Device> Stack for Engine<D> {
         let counters = self.engine.counters();
         let time_wait = self.engine.time_wait();
         let memory = self.engine.tcp_memory();
-        let flooded = self.flood.as_ref().map(|flood| flood.tally.get());
+        let flooded = self.flood.as_ref().map(|tally| tally.get());
         let copied = counters.device.copied_bytes
             + counters.tcp.application_bytes_copied
             + counters.tcp.gathered_bytes
@@ -373,8 +395,8 @@ impl<D: Device> Stack for Engine<D> {
             connections: Some(u64::from(memory.connections)),
             syn_cookies_sent: Some(counters.tcp.syn_cookies_sent),
             syn_cookies_accepted: Some(counters.tcp.syn_cookies_accepted),
-            half_open_peak: self.flood.as_ref().map(|flood| flood.half_open_peak as u64),
-            half_open_bytes: flooded.map(|_| memory.half_open_bytes as u64),
+            half_open_peak: self.half_open_peak.map(|peak| peak as u64),
+            half_open_bytes: self.half_open_peak.map(|_| memory.half_open_bytes as u64),
             flood_syns: flooded.map(|flood| flood.syns),
             flood_syn_acks: flooded.map(|flood| flood.syn_acks),
             flood_resets: flooded.map(|flood| flood.resets),

@@ -412,6 +412,8 @@ impl Baseline {
             time_wait_bytes,
             // Half, because the other end's sockets are in the same slabs.
             connection_bytes: grown.map(|bytes| bytes.saturating_sub(time_wait_bytes.unwrap_or(0)) / 2),
+            syn_cookies_sent: Some(counted.syn_cookies_sent),
+            syn_cookies_accepted: Some(counted.syn_cookies_accepted),
             dropped: Some(counted.listen_drops + counted.udp_receive_buffer_errors),
             ..own
         }

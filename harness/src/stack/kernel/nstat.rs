@@ -18,6 +18,9 @@ pub(crate) struct Nstat {
     pub(crate) time_wait_overflow: u64,
     /// `ListenDrops`: SYNs and final ACKs that a listener dropped, a full accept queue (`ListenOverflows`) included.
     pub(crate) listen_drops: u64,
+    /// `SyncookiesSent` and `SyncookiesRecv`: SYNs that a full half-open table answered with a cookie, and connections that one opened.
+    pub(crate) syn_cookies_sent: u64,
+    pub(crate) syn_cookies_accepted: u64,
     /// `UdpRcvbufErrors` and `Udp6RcvbufErrors`: datagrams dropped because the receiver's buffer was full.
     pub(crate) udp_receive_buffer_errors: u64,
 }
@@ -40,6 +43,8 @@ impl Nstat {
             time_wait_recycled: extended("TWRecycled"),
             time_wait_overflow: extended("TCPTimeWaitOverflow"),
             listen_drops: extended("ListenDrops"),
+            syn_cookies_sent: extended("SyncookiesSent"),
+            syn_cookies_accepted: extended("SyncookiesRecv"),
             udp_receive_buffer_errors: column(snmp, "Udp:", "RcvbufErrors").unwrap_or(0)
                 + word_after(snmp6, "Udp6RcvbufErrors").unwrap_or(0),
         }
@@ -56,6 +61,10 @@ impl Nstat {
             time_wait_recycled: self.time_wait_recycled.wrapping_sub(earlier.time_wait_recycled),
             time_wait_overflow: self.time_wait_overflow.wrapping_sub(earlier.time_wait_overflow),
             listen_drops: self.listen_drops.wrapping_sub(earlier.listen_drops),
+            syn_cookies_sent: self.syn_cookies_sent.wrapping_sub(earlier.syn_cookies_sent),
+            syn_cookies_accepted: self
+                .syn_cookies_accepted
+                .wrapping_sub(earlier.syn_cookies_accepted),
             udp_receive_buffer_errors: self
                 .udp_receive_buffer_errors
                 .wrapping_sub(earlier.udp_receive_buffer_errors),
@@ -95,14 +104,16 @@ mod tests {
     const SNMP: &str = "Tcp: RtoAlgorithm InErrs RetransSegs\nTcp: 1 7 42\n\
                         Udp: InDatagrams RcvbufErrors\nUdp: 5 6\nUdpLite: InDatagrams RcvbufErrors\nUdpLite: 8 9\n";
     const SNMP6: &str = "Udp6InDatagrams \t20\nUdp6RcvbufErrors \t30\nUdpLite6RcvbufErrors \t40\n";
-    const NETSTAT: &str =
-        "TcpExt: TW TWRecycled TWKilled TCPTimeWaitOverflow\nTcpExt: 10 11 12 13\nIpExt: TW\nIpExt: 99\n";
+    const NETSTAT: &str = "TcpExt: SyncookiesSent SyncookiesRecv TW TWRecycled TWKilled TCPTimeWaitOverflow\n\
+         TcpExt: 8 9 10 11 12 13\nIpExt: TW\nIpExt: 99\n";
 
     #[test]
     fn values_are_found_by_group_and_name() {
         let found = Nstat::from_tables(SNMP, SNMP6, NETSTAT);
         let expected = Nstat {
             retransmitted_segments: 42,
+            syn_cookies_sent: 8,
+            syn_cookies_accepted: 9,
             time_wait_entered: 10,
             time_wait_recycled: 11,
             time_wait_killed: 12,

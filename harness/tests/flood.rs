@@ -1,0 +1,109 @@
+//! `syn-flood` over `veth`: engines and kernels under a flood, and what both tell of it.
+
+#[path = "support/scratch.rs"]
+mod scratch;
+
+use std::process::Command;
+
+use handfast_namespace::skip;
+use serde_json::Value;
+
+use scratch::Scratch;
+
+/// The only run of each column; `None`, loudly, where there is no cable.
+fn runs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
+    let out = Scratch::new(&format!("flood-{}", arguments.concat()));
+    let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
+        .args(["run", "syn-flood", "--path", "veth", "--flood", "10k"])
+        .args(arguments)
+        .args(["--duration", "300ms", "--runs", "1", "--json"])
+        .args(["--out", out.path()])
+        .output()
+        .expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
+    let mut found = Vec::new();
+    for result in document["results"].as_array().expect("results") {
+        if let Some(reason) = result["unsupported_reason"].as_str() {
+            assert!(
+                reason.contains("no path through veth here") || reason.contains("io_uring"),
+                "{reason}"
+            );
+            skip(format!("{arguments:?}: {reason}"));
+            continue;
+        }
+        let run = &result["runs"][0];
+        assert!(run["error"].is_null(), "{run}");
+        found.push((result["stack"].as_str().expect("a name").to_owned(), run.clone()));
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// How fast, and how much of it arrived, depends on who else has the machine.
+fn check(stack: &str, run: &Value) {
+    let figure = |name: &str| {
+        run["metrics"][name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{stack}: no {name} in {run}"))
+    };
+    for name in [
+        "connections_per_second",
+        "quiet_connections_per_second",
+        "success_ratio",
+        "flood_syns",
+        "flood_syn_acks",
+        "flood_cpu_ns_per_syn",
+        "half_open_peak",
+        "half_open_bytes",
+    ] {
+        assert!(figure(name) > 0.0, "{stack}: {name} of {run}");
+    }
+    assert!(run["metrics"]["flood_resets"].is_null(), "{stack}: {run}");
+    let hosts = run["counters"]["hosts"].as_array().expect("hosts");
+    let client = hosts
+        .iter()
+        .find(|host| host["host"] == "client")
+        .expect("a client");
+    for unwanted in [
+        "IcmpOutDestUnreachs",
+        "Icmp6OutDestUnreachs",
+        "TcpOutRsts",
+        "IpForwDatagrams",
+    ] {
+        assert!(
+            client["nstat"][unwanted].is_null(),
+            "{stack}: {unwanted} in {client}"
+        );
+    }
+}
+
+#[test]
+fn every_server_is_flooded_and_nobody_answers_back() {
+    for ip in ["4", "6"] {
+        let stacks = [
+            "--client",
+            "kernel,engine",
+            "--server",
+            "kernel,engine",
+            "--ip",
+            ip,
+        ];
+        let Some(runs) = runs(&stacks) else { return };
+        for (stack, run) in runs {
+            check(&stack, &run);
+        }
+    }
+}
+
+#[test]
+fn a_server_with_a_small_backlog_lets_connections_in_by_cookies() {
+    let columns = ["--stack", "kernel-tuned,kernel-uring", "--sysctl", "somaxconn=64"];
+    let Some(runs) = runs(&columns) else { return };
+    for (stack, run) in runs {
+        let figure = |name: &str| run["metrics"][name].as_f64().expect(name);
+        for name in ["syn_cookies_sent", "syn_cookies_accepted"] {
+            assert!(figure(name) > 0.0, "{stack}: {name} of {run}");
+        }
+        assert!(figure("half_open_peak") <= 128.0, "{stack}: {run}");
+    }
+}
