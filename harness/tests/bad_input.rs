@@ -103,6 +103,21 @@ fn a_value_out_of_bounds_is_refused_before_anything_runs() {
             &["--address 0.0.0.0", "10.9.0.2/24"],
         ),
         (
+            &["serve", "echo", "--device", "tun:t0", "--address", "10.9.0.0/24"],
+            &["--address 10.9.0.0/24", "the network itself", "10.9.0.2/24"],
+        ),
+        (
+            &[
+                "serve",
+                "echo",
+                "--device",
+                "tun:t0",
+                "--address",
+                "10.9.0.255/24",
+            ],
+            &["--address 10.9.0.255/24", "everybody", "10.9.0.2/24"],
+        ),
+        (
             &[
                 "serve",
                 "echo",

@@ -118,6 +118,13 @@ fn check_addresses(addresses: &[Subnet], stack: StackName) -> Result<(), String>
                 "--address {address} is no address that a host has: give one of its own, as in 10.9.0.2/24"
             ));
         }
+        // The kernel has its own idea of which networks it is in.
+        let stands_for = subnet.stands_for().filter(|_| stack == StackName::Engine);
+        if let Some(whom) = stands_for {
+            return Err(format!(
+                "--address {subnet} stands for {whom}: give the address of one host, as in 10.9.0.2/24"
+            ));
+        }
     }
     Ok(())
 }

@@ -11,6 +11,27 @@ pub(crate) struct Subnet {
     pub(crate) prefix: u8,
 }
 
+impl Subnet {
+    /// What its address stands for if that is not a single host: the network itself (RFC 4291 section 2.6.1 has the routers there), or everybody
+    /// on it (RFC 922). On links of two hosts (RFC 3021, RFC 6164) and of one, each address is a host's.
+    pub(crate) fn stands_for(&self) -> Option<&'static str> {
+        let (bits, length) = match self.address {
+            IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
+            IpAddr::V6(address) => (address.to_bits(), 128),
+        };
+        let host_bits = length - u32::from(self.prefix);
+        if host_bits < 2 || self.prefix == 0 {
+            return None;
+        }
+        let mask = (1 << host_bits) - 1;
+        match bits & mask {
+            0 => Some("the network itself"),
+            host if host == mask && self.address.is_ipv4() => Some("everybody on the network"),
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for Subnet {
     type Err = String;
 
@@ -47,6 +68,30 @@ impl fmt::Display for Subnet {
 #[cfg(test)]
 mod tests {
     use super::Subnet;
+
+    #[test]
+    fn a_host_has_neither_the_first_nor_the_last_address_of_its_network() {
+        let stands_for = |text: &str| text.parse::<Subnet>().expect("a subnet").stands_for();
+        for text in ["10.1.0.0/24", "10.1.0.4/30", "128.0.0.0/1", "fd01::/64"] {
+            assert_eq!(stands_for(text), Some("the network itself"), "{text}");
+        }
+        for text in ["10.1.0.255/24", "10.1.255.255/16", "10.1.0.7/30"] {
+            assert_eq!(stands_for(text), Some("everybody on the network"), "{text}");
+        }
+        for text in [
+            "10.1.0.2/24",
+            "10.1.0.255/16",
+            "10.1.0.0/31",
+            "10.1.0.1/31",
+            "10.1.0.0",
+            "127.0.0.2/0",
+            "fd01::2/64",
+            "fd01::ffff:ffff:ffff:ffff/64",
+            "fd01::/127",
+        ] {
+            assert_eq!(stands_for(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn addresses_have_a_prefix_that_their_family_has() {
