@@ -211,11 +211,12 @@ fn a_path_that_becomes_narrow_under_way_is_found_out() {
     }
 }
 
-/// The kernel says of each long packet that it has no room, which it never will, and short ones are not to wait behind.
+/// The kernel says to packet sockets of each long packet that it has no room, which it never will, and short ones are not to wait behind.
 #[test]
 fn a_far_end_that_takes_no_long_packets_any_more_costs_time_and_no_byte() {
-    for kind in [Kind::Packet, Kind::PacketRing] {
-        for offloads in [true, false] {
+    for kind in [Kind::Packet, Kind::PacketRing, Kind::Xdp, Kind::Raw] {
+        let has_offloads = matches!(kind, Kind::Packet | Kind::PacketRing);
+        for offloads in [false, true].into_iter().take(1 + usize::from(has_offloads)) {
             isolated(move || {
                 let setting = Setting {
                     kind,
@@ -235,10 +236,11 @@ fn a_far_end_that_takes_no_long_packets_any_more_costs_time_and_no_byte() {
 /// One packet of a hundred has a wrong bit somewhere: none of it reaches an application.
 #[test]
 fn wrong_bits_cost_time_and_no_byte() {
-    for family in Family::BOTH {
+    let each_with_both = |kind| Family::BOTH.map(|family| (kind, family));
+    for (kind, family) in Kind::ALL.into_iter().flat_map(each_with_both) {
         isolated(move || {
             let setting = Setting {
-                kind: Kind::Packet,
+                kind,
                 mtu: 1500,
                 offloads: false,
             };
@@ -258,7 +260,7 @@ fn wrong_bits_cost_time_and_no_byte() {
             host.amount = AMOUNT;
             kernel::kernel_connects_to_engine(&mut host);
             let counters = host.engine.counters();
-            assert!(counters.tcp.dropped_checksum > 0, "{counters:?}");
+            assert!(counters.tcp.dropped_checksum > 0, "{kind:?}: {counters:?}");
         });
     }
 }
