@@ -183,6 +183,29 @@ fn every_scenario_runs_without_a_stack() {
 }
 
 #[test]
+fn smoltcp_takes_datagrams_that_fit_a_packet_and_says_so_of_others() {
+    for scenario in [ScenarioKind::Udp, ScenarioKind::Reorder] {
+        let sized = |message| RunConfig {
+            message,
+            ..config_of(scenario)
+        };
+        let found = measure(StackKind::Smoltcp, &sized(1472));
+        check(&found, scenario, "the longest datagram");
+        let refused = run(
+            Pairing::of(StackKind::Smoltcp),
+            &sized(1473),
+            &AtomicBool::new(false),
+            &Watch::of_progress(&|_| {}),
+        );
+        let reason = refused.expect_err("it takes two packets").0;
+        assert!(
+            reason.contains("1473") && reason.contains("--message 1472"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
 fn every_scenario_runs_on_smoltcp_and_on_the_kernel() {
     for stack in [StackKind::Smoltcp, StackKind::Kernel] {
         if stack == StackKind::Kernel && !kernel_has_room() {

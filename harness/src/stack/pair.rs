@@ -12,7 +12,7 @@ use super::smoltcp::wire::{LocalWire, ThreadWire, Wire};
 use super::smoltcp::{self, Smoltcp};
 use super::uring::{self, Uring};
 use super::{Stack, Unsupported};
-use crate::config::{Checksums, Pairing, RunConfig, StackKind};
+use crate::config::{Checksums, Pairing, RunConfig, ScenarioKind, StackKind};
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
 
@@ -321,11 +321,27 @@ fn check_smoltcp(config: &RunConfig) -> Result<(), Unsupported> {
             smoltcp::MOST_CONNECTIONS
         )));
     }
+    check_smoltcp_datagrams(config)?;
     if config.pressure.bounds_tuples() {
         return Err(Unsupported(
             "smoltcp leaves addresses and ports to its user, so --addresses, --ports and --port-range say nothing of it"
                 .into(),
         ));
+    }
+    Ok(())
+}
+
+/// smoltcp is built without fragments, whose buffers are of a length that is chosen when it is compiled, and drops what would need them.
+fn check_smoltcp_datagrams(config: &RunConfig) -> Result<(), Unsupported> {
+    /// Bytes of the headers of IPv4 and UDP.
+    const HEADERS: u32 = 28;
+    let most = config.mtu.saturating_sub(HEADERS);
+    if matches!(config.scenario, ScenarioKind::Udp | ScenarioKind::Reorder) && config.message > most {
+        return Err(Unsupported(format!(
+            "smoltcp sends no fragments here, and a datagram of {} bytes takes more than one packet: ask for --message {most} at most, or for \
+             a larger --mtu",
+            config.message
+        )));
     }
     Ok(())
 }
