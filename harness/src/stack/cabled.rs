@@ -17,7 +17,7 @@ use super::addresses::{self, Addresses};
 use super::kernel::{self, Kernel};
 use super::uring::{self, Uring};
 use super::{MakeEnd, Side, Stack, Unsupported, engine};
-use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, StackKind};
+use crate::config::{Checksums, DeviceKind, Pairing, PathKind, RunConfig, ScenarioKind, StackKind};
 use crate::flood;
 use crate::path::detour::Detour;
 use crate::path::host::Host;
@@ -258,9 +258,20 @@ pub(super) fn device(config: &RunConfig, pool: &FramePool) -> Result<Box<dyn Dev
     let socket = PacketConfig {
         transmission,
         offloads: leaves_to_device,
+        ring_bytes: ring_bytes(config),
         ..PacketConfig::new(lab::DEVICE)
     };
     Ok(Box::new(PacketDevice::new(&socket, pool.clone())?))
+}
+
+/// Who is flooded gets room for about as many packets as a kernel has in front of it (`netdev_max_backlog`, 1,000), each of the longest.
+fn ring_bytes(config: &RunConfig) -> usize {
+    const LONGEST: usize = 64 << 10;
+    if config.scenario == ScenarioKind::SynFlood {
+        1000 * LONGEST
+    } else {
+        PacketConfig::new(lab::DEVICE).ring_bytes
+    }
 }
 
 /// An engine's end of the bridge: a TAP, which is made on the host of the switch.
