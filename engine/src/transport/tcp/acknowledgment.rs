@@ -105,23 +105,26 @@ impl Tcp {
                 connection.retries = 0;
             }
         }
-        let is_duplicate = is_latest
-            && connection.snd_wnd == window_before
+        // A window that stays closed while probes ask for it says that there is no room, and nothing of what the network does.
+        let answers_probe = connection.flags.has(Has::PROBING) && connection.snd_wnd == 0;
+        let is_update = connection.snd_wnd != window_before;
+        let is_duplicate = !is_update
             && arrival.text_len == 0
             && !arrival.header.flags.contains(Flags::FIN)
             && !connection.all_acknowledged();
         // What an older one reports is stale. Were it listened to, a peer that can't be brought further, because it lacks what somebody else has
         // acknowledged in its name, would have the rest sent again with every answer, for ever.
+        let may_tell = is_latest && !answers_probe;
         let tells_of_loss = if connection.flags.has(Has::SACK) {
-            is_latest && is_about_loss(connection, arrival)
+            let is_mere_update = is_update && arrival.header.options.sack.is_empty();
+            may_tell && !is_mere_update && is_about_loss(connection, arrival)
         } else {
-            is_duplicate
+            may_tell && is_duplicate
         };
         if tells_of_loss {
             self.on_loss_acknowledgment(index, arrival, 0, out.now);
         }
-        let connection = self.connections.get_mut(index);
-        if connection.snd_wnd != window_before {
+        if is_update {
             self.on_window_change(index, out.now);
         }
         true
