@@ -8,7 +8,7 @@
 //! | [`memory`] | another engine of the process | nothing | trusted, uncut | none, none |
 //! | [`socket`] | another process, in UDP datagrams | nothing | trusted, several packets for a call | none, none |
 //! | [`tun`] | the kernel, as the far end of an interface | `CAP_NET_ADMIN`, or an interface made ahead | left to the kernel | none, none |
-//! | [`packet`] | an interface, beside the kernel | `CAP_NET_RAW` | left to the kernel | one, none |
+//! | [`packet`] | an interface, beside the kernel | `CAP_NET_RAW` | left to the kernel | one unless long, none |
 //! | [`raw`] | an address of the kernel's, beside it | `CAP_NET_RAW`, and a rule against its resets | own | none, none |
 //! | [`xdp`] | a queue of an interface, instead of the kernel | root | own | none, one up to 2 KiB |
 //!

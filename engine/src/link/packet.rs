@@ -8,6 +8,7 @@
 //! all that is on the wire.
 
 mod config;
+mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -17,19 +18,20 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{SockFilter, Socket};
 
+use self::config::LONGEST;
 pub use self::config::{Delivery, MAX_MEMBERS, PacketConfig, Share, Transmission};
-use super::batch::{self, Arrival};
+use super::batch;
 use super::datagrams::Datagrams;
 use super::error::{OpenError, Privilege};
 use super::ethernet::MacAddress;
-use super::landing::Landed;
+use super::landing::Landing;
 use super::sys::hearing::Hearing;
 use super::sys::interface::{self, ETHERNET, Interface, InterfaceName, LOOPBACK, NO_HEADERS};
 use super::sys::mmsg::{BATCH, Run, Sender};
 use super::sys::option::{self, SocketOption};
 use super::sys::packet::{self, ReceiveRing, TransmitRing, fanout};
 use super::{Capabilities, Device, DeviceCounters, MAX_VIRTUAL_SEGMENT, Medium, virtio};
-use crate::frame::{Checksum, FramePool, Packet, PacketQueue, Payload, Purpose, Size};
+use crate::frame::{FramePool, PacketQueue};
 use crate::time::Instant;
 
 /// Receptions of nothing after which the socket is asked for errors, which would otherwise keep it readable for ever.
@@ -37,7 +39,8 @@ const PATIENCE: u32 = 64;
 
 /// A packet socket on one interface. Its descriptor ([`AsFd`]) is readable when packets wait.
 ///
-/// [`DeviceCounters::copied_bytes`] counts what is received: it is copied out of the ring, whose frames the kernel needs back. With a transmit
+/// [`DeviceCounters::copied_bytes`] counts what is received: it is copied out of the ring, whose frames the kernel needs back; all but packets that
+/// are longer than such a frame, each of which takes a system call ([`PacketConfig::offloads`]). With a transmit
 /// ring it counts what is sent as well, and packets that wait in the ring while the interface is down are sent when it is up again.
 #[derive(Debug)]
 pub struct PacketDevice {
@@ -59,6 +62,8 @@ pub struct PacketDevice {
     /// The kernel did not look at all that is in the transmit ring when it was asked last.
     unfinished: bool,
     pool: FramePool,
+    /// For packets that are too long for the ring.
+    landing: Landing,
     datagrams: Datagrams,
     sender: Sender,
     headers: Vec<[u8; virtio::HEADER_LEN]>,
@@ -120,6 +125,7 @@ impl PacketDevice {
             ring,
             outgoing,
             unfinished: false,
+            landing: Landing::new(pool.clone(), LONGEST),
             pool,
             datagrams: Datagrams::default(),
             sender: Sender::new(),
@@ -128,71 +134,6 @@ impl PacketDevice {
             fruitless: 0,
             counters: DeviceCounters::default(),
         })
-    }
-
-    /// Takes the packet in front of the ring, or one from a run that was taken before.
-    #[inline]
-    fn take(&mut self, packet: &mut Packet) -> Arrival {
-        if !self.datagrams.is_empty() {
-            self.datagrams.take(packet);
-            return Arrival::Received;
-        }
-        let arrival = self.copy_out(packet);
-        if arrival != Arrival::Nothing {
-            self.ring.release();
-        }
-        arrival
-    }
-
-    /// Copies the packet in front of the ring, where it stays; nothing when there is no frame for it.
-    #[inline]
-    fn copy_out(&mut self, packet: &mut Packet) -> Arrival {
-        let Some(arrived) = self.ring.peek() else {
-            return Arrival::Nothing;
-        };
-        if arrived.is_behind_losses() {
-            self.counters.system_calls += 1;
-            self.counters.dropped += u64::from(packet::take_losses(self.socket.as_fd()));
-        }
-        let link_header = self.capabilities.medium.header_len();
-        let longest = self.capabilities.mtu as usize + link_header;
-        let is_usable = arrived.whole
-            && !arrived.is_tagged()
-            && arrived.bytes.len() > link_header
-            && (self.offloads || arrived.bytes.len() <= longest);
-        if !is_usable {
-            return Arrival::Lost;
-        }
-        let Some(frame) = self.pool.copy(Purpose::Receive, arrived.bytes) else {
-            // A short packet waits for a frame; a long one must not hold up the short ones that would free some.
-            let has_room = self.pool.can_allocate(Purpose::Receive, Size::Small);
-            return if has_room { Arrival::Lost } else { Arrival::Nothing };
-        };
-        self.counters.copied_bytes += frame.len() as u64;
-        let received = if self.offloads {
-            virtio::parse(&arrived.header)
-        } else {
-            virtio::Received::Packet(Checksum::InPacket)
-        };
-        let landed = Landed {
-            front: frame.freeze(),
-            rest: Payload::empty(),
-        };
-        match received {
-            virtio::Received::Packet(checksum) => {
-                packet.checksum = if arrived.is_verified() {
-                    Checksum::Offloaded
-                } else {
-                    checksum
-                };
-                landed.move_into(packet);
-            }
-            virtio::Received::Datagrams(segment) if self.datagrams.begin(landed, link_header, segment) => {
-                self.datagrams.take(packet);
-            }
-            _ => return Arrival::Lost,
-        }
-        Arrival::Received
     }
 
     /// Clears the error that the socket was left with, if there is one.
@@ -235,7 +176,21 @@ fn prepare(
     let _ = option::set(descriptor, SocketOption::PacketIgnoreOutgoing, 1);
     // A packet that the kernel could make nothing of would stop the transmit ring for good.
     option::set(descriptor, SocketOption::PacketLoss, 1)?;
-    packet::rings(socket, config.shape(frame), config.transmit_shape(frame))
+    let shape = if config.may_queue() && queues_long_packets(socket, config.ring_bytes) {
+        config.shape_for(frame)
+    } else {
+        config.shape(frame)
+    };
+    packet::rings(socket, shape, config.transmit_shape(frame))
+}
+
+/// Lets packets that are longer than a frame of the ring wait in the socket, which has room for `bytes` of them; `false` where the process may
+/// not have so much.
+fn queues_long_packets(socket: &Socket, bytes: usize) -> bool {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    option::set(socket.as_fd(), SocketOption::ReceiveBufferForce, bytes)
+        .and_then(|()| option::set(socket.as_fd(), SocketOption::PacketCopyThreshold, 1))
+        .is_ok()
 }
 
 /// Takes a part of the interface's packets from now on.

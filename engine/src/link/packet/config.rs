@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 20;
 /// Bytes of the longest ring that makes sense, far below what the kernel can count.
 const MAX_RING: usize = 1 << 30;
 /// Bytes of the longest packet that the kernel passes on as one, with a link's header.
-const LONGEST: usize = 65_535 + 18;
+pub(super) const LONGEST: usize = 65_535 + 18;
 
 /// How received packets are handed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +61,10 @@ pub struct PacketConfig {
     pub delivery: Delivery,
     /// How packets are handed to the kernel to be sent.
     pub transmission: Transmission,
-    /// Bytes of the receive ring, at least, up to 1 GiB; a transmit ring has half as many.
+    /// Bytes of the receive ring, at least, up to 1 GiB; a transmit ring has half as many. Delivered one by one, packets that are longer than the
+    /// interface's own wait in twice as much of the socket's memory beside the ring, each at the price of a system call, and the ring has
+    /// room for thousands of packets. Without `CAP_NET_ADMIN` outside user namespaces there is no such memory, and with offloads the ring has
+    /// places for the longest packets alone, about 120 of them in 8 MiB.
     pub ring_bytes: usize,
     /// With whom the interface is shared; `None` for a device that gets every packet.
     pub share: Option<Share>,
@@ -100,7 +103,17 @@ impl PacketConfig {
         Ok(())
     }
 
-    /// The receive ring.
+    /// Whether packets may wait in the socket's queue that are too long for the ring.
+    pub(super) fn may_queue(&self) -> bool {
+        self.offloads && self.delivery == Delivery::Single
+    }
+
+    /// The receive ring, with places for packets that come in a frame of the interface.
+    pub(super) fn shape_for(&self, frame_bytes: usize) -> Shape {
+        frames(frame_bytes, self.ring_bytes)
+    }
+
+    /// The receive ring, with places for whatever comes.
     pub(super) fn shape(&self, frame_bytes: usize) -> Shape {
         match self.delivery {
             Delivery::Single => self.frames(frame_bytes, self.ring_bytes),
@@ -118,12 +131,15 @@ impl PacketConfig {
     }
 
     fn frames(&self, frame_bytes: usize, ring_bytes: usize) -> Shape {
-        let packet = if self.offloads { LONGEST } else { frame_bytes };
-        let frame = frame_len(packet + FRAME_OVERHEAD);
-        Shape::Frames {
-            frame,
-            count: ring_bytes.div_ceil(frame).max(2),
-        }
+        frames(if self.offloads { LONGEST } else { frame_bytes }, ring_bytes)
+    }
+}
+
+fn frames(packet: usize, ring_bytes: usize) -> Shape {
+    let frame = frame_len(packet + FRAME_OVERHEAD);
+    Shape::Frames {
+        frame,
+        count: ring_bytes.div_ceil(frame).max(2),
     }
 }
 

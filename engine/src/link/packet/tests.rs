@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::*;
-use crate::frame::PoolConfig;
+use crate::frame::{Checksum, Packet, PoolConfig, Purpose, Size};
 use crate::link::namespace::{add_address, isolated, open, set_mtu, set_up, udp_socket, veth, without_ipv6};
 use crate::link::sys::interface::Feature;
 use crate::time::Duration;
@@ -109,6 +109,113 @@ fn a_ring_that_overflows_loses_packets_and_says_how_many() {
         near.transmit(NOW, &mut batch);
         receive_until(&mut far, &mut batch, 1);
         assert_eq!(far.counters().dropped, 256 - received);
+    });
+}
+
+/// While the engine does something else: more short packets than there would be long ones in a ring of the same size.
+#[test]
+fn a_burst_of_thousands_waits_with_and_without_offloads() {
+    const BURST: usize = 3000;
+    let without_offloads = PacketConfig {
+        offloads: false,
+        ..single()
+    };
+    for config in [single(), blocks(), without_offloads] {
+        isolated(move || {
+            let pools = pools();
+            let Some((mut near, mut far)) = cable(&pools, &config) else {
+                return;
+            };
+            let mut batch = PacketQueue::with_capacity(50);
+            for _ in 0..BURST / 50 {
+                fill(&pools[0], &mut batch, 50, 60);
+                assert_eq!(near.transmit(NOW, &mut batch), 50);
+            }
+            let mut arrived = 0;
+            while arrived < BURST {
+                batch.clear();
+                receive_until(&mut far, &mut batch, 1);
+                assert!(!batch.is_empty(), "{arrived} arrived: {:?}", far.counters());
+                arrived += batch.len();
+            }
+            assert_eq!(far.counters().dropped, 0, "{config:?}");
+        });
+    }
+}
+
+#[test]
+fn long_packets_keep_their_place_among_short_ones() {
+    isolated(|| {
+        let pools = pools();
+        let Some((mut near, mut far)) = cable(&pools, &single()) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(64);
+        let mut lengths = Vec::new();
+        for round in 0..20 {
+            let long = 20_000 + 1000 * round;
+            fill(&pools[0], &mut batch, 2, 60 + round);
+            fill_run(&pools[0], &mut batch, long, 1400);
+            lengths.extend([60 + round, 60 + round, 54 + long]);
+            assert_eq!(near.transmit(NOW, &mut batch), 3);
+        }
+        receive_until(&mut far, &mut batch, lengths.len());
+        assert!(batch.iter().map(Packet::len).eq(lengths));
+        // One for each long packet; those are read to where they stay.
+        let counters = far.counters();
+        assert_eq!((counters.system_calls, counters.dropped), (20, 0));
+        assert_eq!(
+            counters.copied_bytes,
+            2 * (0..20).map(|round| 60 + round).sum::<u64>()
+        );
+    });
+}
+
+/// The error that the socket is told of stands in front of what waits there.
+#[test]
+fn a_long_packet_that_waits_when_the_interface_goes_down_is_not_lost() {
+    isolated(|| {
+        let pools = pools();
+        let Some((mut near, mut far)) = cable(&pools, &single()) else {
+            return;
+        };
+        let mut batch = PacketQueue::with_capacity(4);
+        for len in [30_000, 40_000] {
+            fill_run(&pools[0], &mut batch, len, 1400);
+        }
+        assert_eq!(near.transmit(NOW, &mut batch), 2);
+        set_up("far", false);
+        receive_until(&mut far, &mut batch, 2);
+        assert!(batch.iter().map(Packet::len).eq([30_054, 40_054]));
+    });
+}
+
+#[test]
+fn a_long_packet_without_a_frame_is_lost_and_the_short_ones_behind_it_pass() {
+    isolated(|| {
+        let scarce = PoolConfig {
+            large_slots: 1,
+            ..PoolConfig::default()
+        };
+        let pools = [FramePool::new(PoolConfig::default()), FramePool::new(scarce)];
+        let Some((mut near, mut far)) = cable(&pools, &single()) else {
+            return;
+        };
+        let held = pools[1].allocate(Purpose::Receive, Size::Large);
+        assert!(held.is_some());
+        let mut batch = PacketQueue::with_capacity(4);
+        fill_run(&pools[0], &mut batch, 30_000, 1400);
+        fill(&pools[0], &mut batch, 1, 60);
+        near.transmit(NOW, &mut batch);
+        receive_until(&mut far, &mut batch, 1);
+        assert!(batch.iter().map(Packet::len).eq([60]));
+        assert_eq!(far.counters().dropped, 1);
+        drop(held);
+        batch.clear();
+        fill_run(&pools[0], &mut batch, 40_000, 1400);
+        near.transmit(NOW, &mut batch);
+        receive_until(&mut far, &mut batch, 1);
+        assert!(batch.iter().map(Packet::len).eq([40_054]));
     });
 }
 

@@ -24,6 +24,8 @@ pub(in crate::link) enum SocketOption {
     PacketIgnoreOutgoing,
     /// Whether packets go past the interface's queues (`packet(7)`).
     PacketBypassQueues,
+    /// Whether packets that are longer than a frame of the receive ring can be received from the socket (`packet(7)`).
+    PacketCopyThreshold,
     /// Whether packets of a transmit ring that make no sense are passed over (`packet(7)`).
     PacketLoss,
     /// The group that shares the packets of an interface, and how (`packet(7)`).
@@ -55,6 +57,7 @@ pub(in crate::link) fn set(socket: BorrowedFd<'_>, option: SocketOption, value: 
         SocketOption::PacketVirtioHeader => (libc::SOL_PACKET, libc::PACKET_VNET_HDR),
         SocketOption::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
         SocketOption::PacketBypassQueues => (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS),
+        SocketOption::PacketCopyThreshold => (libc::SOL_PACKET, libc::PACKET_COPY_THRESH),
         SocketOption::PacketLoss => (libc::SOL_PACKET, libc::PACKET_LOSS),
         SocketOption::PacketFanout => (libc::SOL_PACKET, libc::PACKET_FANOUT),
         SocketOption::PreferBusyPoll => (libc::SOL_SOCKET, SO_PREFER_BUSY_POLL),

@@ -37,6 +37,11 @@ impl Arrived<'_> {
         self.has(libc::TP_STATUS_VLAN_VALID)
     }
 
+    /// It is longer than a frame, and the whole of it waits in the socket's queue.
+    pub(in crate::link) fn is_queued(&self) -> bool {
+        self.has(libc::TP_STATUS_COPY)
+    }
+
     /// The ring has lost packets before this one.
     pub(in crate::link) fn is_behind_losses(&self) -> bool {
         self.has(libc::TP_STATUS_LOSING)
