@@ -6,14 +6,15 @@ use std::thread;
 use super::{Plan, Sender, sources};
 use crate::config::IpVersion;
 use crate::measure::counters::Tables;
-use crate::path::cable;
+use crate::path::cable::{self, Passed};
 use crate::path::lab::{self, Lab};
 use crate::path::sockets;
 
 /// What became of a flood, as both kernels tell it.
 #[derive(Debug)]
 struct Told {
-    sent: u64,
+    /// SYNs that the kernel took in: where other programs fill its queue it may drop some, and says so.
+    arrived: u64,
     half_open: u64,
     /// Answers that came to the client's host for nobody.
     answers: u64,
@@ -37,11 +38,14 @@ fn flooded(lab: &Lab, ip: IpVersion) -> Told {
     let (passed, before) = (passed(lab), Tables::read_here());
     sender.begin(0);
     sender.send_due(5_000_000).expect("the cable is up");
-    let half_open = half_open(lab, sender.sent());
+    // 500 are due; five standard deviations of as many independent arrivals.
+    assert!((390..610).contains(&sender.sent()), "{}", sender.sent());
+    let arrived = sender.sent() - (self::passed(lab).unsent - passed.unsent);
+    let half_open = half_open(lab, arrived);
     Told {
-        sent: sender.sent(),
+        arrived,
         half_open,
-        answers: self::passed(lab) - passed,
+        answers: self::passed(lab).for_nobody - passed.for_nobody,
         replies: replies(before),
     }
 }
@@ -53,16 +57,17 @@ fn listening(lab: &Lab, at: std::net::SocketAddr) -> TcpListener {
     listener
 }
 
-fn passed(lab: &Lab) -> u64 {
-    cable::passed(&lab.client).expect("the cable is there").for_nobody
+fn passed(lab: &Lab) -> Passed {
+    cable::passed(&lab.client).expect("the cable is there")
 }
 
 /// Connections in SYN-RECEIVED at the server, once they are `wanted`: the kernel may take packets in later, when the machine is busy.
 fn half_open(lab: &Lab, wanted: u64) -> u64 {
     let _visit = lab.host_of_server().visit().expect("our own host");
     let mut found = 0;
-    for _ in 0..10_000 {
-        found = sockets::half_open().expect("the kernel tells");
+    // Each look takes some milliseconds.
+    for _ in 0..200 {
+        found = sockets::half_open().expect("the kernel tells").max(found);
         if found >= wanted {
             break;
         }
@@ -85,11 +90,10 @@ fn a_kernel_remembers_every_syn_and_nobody_answers_it() {
         let Some(told) = lab::between_kernels(ip, |lab| flooded(lab, ip)) else {
             return;
         };
-        // 500 are due; five standard deviations of as many independent arrivals.
-        assert!((390..610).contains(&told.sent), "{told:?}");
-        assert_eq!(told.half_open, told.sent, "{told:?}");
+        assert!(told.arrived > 0, "{told:?}");
+        assert_eq!(told.half_open, told.arrived, "{told:?}");
         // Answers may have been sent again by now.
-        assert!(told.answers >= told.sent, "{told:?}");
+        assert!(told.answers >= told.arrived, "{told:?}");
         assert_eq!(told.replies, 0, "{told:?}");
     }
 }
