@@ -49,18 +49,23 @@ fn pairs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
 
 #[test]
 fn connections_come_about_between_all_four_pairs() {
-    for ip in ["4", "6"] {
-        let Some(runs) = pairs(&["crr", "--ip", ip]) else {
+    for how in [
+        &["--ip", "4"][..],
+        &["--ip", "6"],
+        &["--ip", "4", "--addresses", "3"],
+        &["--ip", "6", "--addresses", "200"],
+    ] {
+        let Some(runs) = pairs(&[&["crr"], how].concat()) else {
             return;
         };
         for (pair, run) in runs {
             let metrics = &run["metrics"];
             assert!(
                 metrics["connections_per_second"].as_f64() > Some(0.0),
-                "{pair}: {run}"
+                "{pair} {how:?}: {run}"
             );
             for name in ["failed", "time_wait_violations"] {
-                assert_eq!(metrics[name], 0.0, "{pair} over IPv{ip}: {name} of {run}");
+                assert_eq!(metrics[name], 0.0, "{pair} {how:?}: {name} of {run}");
             }
         }
     }

@@ -11,6 +11,8 @@ use super::{Misfit, PathKind, ScenarioKind};
 
 /// Addresses that a client has at most.
 pub(crate) const MOST_ADDRESSES: u32 = 1024;
+/// Addresses of a host that connects over devices at most: a kernel at the other end keeps no more than 1024 neighbours.
+const MOST_NEIGHBOURS: u32 = 256;
 /// Ports that a server listens on at most.
 pub(crate) const MOST_PORTS: u32 = 1024;
 
@@ -63,10 +65,20 @@ impl Pressure {
         let Some((option, _)) = counted.into_iter().find(|(_, number)| number.is_some()) else {
             return Ok(());
         };
-        if path.is_some_and(PathKind::leads_through_devices) {
+        let leads_through_devices = path.is_some_and(PathKind::leads_through_devices);
+        if let Some(addresses) = self.addresses.filter(|&addresses| addresses > MOST_NEIGHBOURS)
+            && leads_through_devices
+        {
             return Err(Misfit(format!(
-                "{option} is for the paths memory and loopback: the hosts of the others have addresses of their own"
+                "--addresses {addresses} is more neighbours than a kernel keeps: on a path through devices stay within {MOST_NEIGHBOURS}"
             )));
+        }
+        if self.ports.is_some() && leads_through_devices {
+            return Err(Misfit(
+                "--ports is for the paths memory and loopback: on the others a generator's server has one port, and --addresses makes more \
+                 four-tuples"
+                    .to_owned(),
+            ));
         }
         let pairs = self.addresses_or(1) * self.ports.unwrap_or(1);
         if pairs > MOST_PAIRS {
@@ -74,7 +86,10 @@ impl Pressure {
                 "--addresses times --ports is {pairs}, and every pair has ports of its own: stay within {MOST_PAIRS}"
             )));
         }
-        if matches!(scenario, ScenarioKind::Udp | ScenarioKind::Reorder) {
+        if matches!(
+            scenario,
+            ScenarioKind::Udp | ScenarioKind::Reorder | ScenarioKind::Packets
+        ) {
             return Err(Misfit(format!(
                 "{option} is for scenarios that open connections, and {scenario} does not"
             )));
@@ -240,9 +255,30 @@ mod tests {
             addresses: Some(4),
             ..Pressure::default()
         };
-        assert!(asked.check(ScenarioKind::TimeWait, None).is_ok());
-        assert!(asked.check(ScenarioKind::TimeWait, Some(PathKind::Veth)).is_err());
-        assert!(asked.check(ScenarioKind::Udp, None).is_err());
+        for path in [None, Some(PathKind::Veth), Some(PathKind::Tun)] {
+            assert!(asked.check(ScenarioKind::TimeWait, path).is_ok(), "{path:?}");
+            for scenario in [ScenarioKind::Udp, ScenarioKind::Packets] {
+                assert!(asked.check(scenario, path).is_err(), "{scenario} {path:?}");
+            }
+        }
+        let many = Pressure {
+            addresses: Some(1024),
+            ..Pressure::default()
+        };
+        assert!(many.check(ScenarioKind::Crr, None).is_ok());
+        let misfit = many
+            .check(ScenarioKind::Crr, Some(PathKind::Bridge))
+            .expect_err("they are neighbours there");
+        assert!(misfit.to_string().contains("within 256"), "{misfit}");
+        let ports = Pressure {
+            ports: Some(4),
+            ..Pressure::default()
+        };
+        assert!(ports.check(ScenarioKind::TimeWait, None).is_ok());
+        let misfit = ports
+            .check(ScenarioKind::TimeWait, Some(PathKind::Veth))
+            .expect_err("a server has one port there");
+        assert!(misfit.to_string().contains("--addresses"), "{misfit}");
         assert!(addresses("1025").is_err());
         let setting = |text: &str| text.parse().expect("allowed");
         let twice = Pressure {

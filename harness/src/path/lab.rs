@@ -27,6 +27,8 @@ pub(crate) struct Occupants {
     pub(crate) kernel_connects: bool,
     pub(crate) kernel_answers: bool,
     pub(crate) ip: IpVersion,
+    /// Addresses that connections come from; without any, there is one nonetheless.
+    pub(crate) sources: u32,
 }
 
 /// The far ends of the devices of the client and of the server.
@@ -147,12 +149,10 @@ impl Lab {
 impl Occupants {
     /// The addresses of the kernel where connections come from.
     fn connecting(self) -> Vec<(IpAddr, u8)> {
-        let own = [(client_address(self.ip), prefix(self.ip))];
-        if self.kernel_connects {
-            own.to_vec()
-        } else {
-            Vec::new()
-        }
+        let own = client_addresses(self.ip, self.sources).into_iter();
+        own.filter(|_| self.kernel_connects)
+            .map(|address| (address, prefix(self.ip)))
+            .collect()
     }
 
     /// The addresses of the kernel where they go to.
@@ -204,6 +204,7 @@ pub(crate) fn join(server: Host, ip: IpVersion) -> io::Result<()> {
         kernel_connects: true,
         kernel_answers: true,
         ip,
+        sources: 1,
     };
     keep(Lab {
         client: Host::here()?,
@@ -230,6 +231,24 @@ pub(crate) fn client_address(ip: IpVersion) -> IpAddr {
         IpVersion::V4 => Ipv4Addr::new(10, 1, 0, 1).into(),
         IpVersion::V6 => Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 0, 1).into(),
     }
+}
+
+/// The addresses of a connecting host that has so many: of several, none is a server's, nor is anything between the first and the last.
+pub(crate) fn client_addresses(ip: IpVersion, sources: u32) -> Vec<IpAddr> {
+    if sources <= 1 {
+        return vec![client_address(ip)];
+    }
+    let numbered = |number: u32| match ip {
+        IpVersion::V4 => {
+            let block = Ipv4Addr::new(10, 1, 64, 0).to_bits();
+            IpAddr::from(Ipv4Addr::from_bits(block + number))
+        }
+        IpVersion::V6 => {
+            let block = Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 2, 0).to_bits();
+            IpAddr::from(Ipv6Addr::from_bits(block + u128::from(number)))
+        }
+    };
+    (1..=sources).map(numbered).collect()
 }
 
 /// The way from the hosts to `network`, where nobody is.
@@ -288,12 +307,14 @@ pub(crate) fn between_kernels<T: Send>(ip: IpVersion, look: impl FnOnce(&Lab) ->
         kernel_connects: true,
         kernel_answers: true,
         ip,
+        sources: 1,
     };
     in_lab_of(|| Lab::around_this_thread(1500, occupants), look)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -303,6 +324,7 @@ mod tests {
         kernel_connects: true,
         kernel_answers: true,
         ip: IpVersion::V4,
+        sources: 1,
     };
 
     /// What joins the hosts of a lab that is made for it.
@@ -344,6 +366,41 @@ mod tests {
         if let Some((missing, refused)) = missing {
             assert_eq!(missing, Some(Port::Server.device()));
             assert!(refused.contains("server0 is no port of bridge0"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_host_that_connects_has_as_many_addresses_as_were_asked_for() {
+        for ip in [IpVersion::V4, IpVersion::V6] {
+            for number in [1, 2, 5, 1024] {
+                let all = client_addresses(ip, number);
+                let distinct: HashSet<_> = all.iter().copied().collect();
+                assert_eq!((all.len(), distinct.len()), (number as usize, number as usize));
+                let (first, last) = (all[0], all[all.len() - 1]);
+                let between = |server: &SocketAddr| (first..=last).contains(&server.ip());
+                assert!(!servers(ip, 7).iter().any(between), "{first} to {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_connects_from_each_of_its_addresses() {
+        let make: Make = |mtu, occupants| {
+            let occupants = Occupants {
+                sources: 3,
+                ..occupants
+            };
+            Lab::around_this_thread(mtu, occupants)
+        };
+        let bound = in_lab(make, |_| {
+            let sources = client_addresses(IpVersion::V4, 4);
+            sources
+                .into_iter()
+                .map(|source| TcpListener::bind((source, 0)).is_ok())
+                .collect::<Vec<_>>()
+        });
+        if let Some(bound) = bound {
+            assert_eq!(bound, [true, true, true, false]);
         }
     }
 

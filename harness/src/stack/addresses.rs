@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::Unsupported;
-use crate::config::{IpVersion, Pressure};
+use crate::config::{IpVersion, Pressure, RunConfig};
 use crate::path::{lab, namespace};
 
 /// Where a pair listens, connects to and connects from.
@@ -80,18 +80,26 @@ pub(super) fn on_loopback(
     on_host(generator, destinations_on_host(generators)?)
 }
 
-/// For stacks over the cable of a lab.
-pub(super) fn on_cable(ip: IpVersion, generator: u32) -> Addresses {
+/// For stacks over the cable of a lab. Where four-tuples are counted, one host is connected to.
+pub(super) fn on_cable(config: &RunConfig, generator: u32) -> Addresses {
+    let (ip, pressure) = (config.ip, &config.pressure);
     let port = port_of(generator);
+    let mut server = lab::servers(ip, port);
+    if pressure.bounds_tuples() {
+        server.truncate(1);
+    }
     let any: IpAddr = match ip {
         IpVersion::V4 => Ipv4Addr::UNSPECIFIED.into(),
         IpVersion::V6 => Ipv6Addr::UNSPECIFIED.into(),
     };
     Addresses {
-        // Unspecified: binding a source would cost the client two system calls a connection, and there is one to choose.
-        client: vec![any],
+        // Unspecified where there is one to choose: binding a source would cost the client two system calls a connection.
+        client: match pressure.addresses {
+            None | Some(1) => vec![any],
+            Some(sources) => lab::client_addresses(ip, sources),
+        },
         listen: vec![SocketAddr::new(any, port)],
-        server: lab::servers(ip, port),
+        server,
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn prepare(stacks: Pairing, config: &RunConfig) -> Result<&'static La
         // Raw sockets are beside a kernel that has the address.
         kernel_answers: stacks.server.is_kernel() || config.device == DeviceKind::Raw,
         ip: config.ip,
+        sources: config.pressure.addresses_or(1),
     };
     if matches!(config.path, PathKind::Tap | PathKind::Tun) {
         let lab = lab::build_alone(occupants)?;
@@ -79,7 +80,7 @@ fn detour(config: &RunConfig) -> Detour {
 
 /// Where load generator number `generator` finds its servers on the cable.
 pub(crate) fn targets(config: &RunConfig, generator: u32) -> Vec<SocketAddr> {
-    addresses::on_cable(config.ip, generator).server
+    addresses::on_cable(config, generator).server
 }
 
 /// Two hosts with a bridge between them, on which each engine's end has been once.
@@ -113,7 +114,7 @@ pub(super) fn both_ends(
     generator: u32,
 ) -> Result<BothEnds, Unsupported> {
     check(stacks, config)?;
-    let addresses = addresses::on_cable(config.ip, generator);
+    let addresses = addresses::on_cable(config, generator);
     let end = |side: Side, stack: StackKind| match stack {
         StackKind::Engine => Ok(engine_end(lab, side, config, &addresses)),
         StackKind::KernelUring => uring_end(lab, side, config, generator),
@@ -185,7 +186,13 @@ fn uring_end(
 
 fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Addresses) -> MakeEnd {
     let (own, remotes): (Vec<IpAddr>, Vec<SocketAddr>) = match side {
-        Side::Client => (vec![lab::client_address(config.ip)], addresses.server.clone()),
+        Side::Client => {
+            let sources = config.pressure.addresses_or(1);
+            (
+                lab::client_addresses(config.ip, sources),
+                addresses.server.clone(),
+            )
+        }
         Side::Server => (addresses.server.iter().map(SocketAddr::ip).collect(), Vec::new()),
     };
     let mut options = engine::Options::new(config, &own, side);

@@ -30,7 +30,7 @@ pub(crate) fn open(config: &RunConfig) -> Result<Hosts, Unsupported> {
         server: StackKind::Engine,
     };
     cabled::check(stacks, config)?;
-    let addresses = addresses::on_cable(config.ip, 0);
+    let addresses = addresses::on_cable(config, 0);
     let source = cabled::kernel_end(lab, Side::Client, StackKind::Kernel, config, 0)?;
     let to = addresses.server[0];
     let reflector = if config.path == PathKind::Veth {
