@@ -7,7 +7,8 @@ use crate::link::Device;
 use crate::time::Duration;
 
 impl<D: Device> Engine<D> {
-    /// Switches the Nagle algorithm off or on.
+    /// Switches the Nagle algorithm off or on. Switched off, it also lets go what a cork holds back at that time
+    /// ([`Engine::tcp_set_cork`]); the cork stays for what is written later.
     ///
     /// # Errors
     /// If the connection is gone.
@@ -75,8 +76,8 @@ impl<D: Device> Engine<D> {
     }
 
     /// Corks the connection or uncorks it: while corked, text that does not fill a segment waits for more, even when nothing is outstanding
-    /// and although Nagle is off. Uncorking, [`Engine::tcp_shutdown`] and urgent data let it go; so does the retransmission timeout, 200 ms at
-    /// least, when nothing is outstanding. What others write with `MSG_MORE`, and what they put between `TCP_CORK` and its end.
+    /// and although Nagle is off. Uncorking, [`Engine::tcp_shutdown`], urgent data and
+    /// [`Engine::tcp_set_no_delay`] let it go; so does the retransmission timeout, 200 ms at least, when nothing is outstanding. What others write with `MSG_MORE`, and what they put between `TCP_CORK` and its end.
     ///
     /// # Errors
     /// If the connection is gone or over.

@@ -23,6 +23,32 @@ impl Tcp {
         Ok(())
     }
 
+    /// What the cork of an open connection holds back is to go once, although the cork stays.
+    pub(super) fn push_corked(&mut self, index: u32) {
+        if self.unsent(index) > 0 && self.connections.get(index).state.is_synchronized() {
+            self.rare_or_new(index).pushes = true;
+        }
+    }
+
+    /// Whether what a cork holds back is to go now. Asks no second time.
+    pub(super) fn takes_push(&mut self, index: u32) -> bool {
+        self.rare(index)
+            .is_some_and(|rare| std::mem::take(&mut rare.pushes))
+    }
+
+    /// What there is to send of a corked connection, as if it were not corked.
+    pub(super) fn output_pushed(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        let connection = self.connections.get_mut(index);
+        connection.flags.clear(Has::CORKED);
+        connection.stop_overriding();
+        let sent = self.output_unusual(out, index);
+        self.connections.get_mut(index).flags.set(Has::CORKED);
+        if sent.is_err() {
+            self.push_corked(index);
+        }
+        sent
+    }
+
     /// New text of a corked connection, as far as it fills segments or nothing will follow it.
     pub(super) fn output_corked(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
         let unsent = self.unsent(index);

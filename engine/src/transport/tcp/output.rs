@@ -78,7 +78,10 @@ impl Tcp {
     /// What there is to send of a connection that is not as most are: it is not open yet, knows of loss, is paced or corked, or sends urgent
     /// data.
     #[inline(never)]
-    fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+    pub(super) fn output_unusual(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        if self.connections.get(index).flags.has(Has::CORKED) && self.takes_push(index) {
+            return self.output_pushed(out, index);
+        }
         let connection = self.connections.get(index);
         match connection.state {
             State::Closed | State::Listen | State::TimeWait => return Ok(()),

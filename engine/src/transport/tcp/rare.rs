@@ -31,6 +31,8 @@ pub(super) struct Rare {
     pub(super) receive_buffer: Option<u32>,
     /// How fast the application takes what the peer sends.
     pub(super) delivery: Option<Delivery>,
+    /// What its cork holds back goes once, although the cork stays.
+    pub(super) pushes: bool,
     /// When the next segment may go.
     pub(super) pace: Option<Pace>,
     /// The congestion control of a connection that is not open yet, if not the configured one.

@@ -7,7 +7,7 @@ use crate::transport::tcp::congestion::Algorithm;
 use crate::transport::tcp::connection::Flags as Has;
 
 impl Tcp {
-    /// Switches the Nagle algorithm (RFC 9293 MUST-17).
+    /// Switches the Nagle algorithm (RFC 9293 MUST-17). Switching it off lets go once what a cork holds back.
     pub(crate) fn set_no_delay(&mut self, id: Id, no_delay: bool) -> Result<(), StreamError> {
         let connection = self
             .connections
@@ -16,6 +16,9 @@ impl Tcp {
         if no_delay {
             connection.flags.set(Has::NO_DELAY);
             self.dirty.mark(id.index, connection);
+            if connection.flags.has(Has::CORKED) {
+                self.push_corked(id.index);
+            }
         } else {
             connection.flags.clear(Has::NO_DELAY);
         }
