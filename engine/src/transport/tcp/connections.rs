@@ -5,7 +5,7 @@ use super::invariants::{Checked, ensure};
 use super::loss::Loss;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
-use crate::arch::huge_pages;
+use crate::arch::{huge_pages, prefetch};
 use crate::transport::timer_wheel::{Link, Links};
 
 /// Connections by index. Freed slots are used again last in, first out, so that the hot set stays small.
@@ -85,12 +85,14 @@ impl Connections {
         &mut self.slots[index as usize]
     }
 
-    /// Asks the processor for the lines of a connection that a segment needs. Any index is allowed.
+    /// Asks the processor for the four lines of a connection: a segment needs three, and its answer the last. Any index is allowed.
     #[inline]
     pub(crate) fn prefetch(&self, index: u32) {
         if let Some(connection) = self.slots.get(index as usize) {
-            crate::arch::prefetch::read(&connection.key);
-            crate::arch::prefetch::read(&connection.snd_una);
+            prefetch::read(&connection.key);
+            prefetch::read(&connection.snd_una);
+            prefetch::read(&connection.rtt);
+            prefetch::read(&connection.rcv_buffered);
         }
     }
 

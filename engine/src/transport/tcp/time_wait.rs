@@ -10,6 +10,7 @@
 mod entry;
 mod fifo;
 mod generations;
+mod index;
 mod reuse;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod tests;
 pub(super) use self::entry::Entry;
 use self::fifo::ChunkedFifo;
 use self::generations::Generations;
+use self::index::Index;
 use super::compact_key::CompactKey;
 use super::invariants::ensure;
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
@@ -86,7 +88,7 @@ pub(super) struct EntryId(u32);
 #[derive(Debug)]
 pub(super) struct TimeWaitTable<K> {
     queue: ChunkedFifo<Entry<K>>,
-    index: Generations,
+    index: Index,
     clock: MillisecondClock,
     two_msl: u32,
     capacity: usize,
@@ -112,7 +114,7 @@ impl<K: CompactKey> TimeWaitTable<K> {
         let presize = presize.min(capacity);
         Self {
             queue: ChunkedFifo::new(presize),
-            index: Generations::new(capacity, presize),
+            index: Index::new(Generations::new(capacity, presize)),
             clock: MillisecondClock::default(),
             two_msl: timeout_in_millis(two_msl),
             capacity,

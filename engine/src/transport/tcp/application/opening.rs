@@ -110,6 +110,7 @@ impl Tcp {
                 remote_port,
             };
             let hash = key.hash(&self.flow_hasher);
+            self.flows.prefetch(hash);
             let foreign = self.listeners.is_listening(local_port)
                 || (self.passive > 0 && self.find(&key, hash).is_some())
                 || self.waits(&key);

@@ -45,6 +45,14 @@ impl Generations {
             .for_each(|generation| generation.index.prefetch(hash));
     }
 
+    /// As [`Generations::prefetch`] for an entry that is to be added.
+    #[inline]
+    pub(super) fn prefetch_newest(&self, hash: u64) {
+        if let Some(newest) = self.list.last() {
+            newest.index.prefetch(hash);
+        }
+    }
+
     pub(super) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
         self.list
             .iter()
