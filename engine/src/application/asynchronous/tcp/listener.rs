@@ -18,8 +18,8 @@ use crate::application::asynchronous::wakers::Wakers;
 use crate::application::asynchronous::{Call, Failure, Network, Shared};
 use crate::time::Duration;
 
-/// Connections that wait in the engine to be accepted, unless the program says otherwise. Linux's choice, in effect.
-const BACKLOG: usize = 128;
+/// Connections that wait in the engine to be accepted, unless the program says otherwise: as many as with tokio, whose listeners these stand in for.
+const BACKLOG: usize = 1024;
 /// Connections that the driver accepts ahead of the program; the others wait in the engine.
 const AHEAD: usize = 32;
 
@@ -104,7 +104,7 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens at `at`: the unspecified address stands for all addresses of the engine, port 0 for one that is free. At most 128 connections
+    /// Listens at `at`: the unspecified address stands for all addresses of the engine, port 0 for one that is free. At most 1024 connections
     /// wait in the engine to be accepted, see [`Engine::tcp_listen`](crate::engine::Engine::tcp_listen).
     ///
     /// # Errors
