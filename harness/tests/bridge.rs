@@ -1,41 +1,18 @@
 //! The path `bridge`: every stack meets every other, and what a device does for one end it does for both.
 
+#[path = "support/runs.rs"]
+mod runs;
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use std::process::Command;
-
-use handfast_namespace::skip;
 use serde_json::Value;
-
-use scratch::Scratch;
 
 const PAIRS: [&str; 4] = ["kernel", "kernel/engine", "engine/kernel", "engine"];
 
 /// The only run of each pair by its name; `None`, loudly, where there is no bridge.
 fn runs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
-    let out = Scratch::new(&format!("bridge-{}", arguments.concat()));
-    let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
-        .arg("run")
-        .args(arguments)
-        .args(["--path", "bridge", "--duration", "200ms", "--runs", "1", "--json"])
-        .args(["--out", out.path()])
-        .output()
-        .expect("the program starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
-    let mut found = Vec::new();
-    for result in document["results"].as_array().expect("results") {
-        if let Some(reason) = result["unsupported_reason"].as_str() {
-            assert!(reason.contains("no path through bridge here"), "{reason}");
-            skip(format!("{arguments:?}: {reason}"));
-            return None;
-        }
-        let run = &result["runs"][0];
-        assert!(run["error"].is_null(), "{run}");
-        found.push((result["stack"].as_str().expect("a name").to_owned(), run.clone()));
-    }
-    Some(found)
+    let bridge = ["--path", "bridge", "--duration", "200ms"];
+    runs::runs(&[arguments, &bridge].concat(), &["no path through bridge here"])
 }
 
 /// [`runs`] of each with each.

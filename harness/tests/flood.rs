@@ -1,42 +1,27 @@
 //! `syn-flood` over `veth`: engines and kernels under a flood, and what both tell of it.
 
+#[path = "support/runs.rs"]
+mod runs;
 #[path = "support/scratch.rs"]
 mod scratch;
 
-use std::process::Command;
-
-use handfast_namespace::skip;
 use serde_json::Value;
-
-use scratch::Scratch;
 
 /// The only run of each column; `None`, loudly, where there is no cable.
 fn runs(arguments: &[&str]) -> Option<Vec<(String, Value)>> {
-    let out = Scratch::new(&format!("flood-{}", arguments.concat()));
-    let output = Command::new(env!("CARGO_BIN_EXE_handfast"))
-        .args(["run", "syn-flood", "--path", "veth", "--flood", "10k"])
-        .args(arguments)
-        .args(["--duration", "300ms", "--runs", "1", "--json"])
-        .args(["--out", out.path()])
-        .output()
-        .expect("the program starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"));
-    let mut found = Vec::new();
-    for result in document["results"].as_array().expect("results") {
-        if let Some(reason) = result["unsupported_reason"].as_str() {
-            assert!(
-                reason.contains("no path through veth here") || reason.contains("io_uring"),
-                "{reason}"
-            );
-            skip(format!("{arguments:?}: {reason}"));
-            continue;
-        }
-        let run = &result["runs"][0];
-        assert!(run["error"].is_null(), "{run}");
-        found.push((result["stack"].as_str().expect("a name").to_owned(), run.clone()));
-    }
-    (!found.is_empty()).then_some(found)
+    let flood = [
+        "syn-flood",
+        "--path",
+        "veth",
+        "--flood",
+        "10k",
+        "--duration",
+        "300ms",
+    ];
+    runs::runs(
+        &[&flood, arguments].concat(),
+        &["no path through veth here", "io_uring"],
+    )
 }
 
 /// How fast, and how much of it arrived, depends on who else has the machine: a run that had no time for either says so.

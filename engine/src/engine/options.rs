@@ -76,8 +76,9 @@ impl<D: Device> Engine<D> {
     }
 
     /// Corks the connection or uncorks it: while corked, text that does not fill a segment waits for more, even when nothing is outstanding
-    /// and although Nagle is off. Uncorking, [`Engine::tcp_shutdown`], urgent data and
-    /// [`Engine::tcp_set_no_delay`] let it go; so does the retransmission timeout, 200 ms at least, when nothing is outstanding. What others write with `MSG_MORE`, and what they put between `TCP_CORK` and its end.
+    /// and although Nagle is off. Uncorking, [`Engine::tcp_shutdown`], urgent data and [`Engine::tcp_set_no_delay`] let it go; so does the
+    /// retransmission timeout, 200 ms at least, when nothing is outstanding. What others write with `MSG_MORE`, and what they put between
+    /// `TCP_CORK` and its end.
     ///
     /// # Errors
     /// If the connection is gone or over.

@@ -177,7 +177,7 @@ fn prepare(
     // A packet that the kernel could make nothing of would stop the transmit ring for good.
     option::set(descriptor, SocketOption::PacketLoss, 1)?;
     let shape = if config.may_queue() && queues_long_packets(socket, config.ring_bytes) {
-        config.shape_for(frame)
+        config.shape_beside_queue(frame)
     } else {
         config.shape(frame)
     };

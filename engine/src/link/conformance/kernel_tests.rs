@@ -18,20 +18,16 @@ fn ends(connect: fn(&[FramePool; 2]) -> Option<Connected>) -> Option<Ends> {
 
 macro_rules! conforms_in_the_kernel {
     ($device:ident, $connect:expr) => {
-        mod $device {
-            use super::*;
-
-            conforms_in_the_kernel!($connect, [
-                packets_arrive_whole_and_in_order,
-                no_more_is_received_than_there_is_room_for,
-                what_is_too_large_is_dropped_and_counted,
-                what_nobody_receives_comes_home,
-                what_is_no_packet_is_dropped_and_counted,
-                a_flood_that_nobody_receives_ends_and_its_frames_come_home,
-                an_interface_that_was_down_carries_packets_again,
-                an_interface_that_is_deleted_under_load_takes_no_frames_with_it
-            ]);
-        }
+        conforms_in_the_kernel!($device, $connect, [
+            packets_arrive_whole_and_in_order,
+            no_more_is_received_than_there_is_room_for,
+            what_is_too_large_is_dropped_and_counted,
+            what_nobody_receives_comes_home,
+            what_is_no_packet_is_dropped_and_counted,
+            a_flood_that_nobody_receives_ends_and_its_frames_come_home,
+            an_interface_that_was_down_carries_packets_again,
+            an_interface_that_is_deleted_under_load_takes_no_frames_with_it
+        ]);
     };
     ($device:ident, $connect:expr, $properties:tt) => {
         mod $device {

@@ -108,8 +108,8 @@ impl PacketConfig {
         self.offloads && self.delivery == Delivery::Single
     }
 
-    /// The receive ring, with places for packets that come in a frame of the interface.
-    pub(super) fn shape_for(&self, frame_bytes: usize) -> Shape {
+    /// The receive ring beside such a queue, with places for packets that come in a frame of the interface.
+    pub(super) fn shape_beside_queue(&self, frame_bytes: usize) -> Shape {
         frames(frame_bytes, self.ring_bytes)
     }
 

@@ -173,7 +173,8 @@ pub enum ConnectionError {
     Unreachable,
 }
 
-/// One connection. The first 128 bytes are what a segment on the common path needs: one line that is mostly read, one that is written.
+/// One connection, in the order in which a segment on the common path comes to it: a line that is mostly read, one that is written, one of timers,
+/// and one that is rarely needed whole.
 ///
 /// Copied only from the embryo that all begin as.
 #[derive(Clone, Copy, Debug)]

@@ -85,7 +85,7 @@ impl Connections {
         &mut self.slots[index as usize]
     }
 
-    /// Asks the processor for the four lines of a connection: a segment needs three, and its answer the last. Any index is allowed.
+    /// Asks the processor for a connection, all four lines of it. Any index is allowed.
     #[inline]
     pub(crate) fn prefetch(&self, index: u32) {
         if let Some(connection) = self.slots.get(index as usize) {

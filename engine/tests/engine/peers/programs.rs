@@ -165,6 +165,12 @@ fn await_listener(port: u16, program: &JoinHandle<Option<String>>) -> bool {
     false
 }
 
+/// A server for one client, once it listens; `None` when it ended before.
+fn serve_iperf3(at: SocketAddr) -> Option<JoinHandle<Option<String>>> {
+    let serving = start("iperf3", &["-s", "-1", "-B", &at.ip().to_string()], Vec::new());
+    await_listener(at.port(), &serving).then_some(serving)
+}
+
 /// Both directions and several streams, as people measure with it.
 #[test]
 fn iperf3_measures_through_the_engine() {
@@ -176,10 +182,9 @@ fn iperf3_measures_through_the_engine() {
             let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5201);
             let to = family.client().to_string();
             for extra in [&["-P", "2"][..], &["-R"], &["--bidir"]] {
-                let serving = start("iperf3", &["-s", "-1", "-B", "127.0.0.1"], Vec::new());
-                if !await_listener(server.port(), &serving) {
+                let Some(serving) = serve_iperf3(server) else {
                     return;
-                }
+                };
                 let arguments = [&["-c", &to, "-n", "4M", "-J"], extra].concat();
                 let client = start("iperf3", &arguments, Vec::new());
                 let Some(report) = forward_until(&mut host, server, client, |_, _| {}) else {
@@ -207,10 +212,9 @@ fn iperf3_measures_datagrams_through_the_engine() {
             let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5201);
             let to = family.client().to_string();
             for extra in [&[][..], &["-R"]] {
-                let serving = start("iperf3", &["-s", "-1", "-B", "127.0.0.1"], Vec::new());
-                if !await_listener(server.port(), &serving) {
+                let Some(serving) = serve_iperf3(server) else {
                     return;
-                }
+                };
                 let arguments = [&["-c", &to, "-u", "-b", "20M", "-n", "1M", "-J"], extra].concat();
                 let client = start("iperf3", &arguments, Vec::new());
                 let mut exchange = Exchange::new(&mut host, server);

@@ -2,7 +2,7 @@
 
 use super::generations::Generations;
 
-/// Entries whose buckets are on their way. A bucket of a table of millions comes from memory, which takes as long as some ten such insertions.
+/// Entries whose buckets are on their way. A bucket of a table of millions comes from memory, while the processor can do some FINs of a batch.
 const ARRIVING: usize = 8;
 
 /// [`Generations`] to which entries are added some insertions late, when the bucket that was asked for at first has come.
@@ -32,7 +32,7 @@ impl Index {
     }
 
     pub(super) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.arriving()
+        arriving(&self.arriving, self.next, self.len)
             .find(|&(other, position)| other == hash && matches(position))
             .map(|(_, position)| position)
             .or_else(|| self.generations.find(hash, &mut matches))
@@ -52,8 +52,8 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, hash: u64, position: u32) {
-        if self.arriving().any(|(_, arriving)| arriving == position) {
-            self.add_all();
+        if arriving(&self.arriving, self.next, self.len).any(|(_, arriving)| arriving == position) {
+            self.add_arriving();
         }
         self.generations.remove(hash, position);
     }
@@ -62,21 +62,19 @@ impl Index {
         self.generations.mapped_bytes()
     }
 
-    /// From the oldest on.
-    fn arriving(&self) -> impl Iterator<Item = (u64, u32)> {
-        let first = self.next + ARRIVING - self.len;
-        (first..first + self.len).map(|at| self.arriving[at % ARRIVING])
-    }
-
     #[cold]
-    fn add_all(&mut self) {
-        let first = self.next + ARRIVING - self.len;
-        for at in first..first + self.len {
-            let (hash, position) = self.arriving[at % ARRIVING];
+    fn add_arriving(&mut self) {
+        for (hash, position) in arriving(&self.arriving, self.next, self.len) {
             self.generations.insert(hash, position);
         }
         self.len = 0;
     }
+}
+
+/// The `len` entries of the ring before `next`, from the oldest on.
+fn arriving(ring: &[(u64, u32); ARRIVING], next: usize, len: usize) -> impl Iterator<Item = (u64, u32)> {
+    let first = next + ARRIVING - len;
+    (first..first + len).map(|at| ring[at % ARRIVING])
 }
 
 #[cfg(test)]
