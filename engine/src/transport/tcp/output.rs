@@ -324,8 +324,10 @@ fn book(connection: &mut Connection, now: Instant, sent: u32, fin: bool) -> Opti
 /// Remembers whether the congestion window is what holds the connection back.
 #[inline]
 pub(super) fn note_limit(connection: &mut Connection) {
-    if connection.congestion.is_limiting(connection.in_flight()) {
+    let flight = connection.in_flight();
+    if connection.congestion.is_limiting(flight) {
         connection.flags.set(Has::WINDOW_LIMITED);
+        connection.congestion.note_use(flight);
     } else {
         connection.flags.clear(Has::WINDOW_LIMITED);
     }

@@ -29,7 +29,11 @@ pub struct Cubic {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    SlowStart(HyStart),
+    SlowStart {
+        hystart: HyStart,
+        /// What was in flight when the window last held the sender back; all, where nobody has told.
+        used: u32,
+    },
     /// Congestion avoidance whose next acknowledgment begins an epoch.
     Waiting,
     Avoidance {
@@ -45,6 +49,15 @@ enum Phase {
     },
 }
 
+impl Phase {
+    const fn slow_start() -> Self {
+        Self::SlowStart {
+            hystart: HyStart::new(),
+            used: u32::MAX,
+        }
+    }
+}
+
 impl Cubic {
     pub(super) fn new(smss: u16) -> Self {
         let smss = smss.max(1);
@@ -53,7 +66,7 @@ impl Cubic {
             ssthresh: u32::MAX,
             w_max: 0,
             smss,
-            phase: Phase::SlowStart(HyStart::new()),
+            phase: Phase::slow_start(),
         }
     }
 
@@ -80,6 +93,13 @@ impl Cubic {
     }
 
     #[inline]
+    pub(super) const fn note_use(&mut self, flight: u32) {
+        if let Phase::SlowStart { used, .. } = &mut self.phase {
+            *used = flight;
+        }
+    }
+
+    #[inline]
     pub(super) fn on_ack(&mut self, ack: &Ack<'_>, rtt: impl FnOnce() -> Option<u16>) {
         if self.cwnd < self.ssthresh {
             self.slow_start(ack, rtt());
@@ -89,10 +109,10 @@ impl Cubic {
     }
 
     fn slow_start(&mut self, ack: &Ack<'_>, rtt: Option<u16>) {
-        if !matches!(self.phase, Phase::SlowStart(_)) {
-            self.phase = Phase::SlowStart(HyStart::new());
+        if !matches!(self.phase, Phase::SlowStart { .. }) {
+            self.phase = Phase::slow_start();
         }
-        let Phase::SlowStart(hystart) = &mut self.phase else {
+        let Phase::SlowStart { hystart, used } = &mut self.phase else {
             return;
         };
         // RFC 9406 section 4.2 has HyStart++ in the initial slow start only.
@@ -102,7 +122,7 @@ impl Cubic {
             Growth::Octets(ack.octets)
         };
         let (Growth::Octets(octets) | Growth::LastOctets(octets)) = growth;
-        self.cwnd = slow_start(self.cwnd, octets).min(self.ssthresh);
+        self.cwnd = slow_start(self.cwnd, octets, *used).min(self.ssthresh);
         if matches!(growth, Growth::LastOctets(_)) {
             self.ssthresh = self.cwnd;
         }
@@ -173,7 +193,7 @@ impl Cubic {
         self.cwnd = u32::from(self.smss);
         // Section 4.8: congestion avoidance starts anew from where slow start ends.
         self.w_max = 0;
-        self.phase = Phase::SlowStart(HyStart::new());
+        self.phase = Phase::slow_start();
     }
 
     /// Multiplicative decrease and fast convergence (sections 4.6 and 4.7). The window counts only as far as it was used.

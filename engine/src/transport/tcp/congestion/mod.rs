@@ -161,6 +161,17 @@ impl Congestion {
         }
     }
 
+    /// The window held the sender back with `flight` in flight, as [`is_limiting`](Self::is_limiting) told: slow start goes no further than
+    /// such a use bears out, though acknowledgments of it go on to come when the application has nothing more to send.
+    #[inline(never)]
+    pub fn note_use(&mut self, flight: u32) {
+        match self {
+            Self::Cubic(cubic) => cubic.note_use(flight),
+            Self::Reno(reno) => reno.note_use(flight),
+            Self::Fixed { .. } => {}
+        }
+    }
+
     /// New octets were acknowledged outside of recovery, of a window that was what held the sender back. Not to be called for the ACK that ends the handshake
     /// (RFC 5681 section 3.1). `rtt` is asked for the round-trip time of this ACK's segment, in milliseconds, when it matters.
     #[inline]
@@ -231,16 +242,26 @@ impl Congestion {
 #[inline(always)]
 fn is_limiting(cwnd: u32, ssthresh: u32, smss: u32, flight: u32) -> bool {
     if cwnd < ssthresh {
-        flight > cwnd / 2
+        bears_out(cwnd, flight)
     } else {
         flight > cwnd.saturating_sub(smss)
     }
 }
 
-/// The window of slow start after an ACK of so many octets.
+/// Whether as much in flight shows that the path takes a window of twice that.
+#[inline(always)]
+const fn bears_out(cwnd: u32, flight: u32) -> bool {
+    flight > cwnd / 2
+}
+
+/// The window of slow start after an ACK of so many octets, when `used` is what was in flight after the sender sent last.
 #[inline]
-fn slow_start(cwnd: u32, acked: u32) -> u32 {
-    cwnd.saturating_add(acked.min(SLOW_START_LIMIT))
+fn slow_start(cwnd: u32, acked: u32, used: u32) -> u32 {
+    if bears_out(cwnd, used) {
+        cwnd.saturating_add(acked.min(SLOW_START_LIMIT))
+    } else {
+        cwnd
+    }
 }
 
 /// IW (RFC 6928 section 2).

@@ -12,6 +12,8 @@ pub struct Reno {
     ssthresh: u32,
     /// Octets acknowledged in congestion avoidance since the window last grew.
     bytes_acked: u32,
+    /// What was in flight when the window last held the sender back; all, where nobody has told.
+    used: u32,
     smss: u16,
 }
 
@@ -22,6 +24,7 @@ impl Reno {
             cwnd: initial_window(smss),
             ssthresh: u32::MAX,
             bytes_acked: 0,
+            used: u32::MAX,
             smss,
         }
     }
@@ -43,10 +46,14 @@ impl Reno {
     #[inline]
     pub(super) fn on_ack(&mut self, ack: &Ack<'_>) {
         if self.cwnd < self.ssthresh {
-            self.cwnd = slow_start(self.cwnd, ack.octets).min(self.ssthresh);
+            self.cwnd = slow_start(self.cwnd, ack.octets, self.used).min(self.ssthresh);
         } else {
             self.avoid_congestion(ack.octets);
         }
+    }
+
+    pub(super) const fn note_use(&mut self, flight: u32) {
+        self.used = flight;
     }
 
     /// One segment more for each window that was acknowledged.
@@ -74,6 +81,7 @@ impl Reno {
             self.ssthresh = self.halved(flight);
         }
         self.cwnd = self.smss();
+        self.used = u32::MAX;
         self.bytes_acked = 0;
     }
 

@@ -13,6 +13,8 @@ enum Event {
     Acked(u32),
     /// Acknowledged octets, of a sender that does not.
     AckedUnlimited(u32),
+    /// Octets in flight that were as many as the window let go, or more than half of it in slow start.
+    Used(u32),
     LostSyn,
     /// Flight.
     Congested(u32),
@@ -43,6 +45,7 @@ fn apply(congestion: &mut Congestion, event: Event) {
     match event {
         Acked(octets) => acknowledge(congestion, octets, true),
         AckedUnlimited(octets) => acknowledge(congestion, octets, false),
+        Used(flight) => congestion.note_use(flight),
         LostSyn => congestion.on_lost_syn(),
         Congested(flight) => congestion.on_congestion(flight),
         Timeout(flight, again) => congestion.on_retransmission_timeout(flight, again),
@@ -103,6 +106,34 @@ fn slow_start_counts_octets_up_to_a_virtual_segment() {
         (Acked(0), 53_000 + SLOW_START_LIMIT),
         (AckedUnlimited(2_000), 53_000 + SLOW_START_LIMIT),
     ]);
+}
+
+/// RFC 7661: what is acknowledged late of a flight that was no whole window shows no more than that flight did.
+#[test]
+fn slow_start_does_not_pass_twice_what_was_used() {
+    for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
+        let mut congestion = Congestion::new(algorithm, SMSS as u16);
+        apply(&mut congestion, Used(6_000));
+        for window in [11_000, 12_000, 12_000, 12_000] {
+            apply(&mut congestion, Acked(1_000));
+            assert_eq!(congestion.window(), window, "{algorithm:?}");
+        }
+        apply(&mut congestion, Used(12_000));
+        apply(&mut congestion, Acked(1_000));
+        assert_eq!(congestion.window(), 13_000, "{algorithm:?}");
+    }
+}
+
+/// After a timeout each acknowledgment lets more go (RFC 5681 section 3.1), whatever was in flight before.
+#[test]
+fn a_timeout_forgets_what_was_used() {
+    for algorithm in [Algorithm::Reno, Algorithm::Cubic] {
+        let mut congestion = Congestion::new(algorithm, SMSS as u16);
+        for event in [Used(1), Timeout(20_000, false), Acked(1_000), Acked(1_000)] {
+            apply(&mut congestion, event);
+        }
+        assert_eq!(congestion.window(), 3_000, "{algorithm:?}");
+    }
 }
 
 /// RFC 5681 section 3.1: slow start ends at ssthresh, however much one ACK covers.
@@ -262,6 +293,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         octets().prop_map(Acked),
         octets().prop_map(AckedUnlimited),
+        octets().prop_map(Used),
         Just(LostSyn),
         octets().prop_map(Congested),
         (octets(), any::<bool>()).prop_map(|(flight, again)| Timeout(flight, again)),
