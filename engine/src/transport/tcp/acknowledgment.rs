@@ -97,13 +97,17 @@ impl Tcp {
             self.challenge(out, index);
             return false;
         }
-        let (window_before, is_latest) = (connection.snd_wnd, ack == connection.snd_una);
-        if is_latest {
-            connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
-            if connection.flags.has(Has::PROBING) && !connection.flags.has(Has::ORPHAN) {
-                // A peer that answers probes is alive, however long its window stays closed (MUST-37).
-                connection.retries = 0;
+        if ack != connection.snd_una {
+            if is_about_loss(connection, arrival) {
+                self.on_overtaken_acknowledgment(index, arrival, out.now);
             }
+            return true;
+        }
+        let window_before = connection.snd_wnd;
+        connection.update_send_window(arrival.header.seq, ack, arrival.header.window);
+        if connection.flags.has(Has::PROBING) && !connection.flags.has(Has::ORPHAN) {
+            // A peer that answers probes is alive, however long its window stays closed (MUST-37).
+            connection.retries = 0;
         }
         // A window that stays closed while probes ask for it says that there is no room, and nothing of what the network does.
         let answers_probe = connection.flags.has(Has::PROBING) && connection.snd_wnd == 0;
@@ -112,14 +116,11 @@ impl Tcp {
             && arrival.text_len == 0
             && !arrival.header.flags.contains(Flags::FIN)
             && !connection.all_acknowledged();
-        // What an older one reports is stale. Were it listened to, a peer that can't be brought further, because it lacks what somebody else has
-        // acknowledged in its name, would have the rest sent again with every answer, for ever.
-        let may_tell = is_latest && !answers_probe;
         let tells_of_loss = if connection.flags.has(Has::SACK) {
             let is_mere_update = is_update && arrival.header.options.sack.is_empty();
-            may_tell && !is_mere_update && is_about_loss(connection, arrival)
+            !answers_probe && !is_mere_update && is_about_loss(connection, arrival)
         } else {
-            may_tell && is_duplicate
+            !answers_probe && is_duplicate
         };
         if tells_of_loss {
             self.on_loss_acknowledgment(index, arrival, 0, out.now);

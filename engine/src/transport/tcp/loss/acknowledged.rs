@@ -11,7 +11,7 @@ use crate::transport::tcp::acknowledgment::{echoed_rtt, grow};
 use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
 use crate::transport::tcp::input::past_tick;
-use crate::transport::tcp::options::SackBlocks;
+use crate::transport::tcp::options::{SackBlock, SackBlocks};
 
 impl Tcp {
     /// An acknowledgment that moved SND.UNA by `acknowledged` octets, 0 too, and has SACK blocks or meets a connection that knows of loss;
@@ -49,6 +49,39 @@ impl Tcp {
         if !self.forget_loss_if_over(index) {
             self.set_loss_timer(index);
         }
+        let connection = self.connections.get_mut(index);
+        self.dirty.mark(index, connection);
+    }
+
+    /// An acknowledgment of less than another one before it, which has overtaken it. What it reports and no other did is news all the same
+    /// (RFC 6675 section 4), but only for a fast recovery that is under way, and only once: were it always listened to, a peer that can't be brought
+    /// further, because it lacks what somebody else has acknowledged in its name, would have the rest sent again with every answer, for ever.
+    #[cold]
+    pub(in crate::transport::tcp) fn on_overtaken_acknowledgment(
+        &mut self,
+        index: u32,
+        arrival: &Arrival<'_>,
+        now: Instant,
+    ) {
+        let blocks = self.sack_blocks_of(index, arrival);
+        let connection = self.connections.get_mut(index);
+        let Some(loss) = self.queues.loss.get(connection.loss) else {
+            return;
+        };
+        let mut reported = Reported::of(
+            &blocks,
+            connection.snd_una,
+            connection.snd_max,
+            connection.max_snd_wnd,
+        );
+        // Below SND.UNA is what was beyond a gap then, and nothing that came twice.
+        reported.duplicate = None;
+        let is_known = |block: &SackBlock| loss.scoreboard.holds(block.left, block.right);
+        if !loss.is_recovering() || reported.held.as_slice().iter().all(is_known) {
+            return;
+        }
+        self.take_acknowledgment(index, arrival, &reported, 0, now);
+        self.set_loss_timer(index);
         let connection = self.connections.get_mut(index);
         self.dirty.mark(index, connection);
     }

@@ -84,6 +84,12 @@ impl Scoreboard {
         range.is_some_and(|range| range.start.le(seq) && range.mark == Mark::Sacked)
     }
 
+    /// Whether the peer is known to hold all of `start..end`.
+    pub(super) fn holds(&self, start: SeqNumber, end: SeqNumber) -> bool {
+        let range = self.ranges.get(self.position(start));
+        range.is_some_and(|range| range.start.le(start) && end.le(range.end) && range.mark == Mark::Sacked)
+    }
+
     /// Forgets everything before `snd_una`, which was `from` until now, and shows it to `seen`: each stretch with the mark that it had.
     pub(super) fn advance(
         &mut self,
