@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use handfast::config::{AddressBlock, Config};
 
 use super::lexer::Position;
+use super::shell;
 use super::tree::Script;
 use super::verdict::Stop;
 
@@ -79,7 +80,10 @@ impl Settings {
                 self.version = clap::ValueEnum::from_str(value, false)
                     .map_err(|_| Stop::failed(format!("`{value}` is no IP version")))?;
             }
-            "mtu" => self.mtu = number(name, value, 68, 65_535)? as u32,
+            "mtu" => {
+                let (least, most) = (*shell::MTUS.start(), *shell::MTUS.end());
+                self.mtu = number(name, value, least.into(), most.into())? as u32;
+            }
             "bind_port" => self.bind_port = number(name, value, 1, 65_535)? as u16,
             "connect_port" => self.connect_port = number(name, value, 1, 65_535)? as u16,
             "tolerance_usecs" => self.tolerance_micros = Some(number(name, value, 0, 1 << 40)?),

@@ -71,7 +71,7 @@ impl Host {
 
     /// Lets a packet arrive now.
     pub(super) fn inject(&mut self, bytes: Vec<u8>) -> Result<(), Restless> {
-        self.engine.device_mut().inject(bytes);
+        self.engine.device_mut().inject(bytes, self.now);
         self.settle()
     }
 

@@ -10,17 +10,24 @@ mod linux;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use handfast::config::{Config, Congestion};
 use handfast::time::Duration;
 
 use super::verdict::Stop;
 
-/// Carries out commands that set what the engine has a knob for. Any other is unsupported.
+/// What `assign` is told when a command sets the MTU of the device; `=` and the number follow.
+pub(super) const MTU: &str = "mtu";
+/// The MTUs that a script can ask for: what IPv4 needs at least (RFC 791), and its longest packet.
+pub(super) const MTUS: RangeInclusive<u32> = 68..=65_535;
+
+/// Carries out commands that set what the engine has a knob for, or the MTU of its device. Any other is unsupported.
 ///
 /// `running` says that the engine has started, so that nothing can be set any more.
-pub(super) fn run(commands: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+pub(super) fn run(commands: &str, config: &mut Config, mtu: &mut u32, running: bool) -> Result<(), Stop> {
     run_with(commands, &mut |command, assignment| {
-        assign(command, assignment, config, running)
+        assign(command, assignment, config, mtu, running)
     })
 }
 
@@ -82,9 +89,11 @@ fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
                 "dev",
                 _,
                 "root",
-                "fq" | "fq_codel" | "pfifo" | "pfifo_fast" | "noqueue",
+                "fq_codel" | "pfifo" | "pfifo_fast" | "noqueue",
             ],
         ) => Ok(()),
+        ("ip", ["link", "set", "dev", _, "mtu", mtu] | ["link", "set", _, "mtu", mtu])
+        | ("ifconfig", [_, "mtu", mtu]) => assign(command, &format!("{MTU}={mtu}")),
         ("sysctl" | "set_sysctls.py", arguments) => arguments
             .iter()
             .filter(|word| !word.starts_with('-'))
@@ -140,10 +149,26 @@ fn without_redirections(words: Vec<String>) -> (Vec<String>, Option<String>) {
 }
 
 /// `net.ipv4.tcp_x=1` or `/proc/sys/net/ipv4/tcp_x=1`.
-fn assign(command: &str, assignment: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+fn assign(
+    command: &str,
+    assignment: &str,
+    config: &mut Config,
+    mtu: &mut u32,
+    running: bool,
+) -> Result<(), Stop> {
     let unsupported = || Stop::unsupported(format!("command `{command}`"));
+    let too_late = || Stop::unsupported(format!("command `{command}` while the engine runs"));
     let (path, value) = assignment.split_once('=').ok_or_else(unsupported)?;
     let value = &arithmetic::expand(value).ok_or_else(unsupported)?;
+    if path == MTU {
+        let wanted = value.parse().ok().filter(|mtu| MTUS.contains(mtu));
+        let before = std::mem::replace(mtu, wanted.ok_or_else(unsupported)?);
+        return if running && before != *mtu {
+            Err(too_late())
+        } else {
+            Ok(())
+        };
+    }
     let path = path.trim_start_matches("/proc/sys/").replace('/', ".");
     let mut changed = config.clone();
     let known = match path.rsplit_once('.') {
@@ -154,9 +179,7 @@ fn assign(command: &str, assignment: &str, config: &mut Config, running: bool) -
     };
     known.ok_or_else(unsupported)?;
     if running && format!("{changed:?}") != format!("{config:?}") {
-        return Err(Stop::unsupported(format!(
-            "command `{command}` while the engine runs"
-        )));
+        return Err(too_late());
     }
     *config = changed;
     Ok(())

@@ -34,9 +34,9 @@ impl Wire {
     }
 
     /// Lets a packet arrive with the next poll.
-    pub(super) fn inject(&mut self, bytes: Vec<u8>) {
+    pub(super) fn inject(&mut self, bytes: Vec<u8>, now: Instant) {
         if let Some(meter) = &mut self.meter {
-            meter.arrives(&bytes);
+            meter.arrives(&bytes, now);
         }
         self.arriving.push_back(bytes);
     }

@@ -50,7 +50,7 @@ impl World {
             sockets: Sockets::default(),
             early: START,
             stopwatches: asks_for(script, &["_time", "_limited"]).then(HashMap::new),
-            metered: asks_for(script, &["tcpi_bytes_", "tcpi_data_segs_", "tcpi_total_retrans"]),
+            metered: asks_for(script, &COUNTED),
             nothing: VecDeque::new(),
         }
     }
@@ -145,7 +145,12 @@ impl Subject for World {
 
     fn command(&mut self, commands: &str) -> Result<(), Stop> {
         let running = self.is_running();
-        shell::run(commands, &mut self.config, running)
+        shell::run(
+            commands,
+            &mut self.config,
+            &mut self.network.settings.mtu,
+            running,
+        )
     }
 
     fn field(&mut self, name: &str) -> Option<i64> {
@@ -158,8 +163,9 @@ impl Subject for World {
             return Some(found);
         }
         let (local, remote) = self.engine().tcp_addresses(handle)?;
+        let now = self.now();
         let meter = self.engine().device_mut().meter.as_ref()?;
-        meter.field((local.port(), remote.port()), name)
+        meter.field((local.port(), remote.port()), name, &snapshot, now)
     }
 
     fn observe(&mut self, waits: bool) {
@@ -196,6 +202,14 @@ fn octets_of(script: &Script) -> u64 {
     };
     script.events.iter().map(octets).fold(0, u64::saturating_add)
 }
+
+/// What the names of fields have in common that are counted on the wire.
+const COUNTED: [&str; 4] = [
+    "tcpi_bytes_",
+    "tcpi_data_segs_",
+    "tcpi_total_retrans",
+    "tcpi_last_",
+];
 
 /// Whether an assertion contains one of these.
 fn asks_for(script: &Script, parts: &[&str]) -> bool {

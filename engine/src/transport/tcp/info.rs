@@ -11,9 +11,9 @@ use crate::time::{Duration, Instant};
 /// A snapshot of one connection. Sizes are in bytes, where Linux counts segments too.
 ///
 /// What Linux counts for each connection and each segment is counted for the whole engine only, in
-/// [`TcpCounters`](super::TcpCounters): segments and bytes in and out (`segs_in`, `data_segs_out`, `bytes_acked`, `bytes_sent` and their
-/// like), `total_retrans`, `dsack_dups`, `reord_seen`, `rcv_ooopack`. What would cost each segment a reading of the clock is not known:
-/// `delivery_rate`, `busy_time`, `rwnd_limited`, `sndbuf_limited`. `ato` is [`TcpConfig::delayed_ack`](crate::config::TcpConfig::delayed_ack)
+/// [`TcpCounters`](super::TcpCounters): segments and bytes in and out (`segs_in`, `data_segs_out`, `bytes_sent` and their like; `bytes_acked`
+/// and `bytes_received` are differences of [`snd_una`](Self::snd_una) and [`rcv_nxt`](Self::rcv_nxt)), `total_retrans`, `dsack_dups`, `reord_seen`, `rcv_ooopack`. What would cost each segment a reading of the clock is not known:
+/// `delivery_rate`, `busy_time`, `rwnd_limited`, `sndbuf_limited`, `last_data_recv`, `last_ack_recv`. `ato` is [`TcpConfig::delayed_ack`](crate::config::TcpConfig::delayed_ack)
 /// for all; `fackets` and `reordering` count segments, where RACK's reordering window is one of time; `rcv_mss` is not estimated: a segment is
 /// full when it is as long as ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +69,11 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     /// The window that the peer was offered and has not used.
     pub rcv_wnd: u32,
+    /// SND.UNA, the first number that is not acknowledged. From one snapshot to the next it moves by what the peer has acknowledged, modulo
+    /// 2<sup>32</sup>, a FIN counted as one byte.
+    pub snd_una: u32,
+    /// RCV.NXT, the number that the peer is to send next. It moves by what has come in order, modulo 2<sup>32</sup>, a FIN counted as one byte.
+    pub rcv_nxt: u32,
     /// Sent and not acknowledged.
     pub unacked: u32,
     /// Held by the peer beyond a gap, as SACK or duplicate acknowledgments tell.
@@ -154,6 +159,8 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         snd_ssthresh: connection.congestion.ssthresh(),
         snd_wnd: connection.snd_wnd,
         rcv_wnd: connection.rcv_wnd(),
+        snd_una: connection.snd_una.0,
+        rcv_nxt: connection.rcv_nxt.0,
         unacked: connection.in_flight(),
         sacked: 0,
         lost: 0,

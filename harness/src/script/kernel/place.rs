@@ -86,6 +86,11 @@ pub(super) fn command(commands: &str, congestion: &mut String) -> Result<(), Sto
         let unsupported = || Stop::unsupported(format!("command `{command}`"));
         let (name, value) = assignment.split_once('=').ok_or_else(unsupported)?;
         let name = name.trim_start_matches("/proc/sys/").replace('/', ".");
+        if name == shell::MTU {
+            let mtu = value.parse().ok().filter(|mtu| shell::MTUS.contains(mtu));
+            let host = Host::here().map_err(|_| unsupported())?;
+            return cable::set_mtu(&host, mtu.ok_or_else(unsupported)?).map_err(|_| unsupported());
+        }
         if name == "net.ipv4.tcp_congestion_control" {
             value.clone_into(congestion);
             return Ok(());

@@ -1,11 +1,15 @@
 use handfast::config::{AddressBlock, Config, Congestion};
 use handfast::time::Duration;
 
-use super::{run, without_redirections, words};
+use super::{without_redirections, words};
 use crate::script::verdict::Stop;
 
 fn config() -> Config {
     Config::new([0; 32], [AddressBlock::single([10, 0, 0, 1].into())])
+}
+
+fn run(commands: &str, config: &mut Config, running: bool) -> Result<(), Stop> {
+    super::run(commands, config, &mut 1500, running)
 }
 
 #[test]
@@ -36,6 +40,9 @@ fn nothing_is_passed_over_in_silence() {
         "sysctl -q net.ipv4.tcp_early_retrans=0",
         "echo 1",
         "tc qdisc replace dev tun0 root netem loss 3%",
+        "tc qdisc replace dev tun0 root fq",
+        "ip link set dev tun0 mtu 67",
+        "ip link set dev tun0 down",
         "sleep 1",
     ] {
         let outcome = run(command, &mut config(), false);
@@ -54,6 +61,21 @@ fn comments_end_a_line_and_sums_are_worked_out() {
     assert!(!config.tcp.timestamps);
     assert_eq!(config.tcp.receive_buffer, 2 << 20);
     assert_eq!(config.tcp.invalid_interval, Duration::ZERO);
+}
+
+#[test]
+fn the_device_has_the_mtu_that_a_command_gives_it() {
+    for command in [
+        "ip link set dev tun0 mtu 9000",
+        "ip link set tun0 mtu 9000",
+        "/sbin/ifconfig tun0 mtu 9000",
+    ] {
+        let mut mtu = 1500;
+        let outcome = super::run(command, &mut config(), &mut mtu, false);
+        assert!(outcome.is_ok() && mtu == 9000, "{command}: {outcome:?}");
+        assert!(super::run(command, &mut config(), &mut mtu, true).is_ok());
+        assert!(super::run(command, &mut config(), &mut 1500, true).is_err());
+    }
 }
 
 #[test]
@@ -79,6 +101,40 @@ fn settings_of_freebsd_reach_the_engine() {
     assert!(!config.tcp.timestamps && !config.tcp.window_scaling);
     assert_eq!(config.tcp.time_wait, Duration::from_secs(2));
     assert_eq!(config.tcp.congestion, Congestion::NewReno);
+}
+
+/// The names and the values of the rows of a page's section.
+fn rows(page: &str, section: &str) -> Vec<(String, Vec<String>)> {
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let sections = page.split("\n## ");
+    let section = sections.into_iter().find(|text| text.starts_with(section));
+    let cells = |row: &str| row.split('|').skip(1).map(str::trim).map(str::to_owned).collect();
+    let listed = |cell: &str| {
+        cell.split(", ")
+            .map(|word| word.trim_matches('`').to_owned())
+            .collect()
+    };
+    let rows = section.expect("the section is there").lines().map(cells);
+    rows.filter(|cells: &Vec<String>| cells.len() > 2)
+        .skip(2)
+        .flat_map(|cells| {
+            let (names, values): (Vec<String>, Vec<String>) = (listed(&cells[0]), listed(&cells[1]));
+            names.into_iter().map(move |name| (name, values.clone()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_of_scripts_tells_no_sysctl_that_is_not_taken() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scripts.md");
+    let rows = rows(page, "Sysctls");
+    assert!(rows.len() > 40, "{rows:?}");
+    for (name, values) in rows {
+        for value in values {
+            let command = format!("sysctl -q net.ipv4.{name}={value}");
+            assert!(run(&command, &mut config(), false).is_ok(), "{command}");
+        }
+    }
 }
 
 #[test]

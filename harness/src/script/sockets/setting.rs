@@ -1,7 +1,7 @@
 //! Options of a connection that can be set before there is one, so that they are kept and applied when there is.
 
 use handfast::application::TcpHandle;
-use handfast::config::{KeepAlive, UserTimeout};
+use handfast::config::{KeepAlive, Pacing, UserTimeout};
 use handfast::time::Duration;
 
 use super::{Descriptor, Kind};
@@ -10,7 +10,7 @@ use crate::script::shell;
 use crate::script::world::World;
 
 /// The options that are kept here.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 11] = [
     "SO_KEEPALIVE",
     "TCP_KEEPIDLE",
     "TCP_KEEPINTVL",
@@ -21,7 +21,12 @@ pub(super) const NAMES: [&str; 10] = [
     "SO_RCVTIMEO",
     "SO_SNDTIMEO",
     "TCP_NOTSENT_LOWAT",
+    "SO_MAX_PACING_RATE",
 ];
+
+/// As fast as the windows let: what Linux says of the option that was not set, and the same without a sign.
+const NO_PACING: i64 = -1;
+const NO_PACING_UNSIGNED: u64 = u32::MAX as u64;
 
 /// What Linux says of an option that was not set. `None` for other options.
 pub(super) fn default(name: &str) -> Option<i64> {
@@ -31,6 +36,7 @@ pub(super) fn default(name: &str) -> Option<i64> {
         "TCP_KEEPIDLE" => seconds(keep_alive.idle),
         "TCP_KEEPINTVL" => seconds(keep_alive.interval),
         "TCP_KEEPCNT" => i64::from(keep_alive.probes),
+        "SO_MAX_PACING_RATE" => NO_PACING,
         _ if NAMES.contains(&name) => 0,
         _ => return None,
     })
@@ -42,6 +48,7 @@ pub(super) fn is_legal(name: &str, value: i64) -> bool {
         "TCP_KEEPIDLE" | "TCP_KEEPINTVL" => (1..=32_767).contains(&value),
         "TCP_KEEPCNT" => (1..=127).contains(&value),
         "IP_TOS" | "IPV6_TCLASS" => (0..=255).contains(&value),
+        "SO_MAX_PACING_RATE" => true,
         _ => value >= 0,
     }
 }
@@ -111,6 +118,12 @@ fn apply_limits(world: &mut World, handle: TcpHandle, given: impl Fn(&str) -> Op
     }
     if let Some(clamp) = given("TCP_WINDOW_CLAMP") {
         let _ = world.engine().tcp_set_window_clamp(handle, clamp as u32);
+    }
+    if let Some(rate) = given("SO_MAX_PACING_RATE") {
+        let limit = u64::try_from(rate).ok().filter(|rate| *rate < NO_PACING_UNSIGNED);
+        let _ = world
+            .engine()
+            .tcp_set_pacing(handle, limit.map_or(Pacing::Off, Pacing::UpTo));
     }
     // Zero stands for what the engine was configured with, and less for none.
     if let Some(time) = given("TCP_LINGER2").filter(|seconds| *seconds != 0) {
