@@ -374,6 +374,25 @@ fn a_window_that_was_nearly_filled_grows_to_twice_what_was_sent() {
     assert_eq!(sender.window(), 36);
 }
 
+/// Slow start is not held to what was in flight before the first gap while a path goes on to reorder and there is always one.
+#[test]
+fn a_window_grows_on_a_path_that_always_reorders() {
+    let mut sender = Sender::new(Peer::Sack, Congestion::NewReno);
+    sender.send(120);
+    sender.pass(ROUND_TRIP);
+    sender.acknowledge(10, &[(11, 12)]);
+    sender.acknowledge(10, &[(11, 12), (13, 14)]);
+    for next in (12..40).step_by(2) {
+        sender.acknowledge(next, &[(next + 1, next + 2)]);
+        sender.acknowledge(next, &[(next + 1, next + 2), (next + 3, next + 4)]);
+        sender.pass(millis(1));
+    }
+    let info = sender.script.engine.tcp_info(sender.connection).unwrap();
+    assert!(info.in_disorder);
+    assert_eq!(sender.counters().segments_retransmitted, 0);
+    assert_eq!(info.snd_cwnd, 48 * MSS);
+}
+
 /// RFC 5682 section 3: after a timeout, the arrival of what was not sent again shows that nothing was lost.
 #[test]
 fn a_spurious_timeout_is_undone() {

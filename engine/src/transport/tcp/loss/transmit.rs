@@ -165,6 +165,7 @@ fn pushed(is_last: bool) -> Flags {
 fn note_limit(connection: &mut Connection, allowance: u32) {
     if allowance < u32::from(connection.mss) {
         connection.flags.set(Has::WINDOW_LIMITED);
+        connection.congestion.note_use(connection.congestion.window());
     } else {
         connection.flags.clear(Has::WINDOW_LIMITED);
     }
