@@ -16,11 +16,12 @@ use crate::session::Exit;
 
 pub(super) const AFTER_HELP: &str = "A place is a run.json, or a directory: all files named run.json in it and below count together. Documents whose runs took \
      turns (A, B, B, A, …; one `run --runs 1 --out A/1`, one `run --runs 1 --out B/1` and so on) are compared in pairs, others as \
-     two independent samples.\n\n\
-     The effect is the median ratio with a 95 % bootstrap interval; the test is Wilcoxon's signed-rank test for pairs and Mann and \
-     Whitney's else, corrected by Holm for all that is compared. B is slower (or faster) when the test says so (p below 1 %), the interval leaves \
-     `no change` out, and the change is above the gate and above twice the noise that `handfast calibrate` has found on this machine. \
-     It is the same when the whole interval is within. Else the runs cannot tell.\n\n\
+     two samples.\n\n\
+     The effect is the median ratio with a 95 % bootstrap interval; the test is Wilcoxon's signed-rank test for pairs and else both Mann and \
+     Whitney's and that of a difference beside a drift that A and B share, corrected by Holm for all that is compared. B is slower (or \
+     faster) when the tests say so (p below 1 %), the interval leaves `no change` out, and the change is above the gate and above twice the \
+     noise that `handfast calibrate` has found on this machine. It is the same when the whole interval is within. Else the runs cannot \
+     tell, and it is said how many would.\n\n\
      Exit status: 0 nothing is slower, 1 something is, 2 usage, 3 the runs cannot tell, 4 a run does not count";
 
 #[derive(Debug, Args)]

@@ -2,10 +2,11 @@
 
 use super::random::SplitMix64;
 use super::ranks::{rank_sum, signed_rank};
+use super::student::expanded_tail;
 use super::{FEWEST_FOR_INTERVAL, median, quantile};
 
-/// Bootstrap resamples of an effect.
-const RESAMPLES: usize = 10_000;
+/// Bootstrap resamples of an effect; tests compare thousands of times.
+const RESAMPLES: usize = if cfg!(test) { 400 } else { 10_000 };
 
 /// Runs of each that an unpaired comparison needs at least: three and three can reach no less than p = 0.1.
 const FEWEST_UNPAIRED: usize = 4;
@@ -47,7 +48,7 @@ pub(super) fn paired_by(of: &[f64], to: &[f64], seed: u64, resamples: usize) -> 
     let certain = ratios.len() >= FEWEST_FOR_INTERVAL;
     let certainty = certain.then(|| {
         let mut draw = Draw::new(seed);
-        let (low, high) = bootstrap(resamples, || median(draw.from(&ratios)));
+        let (low, high) = bootstrap(resamples, ratios.len(), || median(draw.from(&ratios)));
         Certainty {
             low,
             high,
@@ -77,7 +78,7 @@ pub(super) fn unpaired_by(of: &[f64], to: &[f64], seed: u64, resamples: usize) -
     let n = of.len().min(to.len());
     let certainty = (n >= FEWEST_UNPAIRED).then(|| {
         let (mut draw_of, mut draw_to) = (Draw::new(seed), Draw::new(!seed));
-        let (low, high) = bootstrap(resamples, || {
+        let (low, high) = bootstrap(resamples, n, || {
             Some(median(draw_of.from(&of))? - median(draw_to.from(&to))?)
         });
         Certainty {
@@ -137,11 +138,12 @@ impl Draw {
     }
 }
 
-/// The 95 % percentile interval of a statistic of resamples.
-fn bootstrap(resamples: usize, mut statistic: impl FnMut() -> Option<f64>) -> (f64, f64) {
+/// The 95 % percentile interval of a statistic of resamples of so many runs, expanded because they are few.
+fn bootstrap(resamples: usize, runs: usize, mut statistic: impl FnMut() -> Option<f64>) -> (f64, f64) {
     let found: Vec<f64> = (0..resamples).filter_map(|_| statistic()).collect();
     let end = |at| quantile(&found, at).unwrap_or(f64::NAN);
-    (end(0.025), end(0.975))
+    let tail = expanded_tail(runs);
+    (end(tail), end(1.0 - tail))
 }
 
 #[cfg(test)]

@@ -3,21 +3,27 @@
 //! An effect is a ratio, so it is estimated on logarithms: twice as fast and half as fast are equally far from the same. Tests
 //! are by ranks and exact, because six runs say nothing of the shape of a distribution.
 
+mod drift;
 mod effect;
 mod holm;
+#[cfg(test)]
+pub(crate) mod noise;
 mod random;
 mod ranks;
 #[cfg(test)]
 mod simulations;
+mod student;
 
+pub(crate) use self::drift::beside_drift;
 pub(crate) use self::effect::{Effect, fewest_for, paired, unpaired};
 pub(crate) use self::holm::holm;
 pub(crate) use self::random::SplitMix64;
+use self::student::expanded_tail;
 
 /// Runs, or pairs of runs, below which no interval is given: fewer can not reach 95 %.
 pub(crate) const FEWEST_FOR_INTERVAL: usize = 6;
 
-/// Bootstrap resamples: the ends of a 95 % interval then rest on 25 of them each.
+/// Bootstrap resamples: the ends of a 95 % interval then rest on 25 of them each, or on a few with the fewest runs.
 const RESAMPLES: usize = 1000;
 
 /// The value that `quantile` (0 to 1) of the sample lies below, interpolated between its neighbours. `None` for an empty sample.
@@ -34,7 +40,7 @@ pub(crate) fn median(sample: &[f64]) -> Option<f64> {
     quantile(sample, 0.5)
 }
 
-/// A 95 % percentile-bootstrap interval of `statistic` over the runs, or pairs of runs, in `sample`; the same every time.
+/// A 95 % percentile-bootstrap interval, expanded for few, of `statistic` over the runs, or pairs of runs, in `sample`; the same every time.
 /// `None` below [`FEWEST_FOR_INTERVAL`].
 pub(crate) fn interval<T: Copy>(sample: &[T], statistic: impl Fn(&[T]) -> Option<f64>) -> Option<(f64, f64)> {
     if sample.len() < FEWEST_FOR_INTERVAL {
@@ -48,7 +54,8 @@ pub(crate) fn interval<T: Copy>(sample: &[T], statistic: impl Fn(&[T]) -> Option
         resample.extend((0..sample.len()).map(|_| sample[random.below(sample.len())]));
         found.extend(statistic(&resample));
     }
-    Some((quantile(&found, 0.025)?, quantile(&found, 0.975)?))
+    let tail = expanded_tail(sample.len());
+    Some((quantile(&found, tail)?, quantile(&found, 1.0 - tail)?))
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn rank_sum_by_normal(ranks: &[usize], chosen: usize, observed: usize) -> f64 {
 
 /// The chance that a normal deviate is at least so many standard deviations from its mean, on either side: Abramowitz and Stegun
 /// 7.1.26, wrong by at most 1.5e-7.
-fn two_tails(deviations: f64) -> f64 {
+pub(super) fn two_tails(deviations: f64) -> f64 {
     const COEFFICIENTS: [f64; 5] = [
         1.061_405_429,
         -1.453_152_027,

@@ -1,14 +1,18 @@
 //! Two sets of documents beside each other: the same, faster, slower, or not to be told apart with so many runs.
 //!
-//! A difference counts when it is larger than the margin, its 95 % interval leaves zero out, and the test by ranks, corrected for
-//! all that is compared at once, stays below 1 %. Two are the same when the whole interval lies within the margin. Everything else
-//! is inconclusive, which is a verdict.
+//! A difference counts when it is larger than the margin, its 95 % interval leaves zero out, and the tests, corrected for all that is
+//! compared at once, stay below 1 %: that by ranks, and, of runs that did not take turns, that of a difference beside a drift. Two
+//! are the same when the whole interval lies within the margin. Everything else is inconclusive, which is a verdict.
 
+#[cfg(test)]
+mod errors;
 mod judge;
 mod reading;
+mod sides;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -74,8 +78,11 @@ pub(crate) struct Row {
     pub(crate) low: Option<f64>,
     /// Upper end of the interval.
     pub(crate) high: Option<f64>,
-    /// Two-sided: Wilcoxon's signed-rank test of pairs, else Mann and Whitney's.
+    /// Two-sided: Wilcoxon's signed-rank test of pairs, else the larger of Mann and Whitney's and `p_drift`.
     pub(crate) p: Option<f64>,
+    /// Two-sided, of a difference beside a steady drift of the machine that both share, with what makes successive runs alike
+    /// counted; null for pairs, which drift alike.
+    pub(crate) p_drift: Option<f64>,
     /// The same as one of all rows, by Holm.
     pub(crate) p_adjusted: Option<f64>,
     /// Whether the runs took turns.

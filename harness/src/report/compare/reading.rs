@@ -40,6 +40,9 @@ pub(super) struct ReadResult {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ReadRun {
     pub(super) valid: bool,
+    /// Seconds after the first run of its document.
+    #[serde(default)]
+    began_seconds: f64,
     pub(super) metrics: BTreeMap<String, Option<f64>>,
 }
 
@@ -123,9 +126,15 @@ impl Read {
 impl ReadResult {
     /// The runs' values of a metric: those of runs that count and could tell.
     pub(super) fn values(&self, metric: &str) -> Vec<f64> {
+        let timed = self.timed_values(metric).into_iter();
+        timed.map(|(_, value)| value).collect()
+    }
+
+    /// The same, each with when its run began: seconds after the first of the document.
+    pub(super) fn timed_values(&self, metric: &str) -> Vec<(f64, f64)> {
         let runs = self.runs.iter().filter(|run| run.valid);
-        runs.filter_map(|run| run.metrics.get(metric).copied().flatten())
-            .collect()
+        let value = |run: &ReadRun| Some((run.began_seconds, run.metrics.get(metric).copied().flatten()?));
+        runs.filter_map(value).collect()
     }
 
     /// Whether any run could tell the metric, be it that none counts.

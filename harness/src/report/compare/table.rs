@@ -17,7 +17,7 @@ pub(crate) fn verdicts(comparison: &Comparison) -> String {
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["", "A", "B", "change", "95 % interval", "p (Holm)", "verdict"]);
     for row in &comparison.rows {
-        table.add_row(cells(row));
+        table.add_row(cells(row, comparison.gate));
     }
     let _ = writeln!(text, "\n{}", table.trim_fmt());
     remarks(&mut text, comparison);
@@ -49,7 +49,7 @@ fn headline(comparison: &Comparison) -> String {
     )
 }
 
-fn cells(row: &Row) -> Vec<Cell> {
+fn cells(row: &Row, gate: f64) -> Vec<Cell> {
     let place = match row.placement {
         Placement::SameCore => "",
         Placement::Split => ", two cores",
@@ -78,12 +78,19 @@ fn cells(row: &Row) -> Vec<Cell> {
         right(interval),
         right(p),
         Cell::new(match row.verdict {
-            Verdict::Same => "same",
-            Verdict::Faster => "faster",
-            Verdict::Slower => "SLOWER",
-            Verdict::Inconclusive => "inconclusive",
+            Verdict::Same if row.margin > gate => format!("same (within {})", percent(row.margin)),
+            verdict => word(verdict).to_owned(),
         }),
     ]
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Same => "same",
+        Verdict::Faster => "faster",
+        Verdict::Slower => "SLOWER",
+        Verdict::Inconclusive => "inconclusive",
+    }
 }
 
 fn change(ratio: f64) -> String {
@@ -114,8 +121,8 @@ fn remarks(text: &mut String, comparison: &Comparison) {
     if !comparison.rows.iter().any(|row| row.paired) {
         let _ = writeln!(
             text,
-            "A and B did not take turns: a machine that changed between them is taken for a difference. Runs of both in turns, \
-             each into a directory below --out A or --out B, are compared in pairs"
+            "A and B did not take turns: a machine that took a step between them is taken for a difference, and its drift costs \
+             certainty. Single runs of both in turns (A, B, B, A, …), each into a directory below --out A or --out B, are compared in pairs"
         );
     }
     for line in comparison.warnings.iter().chain(&comparison.invalid_reasons) {

@@ -59,7 +59,10 @@ fn a_against_a_is_never_slower_in_twenty_tries() {
 fn a_tenth_slower_is_found_and_a_tenth_faster_too() {
     let mut random = SplitMix64::new(12);
     for _ in 0..20 {
-        let (a, b) = (noisy(&mut random, 8, 1.0, 0.02), noisy(&mut random, 8, 0.9, 0.02));
+        let (a, b) = (
+            noisy(&mut random, 10, 1.0, 0.01),
+            noisy(&mut random, 10, 0.9, 0.01),
+        );
         assert_eq!(verdict_of(&a, &b).verdict, Verdict::Slower);
         assert_eq!(verdict_of(&b, &a).verdict, Verdict::Faster);
     }
@@ -86,7 +89,7 @@ fn too_few_runs_say_how_many_would_do() {
         (row.verdict, row.low, row.p, row.n),
         (Verdict::Inconclusive, None, None, 3)
     );
-    assert!(row.why.expect("a reason").contains("--runs 5"));
+    assert!(row.why.expect("a reason").contains("--runs 10"));
     assert_eq!(
         row.ratio.map(f64::round),
         Some(10.0),
@@ -125,9 +128,8 @@ fn documents_that_took_turns_are_compared_in_pairs() {
 }
 
 #[test]
-fn a_change_below_twice_the_noise_of_the_machine_passes() {
+fn a_change_below_twice_the_noise_of_the_machine_passes_unless_it_is_beyond_doubt() {
     let mut random = SplitMix64::new(14);
-    let (a, b) = (noisy(&mut random, 8, 1.0, 0.01), noisy(&mut random, 8, 0.9, 0.01));
     let mut noise = unknown();
     noise.learn(vec![Floor {
         scenario: ScenarioKind::Crr,
@@ -139,8 +141,25 @@ fn a_change_below_twice_the_noise_of_the_machine_passes() {
         n: 10,
         duration: 1.0,
     }]);
-    let found = compare(&[document(&a, "1")], &[document(&b, "2")], 0.05, &noise).expect("comparable");
+    let mut beside = |factor: f64, spread: f64| {
+        let (a, b) = (
+            noisy(&mut random, 10, 1.0, spread),
+            noisy(&mut random, 10, factor, spread),
+        );
+        compare(&[document(&a, "1")], &[document(&b, "2")], 0.05, &noise).expect("comparable")
+    };
+    let found = beside(0.96, 0.05);
     assert_eq!((found.verdict, found.rows[0].margin), (Verdict::Same, 0.2));
+    assert!(
+        verdicts(&found).contains("same (within 20 %)"),
+        "it is said how much would have passed"
+    );
+    let row = &beside(0.9, 0.01).rows[0];
+    assert_eq!(row.verdict, Verdict::Inconclusive);
+    assert!(
+        row.why.as_ref().is_some_and(|why| why.contains("calibrate")),
+        "{row:?}"
+    );
 }
 
 #[test]

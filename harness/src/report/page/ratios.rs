@@ -6,6 +6,9 @@ use super::reading::{PageDocument, PageRatio, PageRun};
 use crate::report::metrics::{is_better_or_worse, label, more_is_better};
 use crate::report::units::factor;
 
+/// Chance below which one of all ratios of a document counts as different.
+const SIGNIFICANT: f64 = 0.05;
+
 /// The ratios of a document.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Ratios {
@@ -29,7 +32,7 @@ pub(super) struct Row {
     pub(super) value: String,
     /// Empty where there is none.
     pub(super) interval: String,
-    /// `better`, `worse`, or `unclear` where the interval holds 1 or there is none.
+    /// `better`, `worse`, or `unclear` where the interval holds 1, there is none, or it may be chance among so many.
     pub(super) tone: &'static str,
     pub(super) verdict: &'static str,
     pub(super) p: String,
@@ -152,9 +155,10 @@ fn judged(ratio: &PageRatio) -> (&'static str, &'static str) {
         return ("unclear", "");
     }
     let more = more_is_better(&ratio.metric);
+    let among_all = ratio.p_adjusted.is_none_or(|p| p < SIGNIFICANT);
     match (ratio.low, ratio.high) {
-        (Some(low), _) if low > 1.0 => tone(more),
-        (_, Some(high)) if high < 1.0 => tone(!more),
+        (Some(low), _) if low > 1.0 => tone(more, among_all),
+        (_, Some(high)) if high < 1.0 => tone(!more, among_all),
         (Some(_), Some(_)) => ("unclear", "cannot tell"),
         _ if ratio.value == 1.0 => ("unclear", "equal, untested"),
         _ if (ratio.value > 1.0) == more => ("unclear", "better, untested"),
@@ -162,11 +166,13 @@ fn judged(ratio: &PageRatio) -> (&'static str, &'static str) {
     }
 }
 
-fn tone(better: bool) -> (&'static str, &'static str) {
-    if better {
-        ("better", "better")
-    } else {
-        ("worse", "worse")
+/// An interval that leaves 1 out says so of one ratio; of many some do so by chance.
+fn tone(better: bool, among_all: bool) -> (&'static str, &'static str) {
+    match (better, among_all) {
+        (true, true) => ("better", "better"),
+        (false, true) => ("worse", "worse"),
+        (true, false) => ("unclear", "better if alone"),
+        (false, false) => ("unclear", "worse if alone"),
     }
 }
 
@@ -233,6 +239,11 @@ mod tests {
             "cannot tell"
         );
         assert_eq!(judged("setup_ns_p50", 3.0, None), "worse, untested");
+        let among_many = PageRatio {
+            p_adjusted: Some(0.2),
+            ..ratio("datagrams_per_second", 0.9, Some((0.8, 0.95)))
+        };
+        assert_eq!(super::judged(&among_many), ("unclear", "worse if alone"));
         assert_eq!(judged("reordered_ratio", 2.0, Some((1.5, 2.5))), "");
     }
 

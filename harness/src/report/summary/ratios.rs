@@ -63,3 +63,39 @@ fn by_index(metric: &str, runs: &[Run]) -> Vec<Option<f64>> {
     }
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::statistics::SplitMix64;
+    use crate::measure::statistics::noise::Noise;
+    use crate::report::fixtures::{document_of, measured, plan, ran};
+
+    /// However a machine varies: stacks took turns.
+    #[test]
+    fn the_same_beside_itself_differs_in_at_most_one_of_twenty_documents() {
+        let mut done = plan(&[StackKind::Engine, StackKind::Kernel], 10);
+        for runs in done.subjects.iter_mut().flat_map(|subject| &mut subject.runs) {
+            *runs = ran(Ok(measured(1.0, 0, 0)));
+        }
+        let mut results = document_of(&done).results;
+        let order = done.plan.order();
+        let mut random = SplitMix64::new(7);
+        for noise in Noise::ALL {
+            let mut false_alarms = 0;
+            for _ in 0..300 {
+                let machine = noise.session(order.len(), &mut random);
+                for (&(run, at), speed) in order.iter().zip(machine) {
+                    let metrics = &mut results[at].runs[run].metrics;
+                    metrics.insert("connections_per_second".to_owned(), Some(5e5 * speed.exp()));
+                    metrics.insert("cpu_ns_per_connection".to_owned(), Some(2e3 / speed.exp()));
+                }
+                let ratios = of_engine(ScenarioKind::Crr, &results);
+                assert_eq!(ratios.len(), 2);
+                false_alarms += usize::from(ratios.iter().any(|ratio| ratio.p_adjusted < Some(0.05)));
+            }
+            println!("{noise:?}: {false_alarms} of 300 differ");
+            assert!(false_alarms <= 15, "{noise:?}: {false_alarms} of 300");
+        }
+    }
+}
