@@ -105,7 +105,7 @@ fn halves(secret: [u8; 32]) -> [[u8; 16]; 2] {
 
 /// The eight bytes of a tuple from `offset` on.
 #[inline(always)]
-fn u64_at<const N: usize>(tuple: &[u8; N], offset: usize) -> u64 {
+pub(super) fn u64_at<const N: usize>(tuple: &[u8; N], offset: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&tuple[offset..offset + 8]);
     u64::from_le_bytes(word)
@@ -113,7 +113,7 @@ fn u64_at<const N: usize>(tuple: &[u8; N], offset: usize) -> u64 {
 
 /// The last four bytes of a tuple.
 #[inline(always)]
-fn last_u32<const N: usize>(tuple: &[u8; N]) -> u64 {
+pub(super) fn last_u32<const N: usize>(tuple: &[u8; N]) -> u64 {
     let mut word = [0; 4];
     word.copy_from_slice(&tuple[N - 4..]);
     u64::from(u32::from_le_bytes(word))

@@ -47,11 +47,11 @@ impl TuplePrf {
 
     /// The value for an IPv4 tuple: two addresses and two ports, in whatever order the caller keeps to.
     #[inline]
-    pub fn of_v4(&self, tuple: &[u8; 12]) -> u64 {
+    pub fn of_v4(&self, tuple: [u8; 12]) -> u64 {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
             Algorithm::Aes(aes) => aes.of_v4(tuple),
-            Algorithm::SipHash(siphash) => siphash.hash(tuple),
+            Algorithm::SipHash(siphash) => siphash.hash(&tuple),
         }
     }
 

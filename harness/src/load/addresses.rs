@@ -4,11 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Ends;
 
+/// Connections that one pair has in a row. A client turns to another server after some work with one, not after every connection: what
+/// any stack remembers of a destination is then found in a cache, and not each time in memory.
+const IN_A_ROW: u32 = 64;
+
 /// Goes round all (source, destination) pairs, so that the port space of each is used as slowly as can be.
 #[derive(Clone, Debug)]
 pub(crate) struct AddressPlan {
     pairs: Vec<(IpAddr, SocketAddr)>,
     next: usize,
+    /// Connections that the pair has had in this round.
+    had: u32,
 }
 
 impl AddressPlan {
@@ -34,7 +40,11 @@ impl AddressPlan {
             !pairs.is_empty(),
             "a stack has a source for at least one of its destinations"
         );
-        Self { pairs, next: 0 }
+        Self {
+            pairs,
+            next: 0,
+            had: 0,
+        }
     }
 
     /// Which of the pairs [`AddressPlan::next`] returns next, from 0.
@@ -44,7 +54,11 @@ impl AddressPlan {
 
     pub(crate) fn next(&mut self) -> (IpAddr, SocketAddr) {
         let pair = self.pairs[self.next];
-        self.next += 1;
+        self.had += 1;
+        if self.had == IN_A_ROW {
+            self.had = 0;
+            self.next += 1;
+        }
         if self.next == self.pairs.len() {
             self.next = 0;
         }
@@ -59,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_is_used_once_before_one_is_used_again() {
+    fn every_pair_has_its_row_before_one_has_another() {
         let ends = Ends {
             generator: 0,
             client_addresses: vec![
@@ -71,9 +85,16 @@ mod tests {
             server_addresses: vec!["10.0.1.1:80".parse().unwrap(), "10.0.1.2:80".parse().unwrap()],
         };
         let mut plan = AddressPlan::all(&ends);
-        let round: HashSet<_> = (0..4).map(|_| plan.next()).collect();
+        let rows: Vec<_> = (0..5)
+            .map(|_| {
+                let row: HashSet<_> = (0..IN_A_ROW).map(|_| plan.next()).collect();
+                assert_eq!(row.len(), 1);
+                row.into_iter().next()
+            })
+            .collect();
+        let round: HashSet<_> = rows[..4].iter().collect();
         assert_eq!(round.len(), 4, "two sources of the family with two destinations");
-        assert!(round.contains(&plan.next()));
+        assert_eq!(rows[4], rows[0]);
         let mut single = AddressPlan::single(&ends);
         assert_eq!(single.next(), single.next());
     }

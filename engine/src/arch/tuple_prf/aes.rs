@@ -1,6 +1,7 @@
 //! The function on AES-128 (FIPS 197): one block is a pseudorandom function by itself; three are chained, which is one too while
 //! all inputs under a key are of one length (CBC-MAC; Bellare, Kilian and Rogaway, 2000). So each family has a key of its own.
 
+use crate::arch::tuple_hash::{last_u32, u64_at};
 use core::arch::x86_64::{
     __m128i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_aeskeygenassist_si128, _mm_cvtsi128_si64,
     _mm_set_epi64x, _mm_setzero_si128, _mm_shuffle_epi32, _mm_slli_si128, _mm_xor_si128,
@@ -23,7 +24,7 @@ impl AesPrf {
     }
 
     #[inline]
-    pub(super) fn of_v4(&self, tuple: &[u8; 12]) -> u64 {
+    pub(super) fn of_v4(&self, tuple: [u8; 12]) -> u64 {
         // SAFETY: `new` made `self`, so the processor has AES instructions.
         unsafe { of_v4(self, tuple) }
     }
@@ -45,17 +46,17 @@ fn keyed(key: &[u8; 16]) -> AesPrf {
 }
 
 #[target_feature(enable = "aes")]
-fn of_v4(keys: &AesPrf, tuple: &[u8; 12]) -> u64 {
-    low_half(keys.v4.encrypt(load_padded(tuple)))
+fn of_v4(keys: &AesPrf, tuple: [u8; 12]) -> u64 {
+    low_half(keys.v4.encrypt(vector([u64_at(&tuple, 0), last_u32(&tuple)])))
 }
 
 #[target_feature(enable = "aes")]
 fn of_v6(keys: &AesPrf, tuple: &[u8; 36]) -> u64 {
-    let (blocks, rest) = tuple.as_chunks::<16>();
+    let (blocks, _) = tuple.as_chunks::<16>();
     let chained = blocks.iter().fold(_mm_setzero_si128(), |state, block| {
         keys.v6.encrypt(_mm_xor_si128(state, load(block)))
     });
-    let last = load_padded(rest.first_chunk::<4>().expect("36 is twice 16 and 4"));
+    let last = vector([last_u32(tuple), 0]);
     low_half(keys.v6.encrypt(_mm_xor_si128(chained, last)))
 }
 
@@ -104,17 +105,14 @@ fn next_key<const CONSTANT: i32>(key: __m128i) -> __m128i {
 #[inline]
 #[target_feature(enable = "aes")]
 fn load(block: &[u8; 16]) -> __m128i {
-    load_padded(block)
+    vector([u64_at(block, 0), u64_at(block, 8)])
 }
 
-/// Up to sixteen bytes, and zeros behind them.
+/// By way of registers: a load does not see the narrower stores before it until they have left the processor's queue.
 #[inline]
 #[target_feature(enable = "aes")]
-fn load_padded<const N: usize>(bytes: &[u8; N]) -> __m128i {
-    let mut block = [0; 16];
-    block[..N].copy_from_slice(bytes);
-    let block = u128::from_le_bytes(block);
-    _mm_set_epi64x(((block >> 64) as u64).cast_signed(), (block as u64).cast_signed())
+fn vector([low, high]: [u64; 2]) -> __m128i {
+    _mm_set_epi64x(high.cast_signed(), low.cast_signed())
 }
 
 #[inline]

@@ -53,7 +53,7 @@ impl IsnGenerator {
     #[inline]
     pub fn origin(&self, key: &FlowKey) -> Origin {
         Origin(if key.local.is_v4() {
-            self.keyed.of_v4(&key.v4_tuple())
+            self.keyed.of_v4(key.v4_tuple())
         } else {
             self.keyed.of_v6(&key.v6_tuple())
         })
