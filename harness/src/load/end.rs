@@ -77,7 +77,7 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
             self.enter(phase, now);
         }
         if phase == Phase::Measure && now >= self.look_at {
-            self.look_at_time_wait(self.stack.counters());
+            self.look_at_time_wait(self.stack.time_wait_held());
             self.look_at = now + LOOK_EVERY;
         }
         if now >= self.beat_at {
@@ -138,7 +138,7 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
     fn end_window(&mut self, now: Nanos) {
         self.beat_at = Nanos::MAX;
         self.after = self.stack.counters();
-        self.look_at_time_wait(self.after);
+        self.look_at_time_wait(self.after.time_wait);
         self.window.1 = now;
         self.actor.enter(Phase::Drain, now);
     }
@@ -147,13 +147,13 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
     fn beat(&mut self, now: Nanos) {
         let Some(slot) = &self.slot else { return };
         self.beat_at = slot.leave(now, |beat| {
-            beat.time_wait = self.stack.counters().time_wait;
+            beat.time_wait = self.stack.time_wait_held();
             self.actor.tell(beat);
         });
     }
 
-    fn look_at_time_wait(&mut self, counters: StackCounters) {
-        self.time_wait_peak = self.time_wait_peak.max(counters.time_wait);
+    fn look_at_time_wait(&mut self, held: Option<u64>) {
+        self.time_wait_peak = self.time_wait_peak.max(held);
     }
 
     pub(super) fn into_outcome(self) -> EndOutcome<A::Tally> {

@@ -240,6 +240,11 @@ pub(crate) trait Stack {
     /// Counters since the stack was made.
     fn counters(&self) -> StackCounters;
 
+    /// `time_wait` of [`Stack::counters`], for those who look at it under load, where that one number is had for less than all.
+    fn time_wait_held(&self) -> Option<u64> {
+        self.counters().time_wait
+    }
+
     /// Fills the TIME_WAIT table with `count` entries whose expiries are spread evenly over the next 60 s, without packets.
     /// Returns how many there are now; `None` when the stack has no such door (the scenario then makes them by closing
     /// connections).

@@ -217,7 +217,7 @@ impl Client {
         let wanted = self.cycle.time_wait_limit.is_some() || self.tally.current.occupancy.is_some();
         if wanted && now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
-            self.time_wait = stack.counters().time_wait.unwrap_or(0);
+            self.time_wait = stack.time_wait_held().unwrap_or(0);
         }
     }
 }

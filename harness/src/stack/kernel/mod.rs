@@ -381,6 +381,14 @@ impl Stack for Kernel {
             _ => own,
         }
     }
+
+    fn time_wait_held(&self) -> Option<u64> {
+        if !self.options.counts_namespace {
+            return None;
+        }
+        let _visit = self.visit().ok()?;
+        nstat::time_wait_held()
+    }
 }
 
 impl Baseline {

@@ -27,7 +27,7 @@ use socket2::{Domain, Socket, Type};
 use self::connection::{Connection, Phase};
 use self::datagrams::DatagramSocket;
 pub(super) use self::shape::{check, shape};
-use super::kernel::{Baseline, Options};
+use super::kernel::{Baseline, Options, nstat};
 use super::slots::Slots;
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Received, Stack, StackCounters};
 use crate::path::host::Host;
@@ -279,5 +279,13 @@ impl Stack for Uring {
             (true, Ok(_visit)) => self.baseline.with_namespace(own),
             _ => own,
         }
+    }
+
+    fn time_wait_held(&self) -> Option<u64> {
+        if !self.options.counts_namespace {
+            return None;
+        }
+        let _visit = self.host.map(Host::visit).transpose().ok()?;
+        nstat::time_wait_held()
     }
 }
