@@ -50,6 +50,8 @@ async function look(file, colorScheme, size) {
     await isWithinItsWidth(page);
     await isInItsColours(page, colorScheme);
     await isLegible(page);
+    if (name(file).startsWith("open-loop")) await showsAnOpenLoop(page);
+    if (name(file).startsWith("overload")) await showsWhatWasDropped(page);
     if (screenshots) await picture(page, `${name(file)}-${colorScheme}-${size}`);
     const plots = await page.locator(".plot").count();
     if (plots > 0) await zooms(page, size);
@@ -90,6 +92,21 @@ async function isDrawn(page) {
   });
   for (const [chart, found] of drawn) assert(found > 20, `plot ${chart} has ${found} pixels of its series`);
   assert.equal(drawn.length, await page.locator("figure.chart").count());
+}
+
+async function showsWhatWasDropped(page) {
+  const titles = await page.evaluate(() => handfast.plots.map(({ chart }) => chart.title));
+  assert(titles.includes("Dropped arrivals over time"), `only ${titles}`);
+}
+
+// Three times of each stack on one plot, told apart by their strokes.
+async function showsAnOpenLoop(page) {
+  const plots = await page.evaluate(() => handfast.plots.map(({ chart, plot }) => [chart.title, plot.series.slice(1).map((one) => String(one.dash ?? ""))]));
+  const [, dashes] = plots.find(([title]) => title === "Response, service and lag by percentile") ?? assert.fail("no plot of an open loop");
+  assert.equal(dashes.length, 6, "three curves of each of two stacks");
+  assert.equal(new Set(dashes.slice(0, 3)).size, 3, `strokes ${dashes}`);
+  const swatches = await page.locator(".legend .swatch.dotted").count();
+  assert(swatches >= 2, "the legend tells dotted lines");
 }
 
 async function isWithinItsWidth(page) {

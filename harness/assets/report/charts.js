@@ -103,6 +103,8 @@
   // From a position in the plotted data to one in the chart's.
   const key = (chart, index) => (isBars(chart) ? Math.floor(index / chart.series.length) : index);
 
+  const DASHES = { dashed: [6, 5], dotted: [2, 4] };
+
   const colorOf = (series) => css(`--c${series.color % 8}`);
 
   const seriesOf = (chart) =>
@@ -116,7 +118,7 @@
         return { ...common, width: 0, stroke: color, paths: () => null, points: { show: true, size: 10, width: 3, stroke: color, fill: css("--page") } };
       }
       const few = chart.at.length <= 40;
-      return { ...common, width: 2, dash: one.dashed ? [6, 5] : undefined, points: { show: few, size: 6, fill: color } };
+      return { ...common, width: 2, dash: DASHES[one.stroke], points: { show: few, size: 6, fill: color } };
     });
 
   // --- one chart
@@ -156,7 +158,7 @@
     makeLegend() {
       this.values = [];
       const entries = this.chart.series.map((one, number) => {
-        const swatch = element("span", { className: `swatch c${one.color % 8}${one.dashed ? " dashed" : ""}${one.marks ? " marks" : ""}` });
+        const swatch = element("span", { className: `swatch c${one.color % 8}${one.stroke ? ` ${one.stroke}` : ""}${one.marks ? " marks" : ""}` });
         const value = element("output");
         this.values.push(value);
         const button = element("button", { type: "button" }, swatch, element("span", { textContent: one.name }), value);

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::arrivals::Schedule;
+use super::pulse::Beat;
 use super::tally::Windowed;
 use super::{Next, Phase};
 use crate::config::{self, RunConfig};
@@ -198,6 +199,11 @@ impl OpenLoop {
         }
     }
 
+    /// Tells how many operations of the window found no room to wait in.
+    pub(crate) fn tell(&self, beat: &mut Beat) {
+        beat.dropped = Some(self.tally.dropped);
+    }
+
     /// When the generator wants its next step.
     pub(crate) fn next(&self) -> Next {
         if self.runs {
@@ -265,10 +271,13 @@ mod tests {
         one.arrive(9000 * MS);
         assert_eq!(one.waiting(), 0, "nothing arrives after the window");
         let room = 2000;
+        let mut beat = Beat::default();
+        one.tell(&mut beat);
         let tally = one.into_tally();
         assert_eq!(tally.offered, 3995, "those of 6 ms to 4000 ms");
         assert_eq!(counted, room - 6, "six of the warm-up waited too");
         assert_eq!(tally.dropped, tally.offered - counted);
+        assert_eq!(beat.dropped, Some(tally.dropped));
         let [response, service, lag] =
             [tally.response, tally.service, tally.lag].map(Recorder::into_histogram);
         assert_eq!((response.len(), lag.len()), (counted, tally.offered));

@@ -19,6 +19,8 @@ pub(crate) struct Beat {
     pub(crate) at: Nanos,
     pub(crate) operations: u64,
     pub(crate) failures: u64,
+    /// Operations of an open loop that found no room to wait in; `None` in a closed loop.
+    pub(crate) dropped: Option<u64>,
     /// TIME_WAIT entries held now.
     pub(crate) time_wait: Option<u64>,
     pub(crate) latency: Recorder,
@@ -145,6 +147,9 @@ pub(crate) struct Interval {
     /// Sum of the ends' rates, each over the time between its own beats.
     pub(crate) per_second: f64,
     pub(crate) failed: u64,
+    /// Arrivals that found no room to wait in; `None` in a closed loop.
+    #[serde(default)]
+    pub(crate) dropped_arrivals: Option<u64>,
     /// Held at the end of the interval; `None` where no stack can tell.
     pub(crate) time_wait: Option<u64>,
     /// Latencies as (nanoseconds, count); empty where the scenario has none.
@@ -164,6 +169,10 @@ impl Interval {
             let done = now.operations.saturating_sub(before.operations);
             interval.operations += done;
             interval.failed += now.failures.saturating_sub(before.failures);
+            if let Some(dropped) = now.dropped {
+                let new = dropped.saturating_sub(before.dropped.unwrap_or(0));
+                interval.dropped_arrivals = Some(interval.dropped_arrivals.unwrap_or(0) + new);
+            }
             interval.per_second += rate(done, before.at, now.at);
             interval.time_wait = match (interval.time_wait, now.time_wait) {
                 (sum, None) => sum,
@@ -203,6 +212,7 @@ mod tests {
             at,
             operations,
             failures: operations / 10,
+            dropped: Some(operations / 4),
             time_wait: Some(operations),
             latency,
         }
@@ -215,8 +225,13 @@ mod tests {
         let now = [beat(3_000_000_000, 500, &[5, 7, 7, 900]), silent];
         let found = Interval::between(&before, &now, Duration::from_secs(1), Duration::from_secs(2));
         assert_eq!(
-            (found.operations, found.failed, found.time_wait),
-            (400, 40, Some(500))
+            (
+                found.operations,
+                found.failed,
+                found.time_wait,
+                found.dropped_arrivals
+            ),
+            (400, 40, Some(500), Some(100))
         );
         assert!(
             (found.per_second - 200.0).abs() < 1e-9,

@@ -41,6 +41,8 @@ pub(crate) struct Line {
     pub(crate) operations: u64,
     pub(crate) per_second: f64,
     pub(crate) failed: u64,
+    /// Arrivals of an open loop that found no room to wait in; null in a closed loop.
+    pub(crate) dropped_arrivals: Option<u64>,
     /// TIME_WAIT entries held at the end of the interval; null where the stack cannot tell.
     pub(crate) time_wait: Option<u64>,
     /// Of the operations that ended in the interval; null where none did, or where the scenario has none.
@@ -66,6 +68,7 @@ impl Line {
             operations: interval.operations,
             per_second: interval.per_second,
             failed: interval.failed,
+            dropped_arrivals: interval.dropped_arrivals,
             time_wait: interval.time_wait,
             latency_ns: figures.latency_ns,
         }

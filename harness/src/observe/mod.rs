@@ -188,6 +188,7 @@ pub(crate) mod fixtures {
             operations: 1001,
             per_second: 1001.0,
             failed: 3,
+            dropped_arrivals: Some(5),
             time_wait: Some(2002),
             latencies: vec![(30_000, 1000), (2_000_000, 1)],
         }

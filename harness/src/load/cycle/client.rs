@@ -266,6 +266,9 @@ impl Actor for Client {
         beat.operations = tally.completed;
         beat.failures = tally.failures.total();
         beat.latency.copy_from(&tally.setup);
+        if let Some(open_loop) = &self.open_loop {
+            open_loop.tell(beat);
+        }
     }
 
     fn into_tally(self) -> CycleTally {

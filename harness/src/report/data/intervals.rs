@@ -9,7 +9,7 @@ pub(super) const TABLE: &str = "intervals.csv";
 /// The same intervals' histograms.
 pub(super) const LOG: &str = "intervals.hlog";
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "operation",
     "from_s",
     "to_s",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 12] = [
     "p99_ns",
     "p999_ns",
     "max_ns",
+    "dropped_arrivals",
 ];
 
 /// `None` when no intervals were kept.
@@ -55,5 +56,6 @@ fn row(operation: &str, figures: &Figures) -> [String; COLUMNS.len()] {
         or_empty(latency.map(|latency| latency.p99)),
         or_empty(latency.map(|latency| latency.p999)),
         or_empty(latency.map(|latency| latency.max)),
+        or_empty(figures.dropped_arrivals),
     ]
 }

@@ -96,7 +96,7 @@ fn intervals_are_a_table_and_a_log() {
     assert_eq!(
         lines[0],
         "stack,path,placement,connections,run,operation,from_s,to_s,operations,per_second,failed,time_wait,latencies,\
-         p50_ns,p99_ns,p999_ns,max_ns"
+         p50_ns,p99_ns,p999_ns,max_ns,dropped_arrivals"
     );
     assert!(
         lines[1].starts_with("engine,memory,same-core,64,1,connections,1,2,1001,1001,3,2002,1001,3"),

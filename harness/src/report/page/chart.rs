@@ -56,13 +56,23 @@ pub(super) enum Unit {
     Percentile,
 }
 
+/// What tells figures of the same stack, which have its colour, from each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Stroke {
+    Solid,
+    /// The second.
+    Dashed,
+    /// The third.
+    Dotted,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Series {
     pub(super) name: String,
     /// Number of the colour, the same for a stack in all charts of a document.
     pub(super) color: usize,
-    /// Whether it is a second figure of the same stack.
-    pub(super) dashed: bool,
+    pub(super) stroke: Stroke,
     /// Whether it is single points, marked, in place of a line.
     pub(super) marks: bool,
     /// One for each x; null where there is none.

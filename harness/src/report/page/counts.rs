@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use super::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use super::reading::PageResult;
 
 /// More bars than this cannot be told apart; the rest is in the document.
@@ -59,7 +59,7 @@ pub(super) fn chart(id: String, name: &str, results: &[PageResult]) -> Option<Ch
     let series = of_stacks.iter().map(|(index, parts)| Series {
         name: results[*index].name(),
         color: *index,
-        dashed: false,
+        stroke: Stroke::Solid,
         marks: false,
         values: shown
             .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use super::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use super::reading::{PageDocument, PageInterval, PageResult, PageRun};
 
 /// With more series than this only the first run of each stack is drawn.
@@ -17,6 +17,8 @@ struct Figure {
     note: &'static str,
     y: Axis,
     value: fn(&PageInterval) -> Option<f64>,
+    /// Whether zeros alone are worth a plot.
+    zeros_too: bool,
 }
 
 /// Nothing unless intervals were kept.
@@ -28,18 +30,28 @@ pub(super) fn charts(id: &str, document: &PageDocument, operations: &str) -> Vec
             note: "Of the operations that ended in the interval. Percentiles of intervals are for looking at, and make no percentile of the run.",
             y: Axis::new("p50", Scale::Log, Unit::Ns),
             value: |interval| interval.latency_ns?.p50,
+            zeros_too: true,
         },
         Figure {
             title: "99th percentile of latency over time",
             note: "Of the operations that ended in the interval.",
             y: Axis::new("p99", Scale::Log, Unit::Ns),
             value: |interval| interval.latency_ns?.p99,
+            zeros_too: true,
         },
         Figure {
             title: "TIME_WAIT entries over time",
             note: "Held at the end of the interval; what was filled in before the window counts.",
             y: Axis::new("entries", Scale::Linear, Unit::Count),
             value: |interval| interval.time_wait.filter(|held| *held > 0.0),
+            zeros_too: true,
+        },
+        Figure {
+            title: "Dropped arrivals over time",
+            note: "Operations that were due in the interval and found no room to wait in, of 2 s of arrivals.",
+            y: Axis::new("dropped", Scale::Linear, Unit::Count),
+            value: |interval| interval.dropped_arrivals,
+            zeros_too: false,
         },
     ];
     let numbered = figures.into_iter().enumerate();
@@ -56,6 +68,7 @@ fn rate(operations: &str) -> Figure {
             note: NOTE,
             y: Axis::new("throughput", Scale::Linear, Unit::Gigabits),
             value: |interval| interval.per_second.map(|bytes| bytes * 8.0 / 1e9),
+            zeros_too: true,
         };
     }
     Figure {
@@ -63,6 +76,7 @@ fn rate(operations: &str) -> Figure {
         note: NOTE,
         y: Axis::new(format!("{operations}/s"), Scale::Linear, Unit::Count),
         value: |interval| interval.per_second,
+        zeros_too: true,
     }
 }
 
@@ -75,6 +89,7 @@ fn chart(id: String, document: &PageDocument, figure: Figure) -> Option<Chart> {
         .into_iter()
         .filter(|(_, _, number, _)| all_fit || *number == 0)
         .map(|(color, result, number, run)| (line(color, result, number, run), points(run, figure.value)))
+        .filter(|(_, points)| figure.zeros_too || points.values().any(|value| *value > 0.0))
         .filter(|(_, points)| !points.is_empty())
         .collect();
     let mut times: Vec<Milliseconds> = lines
@@ -112,7 +127,7 @@ fn line(color: usize, result: &PageResult, number: usize, run: &PageRun) -> Seri
     Series {
         name: format!("{}, run {}", result.name(), run.index + 1),
         color,
-        dashed: number > 0,
+        stroke: if number > 0 { Stroke::Dashed } else { Stroke::Solid },
         marks: false,
         values: Vec::new(),
     }

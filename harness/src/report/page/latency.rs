@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use super::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use super::reading::PageResult;
 use super::table::Table;
 use crate::measure::recorder::{empty_histogram, from_buckets};
@@ -25,7 +25,7 @@ const ROWS: [(&str, f64); 7] = [
 ];
 
 /// The latencies by this name of each stack that has any, with the stack's position.
-pub(super) fn merged(results: &[PageResult], name: &str) -> Vec<(usize, Histogram<u64>)> {
+fn merged(results: &[PageResult], name: &str) -> Vec<(usize, Histogram<u64>)> {
     let of_result = |result: &PageResult| {
         let mut all = empty_histogram();
         let found = result.runs.iter().filter_map(|run| run.distributions.get(name));
@@ -53,37 +53,81 @@ fn buckets(distribution: &Value) -> Option<Vec<(u64, u64)>> {
     Some(pairs.iter().filter_map(pair).collect())
 }
 
-/// A curve for each stack over x = 1 ÷ (1 − p), as far as ten latencies are beyond.
-pub(super) fn curves(
-    id: String,
-    name: &str,
-    results: &[PageResult],
-    merged: &[(usize, Histogram<u64>)],
-) -> Chart {
-    let longest = merged
+/// One line of a plot by percentile, and one column of its table.
+pub(super) struct Curve {
+    pub(super) name: String,
+    pub(super) color: usize,
+    pub(super) stroke: Stroke,
+    pub(super) latencies: Histogram<u64>,
+}
+
+/// A curve for each stack that has latencies by this name.
+pub(super) fn curves(results: &[PageResult], name: &str) -> Vec<Curve> {
+    let curve = |(index, latencies): (usize, Histogram<u64>)| Curve {
+        name: results[index].name(),
+        color: index,
+        stroke: Stroke::Solid,
+        latencies,
+    };
+    merged(results, name).into_iter().map(curve).collect()
+}
+
+/// What an open loop tells of an operation: from its intended start, from its actual start, and how late the generator was.
+const OPEN_LOOP: [(&str, Stroke); 3] = [
+    ("response_ns", Stroke::Solid),
+    ("service_ns", Stroke::Dashed),
+    ("lag_ns", Stroke::Dotted),
+];
+
+/// Whether latencies by this name are one of the three of an open loop, which are drawn together.
+pub(super) fn is_of_open_loop(name: &str) -> bool {
+    OPEN_LOOP.iter().any(|(one, _)| *one == name)
+}
+
+/// The three curves of each stack in an open loop, the stack's beside each other.
+pub(super) fn open_loop_curves(results: &[PageResult]) -> Vec<Curve> {
+    let of_name = |(name, stroke)| {
+        curves(results, name).into_iter().map(move |curve| Curve {
+            name: format!("{}: {}", curve.name, label(name)),
+            stroke,
+            ..curve
+        })
+    };
+    let mut all: Vec<Curve> = OPEN_LOOP.into_iter().flat_map(of_name).collect();
+    all.sort_by_key(|curve| curve.color);
+    all
+}
+
+/// Curves over x = 1 ÷ (1 − p), as far as ten latencies are beyond.
+pub(super) fn chart(id: String, what: &str, note: &str, curves: &[Curve]) -> Chart {
+    let longest = curves
         .iter()
-        .map(|(_, all)| all.len() / BEYOND)
+        .map(|curve| curve.latencies.len() / BEYOND)
         .max()
         .unwrap_or(0);
     let at: Vec<f64> = (0..)
         .map(|step| round(10_f64.powf(f64::from(step) / f64::from(STEPS))))
         .take_while(|x| *x <= longest as f64)
         .collect();
-    let series = merged.iter().map(|(index, all)| Series {
-        name: results[*index].name(),
-        color: *index,
-        dashed: false,
+    let series = curves.iter().map(|curve| Series {
+        name: curve.name.clone(),
+        color: curve.color,
+        stroke: curve.stroke,
         marks: false,
-        values: at.iter().map(|x| value(all, 1.0 - 1.0 / x)).collect(),
+        values: at
+            .iter()
+            .map(|x| value(&curve.latencies, 1.0 - 1.0 / x).filter(|value| *value > 0.0))
+            .collect(),
     });
     Chart {
         id,
-        title: format!("{} by percentile", capital(&label(name))),
-        note: "All runs merged. Each tenfold to the right is one more nine. A curve ends where fewer than ten samples are beyond it."
-            .to_owned(),
+        title: format!("{} by percentile", capital(what)),
+        note: format!(
+            "{note}All runs merged. Each tenfold to the right is one more nine. A curve ends where fewer than ten samples are beyond it."
+        ),
         kind: Kind::Line,
         x: Axis::new("percentile", Scale::Log, Unit::Percentile),
-        y: Axis::new(label(name), Scale::Log, Unit::Ns),
+        y: Axis::new(what, Scale::Log, Unit::Ns),
         series: series.collect(),
         at,
     }
@@ -95,10 +139,10 @@ fn value(all: &Histogram<u64>, quantile: f64) -> Option<f64> {
 }
 
 /// The same as figures.
-pub(super) fn table(results: &[PageResult], merged: &[(usize, Histogram<u64>)]) -> Table {
+pub(super) fn table(curves: &[Curve]) -> Table {
     let figures = |figure: &dyn Fn(&Histogram<u64>) -> Option<f64>| -> Vec<String> {
-        let shown = |(_, all): &(usize, Histogram<u64>)| figure(all).map_or("–".to_owned(), nanoseconds);
-        merged.iter().map(shown).collect()
+        let shown = |curve: &Curve| figure(&curve.latencies).map_or("–".to_owned(), nanoseconds);
+        curves.iter().map(shown).collect()
     };
     let percentiles = ROWS
         .iter()
@@ -107,10 +151,13 @@ pub(super) fn table(results: &[PageResult], merged: &[(usize, Histogram<u64>)]) 
     rows.insert(0, ("least".to_owned(), figures(&|all| Some(all.min() as f64))));
     rows.push(("greatest".to_owned(), figures(&|all| Some(all.max() as f64))));
     rows.push(("mean".to_owned(), figures(&|all| Some(all.mean()))));
-    let counts = merged.iter().map(|(_, all)| all.len().to_string()).collect();
+    let counts = curves
+        .iter()
+        .map(|curve| curve.latencies.len().to_string())
+        .collect();
     rows.push(("samples".to_owned(), counts));
     Table {
-        columns: merged.iter().map(|(index, _)| results[*index].name()).collect(),
+        columns: curves.iter().map(|curve| curve.name.clone()).collect(),
         rows,
         left_out: String::new(),
     }

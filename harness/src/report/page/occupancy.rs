@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use super::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use super::reading::PageResult;
 
 /// Names the distribution.
@@ -53,10 +53,10 @@ fn chart(id: String, unit: &str, title: &str, x: Axis, results: &[PageResult]) -
     at.sort_by(f64::total_cmp);
     at.dedup();
     let series = of_stacks.iter().flat_map(|(index, bins)| {
-        let line = |which: &str, dashed, figure: fn(&Bin) -> Option<f64>| Series {
+        let line = |which: &str, stroke, figure: fn(&Bin) -> Option<f64>| Series {
             name: format!("{} {which}", results[*index].name()),
             color: *index,
-            dashed,
+            stroke,
             marks: false,
             values: at
                 .iter()
@@ -64,8 +64,8 @@ fn chart(id: String, unit: &str, title: &str, x: Axis, results: &[PageResult]) -
                 .collect(),
         };
         [
-            line("p50", false, |bin| bin.p50),
-            line("p99", true, |bin| bin.p99),
+            line("p50", Stroke::Solid, |bin| bin.p50),
+            line("p99", Stroke::Dashed, |bin| bin.p99),
         ]
     });
     let series = series.collect();

@@ -86,6 +86,8 @@ pub(super) struct PageInterval {
     #[serde(default)]
     pub(super) time_wait: Option<f64>,
     #[serde(default)]
+    pub(super) dropped_arrivals: Option<f64>,
+    #[serde(default)]
     pub(super) latency_ns: Option<PageLatency>,
 }
 

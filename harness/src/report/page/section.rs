@@ -9,7 +9,7 @@ use super::chart::Chart;
 use super::cost::{Costs, costs};
 use super::headline::{Headline, headlines};
 use super::inventory::{Inventory, inventory};
-use super::latency::{self, curves, is_latency, merged};
+use super::latency::{self, Curve, curves, is_latency};
 use super::numbers::{Row, Runs, pairs, rows, runs};
 use super::ratios::{Ratios, ratios};
 use super::reading::{PageDocument, PageResult};
@@ -193,14 +193,14 @@ fn charts(id: &str, document: &PageDocument, scenario: Option<ScenarioKind>) -> 
     let operations = scenario.map_or("operations", operation);
     let over_time = intervals::charts(id, document, operations);
     let mut drawn: Vec<Drawn> = over_time.into_iter().map(Drawn::of).collect();
+    drawn.extend(open_loop(id, results));
     for (name, is_latency) in names {
         let id = format!("{id}-{}", drawn.len());
+        if is_latency && latency::is_of_open_loop(name) {
+            continue;
+        }
         if is_latency {
-            let merged = merged(results, name);
-            drawn.extend((!merged.is_empty()).then(|| Drawn {
-                chart: curves(id, name, results, &merged),
-                table: latency::table(results, &merged),
-            }));
+            drawn.extend(by_percentile(id, &label(name), "", &curves(results, name)));
         } else if name == occupancy::NAME {
             drawn.extend(occupancy::charts(&id, results).into_iter().map(Drawn::of));
         } else {
@@ -208,6 +208,27 @@ fn charts(id: &str, document: &PageDocument, scenario: Option<ScenarioKind>) -> 
         }
     }
     drawn
+}
+
+/// What a user waits, what the stack takes, and how late the generator was, on one plot: the differences between them are the point.
+fn open_loop(id: &str, results: &[PageResult]) -> Option<Drawn> {
+    const NOTE: &str = "Response from the intended start (solid), service from the actual start (dashed), lag of the generator (dotted). Between \
+                        response and service lies the wait for a place. ";
+    let curves = latency::open_loop_curves(results);
+    by_percentile(
+        format!("{id}-open-loop"),
+        "response, service and lag",
+        NOTE,
+        &curves,
+    )
+}
+
+/// `None` without any latencies.
+fn by_percentile(id: String, what: &str, note: &str, curves: &[Curve]) -> Option<Drawn> {
+    (!curves.is_empty()).then(|| Drawn {
+        chart: latency::chart(id, what, note, curves),
+        table: latency::table(curves),
+    })
 }
 
 impl Drawn {

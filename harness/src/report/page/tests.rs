@@ -237,6 +237,57 @@ fn runs_are_drawn_over_the_time_that_they_share() {
 }
 
 #[test]
+fn an_open_loop_has_its_three_times_on_one_plot_and_what_it_dropped_over_time() {
+    let interval =
+        |to: f64, dropped: u64| json!({ "to": to, "per_second": 9.0, "dropped_arrivals": dropped });
+    let buckets = |nanoseconds: u64| json!({ "buckets": [[nanoseconds, 500]] });
+    let result = |stack: &str| {
+        json!({ "stack": stack, "path": "memory", "runs": [{ "index": 0, "metrics": {},
+            "intervals": [interval(1.0, 0), interval(2.0, 17)],
+            "distributions": { "response_ns": buckets(9000), "service_ns": buckets(4000), "lag_ns": buckets(300), "setup_ns": buckets(7) },
+        }] })
+    };
+    let page = page_of(
+        &json!({ "schema": "handfast.run/1", "scenario": "rr", "results": [result("engine"), result("null")] }),
+    );
+    let charts = charts_of(&page);
+    let titled = |title: &str| {
+        let charts = charts.as_array().expect("charts").iter();
+        let found: Vec<&Value> = charts.filter(|chart| chart["title"] == title).collect();
+        assert_eq!(found.len(), 1, "{title}");
+        found[0].clone()
+    };
+    let three = titled("Response, service and lag by percentile");
+    let told: Vec<_> = three["series"]
+        .as_array()
+        .expect("series")
+        .iter()
+        .map(|one| {
+            (
+                one["name"].as_str().expect("a name"),
+                one["color"].clone(),
+                one["stroke"].as_str().expect("a stroke"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told[..3],
+        [
+            ("engine (memory): response time", json!(0), "solid"),
+            ("engine (memory): service time", json!(0), "dashed"),
+            ("engine (memory): lag of the generator", json!(0), "dotted"),
+        ]
+    );
+    assert_eq!((told.len(), told[3].0), (6, "null (memory): response time"));
+    titled("Set-up time by percentile");
+    assert!(page.contains("Response, service and lag by percentile, as figures"));
+    assert_eq!(
+        titled("Dropped arrivals over time")["series"][0]["values"],
+        json!([0.0, 17.0])
+    );
+}
+
+#[test]
 fn of_many_runs_the_first_of_each_stack_is_drawn() {
     let runs = vec![vec![interval(1.0, 5.0, None)]; 13];
     let charts = charts_of(&page_of_intervals(&runs));

@@ -245,6 +245,9 @@ impl Actor for Client {
         beat.operations = tally.completed;
         beat.failures = tally.failures.total();
         beat.latency.copy_from(&tally.latency);
+        if let Some(open_loop) = &self.open_loop {
+            open_loop.tell(beat);
+        }
     }
 
     fn into_tally(self) -> RrTally {

@@ -7,6 +7,7 @@ use super::payload::{COUNTED, UNCOUNTED, stamp};
 use super::{BATCH, Udp};
 use crate::load::open_loop::{OpenLoop, OpenTally};
 use crate::load::pace::Pace;
+use crate::load::pulse::Beat;
 use crate::load::tally::Windowed;
 use crate::load::{Actor, Ends, Next, Phase};
 use crate::stack::{Datagrams, Event, Nanos, Stack};
@@ -120,6 +121,12 @@ impl Actor for Sender {
 
     fn settled(&self, phase: Phase) -> bool {
         phase != Phase::Measure && (phase != Phase::Drain || self.unsent() == 0)
+    }
+
+    fn tell(&self, beat: &mut Beat) {
+        if let Some(open_loop) = &self.open_loop {
+            open_loop.tell(beat);
+        }
     }
 
     fn into_tally(self) -> SenderTally {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::super::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use super::super::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use super::super::reading::{PageDocument, PageResult};
 use crate::config::ScenarioKind;
 use crate::report::metrics::{headline, label};
@@ -79,7 +79,7 @@ fn chart(id: String, group: &Group, metric: &str, dated: &Dated<'_>) -> Option<C
                 format!("{name}, invalid")
             },
             color,
-            dashed: false,
+            stroke: Stroke::Solid,
             marks: !counts,
             values: dated
                 .values()

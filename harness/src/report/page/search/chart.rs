@@ -2,7 +2,7 @@
 
 use super::reading::{PageFound, PageIteration};
 use crate::report::metrics::label;
-use crate::report::page::chart::{Axis, Chart, Kind, Scale, Series, Unit};
+use crate::report::page::chart::{Axis, Chart, Kind, Scale, Series, Stroke, Unit};
 use crate::search::Slo;
 use crate::search::bisection::Verdict;
 use crate::search::slo::Figures;
@@ -63,7 +63,7 @@ fn chart(id: String, found: &PageFound, runs: &[&PageIteration], shown: &Shown<'
     let bound = Series {
         name: "most that was asked for".to_owned(),
         color: 4,
-        dashed: true,
+        stroke: Stroke::Dashed,
         marks: false,
         values: runs.iter().map(|run| (shown.most)(run)).collect(),
     };
@@ -73,7 +73,7 @@ fn chart(id: String, found: &PageFound, runs: &[&PageIteration], shown: &Shown<'
         .map(|(color, (name, verdicts))| Series {
             name: (*name).to_owned(),
             color,
-            dashed: false,
+            stroke: Stroke::Solid,
             marks: true,
             values: runs
                 .iter()
