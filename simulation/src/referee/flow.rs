@@ -193,6 +193,13 @@ impl Flow {
         if self.doomed.is_some_and(|doomed| before(start, doomed)) {
             return Ok(());
         }
+        // A tail loss probe comes when the retransmission timer would run out, at the latest, however late the last segment was sent (RFC 8985
+        // section 7.2).
+        let awaited = |sent: &&Sent| !before(self.una, sent.start) && before(self.una, sent.end);
+        let longest = self.sent.iter().filter(awaited).map(|sent| sent.at).max();
+        if end == self.text_max && longest.is_some_and(|longest| now >= longest + MIN_RTO) {
+            return Ok(());
+        }
         match last {
             Some(last) if now < last + rules.round_trip => Err(format!(
                 "octets that it sent {:?} ago, and no answer comes in less than {:?}",

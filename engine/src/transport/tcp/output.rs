@@ -87,13 +87,15 @@ impl Tcp {
             State::Closed | State::Listen | State::TimeWait => return Ok(()),
             State::SynSent | State::SynReceived => return self.output_syn(out, index),
             _ if connection.flags.has(Has::DETACHED) => return Ok(()),
-            _ if connection.flags.has(Has::LOSS) => self.output_with_loss(out, index)?,
-            _ if connection.flags.has(Has::PACED) => self.output_paced(out, index)?,
+            _ if connection.flags.has(Has::LOSS) && self.sends_with_loss(index) => {
+                self.output_with_loss(out, index)?;
+                return self.output_last(out, index);
+            }
+            _ if connection.flags.has(Has::PACED) => {
+                self.output_paced(out, index)?;
+                return self.output_last(out, index);
+            }
             _ => {}
-        }
-        if self.connections.get(index).flags.has(Has::LOSS | Has::PACED) {
-            self.output_fin(out, index)?;
-            return self.output_acknowledgment(out, index).map(drop);
         }
         if self.connections.get(index).flags.has(Has::CORKED) {
             return self.output_corked(out, index);
@@ -101,6 +103,12 @@ impl Tcp {
         let max_segment = self.largest_segment(out, index);
         while self.output_one_more(out, index, max_segment)? {}
         Ok(())
+    }
+
+    /// Our FIN and the acknowledgment that is due, each if nothing took it along.
+    fn output_last(&mut self, out: &mut Output<'_>, index: u32) -> Result<(), QueueFull> {
+        self.output_fin(out, index)?;
+        self.output_acknowledgment(out, index).map(drop)
     }
 
     /// The acknowledgment that is due, if nothing took it along. Nothing follows it.

@@ -26,6 +26,16 @@ const LONGEST_SAMPLE_NANOS: u64 = (1 << 28) * 1_000;
 /// Enough doublings to take the shortest timeout past the longest one.
 const MAX_BACK_OFF: u8 = 10;
 
+/// What was done since the last measurement, or before the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Since {
+    Nothing,
+    /// A SYN was lost; counts before the first measurement only.
+    SynLost,
+    /// A tail loss probe was sent.
+    Probed,
+}
+
 /// The estimator of one connection. 12 bytes.
 ///
 /// Averages are kept in fixed point, SRTT in eighths and RTTVAR in quarters of a microsecond, so that the gains of the
@@ -37,7 +47,7 @@ pub struct RttEstimator {
     /// RTTVAR in 1/4 µs.
     rttvar_quarters: u32,
     back_off: u8,
-    syn_lost: bool,
+    since_sample: Since,
     shortest: Shortest,
 }
 
@@ -48,7 +58,7 @@ impl RttEstimator {
             srtt_eighths: 0,
             rttvar_quarters: 0,
             back_off: 0,
-            syn_lost: false,
+            since_sample: Since::Nothing,
             shortest: Shortest::NONE,
         }
     }
@@ -81,7 +91,7 @@ impl RttEstimator {
 
     #[inline(always)]
     fn average(&mut self, rtt: u32) {
-        self.back_off = 0;
+        (self.back_off, self.since_sample) = (0, Since::Nothing);
         if self.srtt_eighths == 0 {
             self.srtt_eighths = rtt * 8;
             self.rttvar_quarters = rtt * 2;
@@ -119,6 +129,16 @@ impl RttEstimator {
         twice.max(MIN_PROBE_TIMEOUT)
     }
 
+    /// Whether a tail loss probe may be sent: a round-trip time was measured, and since the last probe (RFC 8985 section 7.3).
+    pub const fn may_probe(&self) -> bool {
+        self.srtt_eighths != 0 && !matches!(self.since_sample, Since::Probed)
+    }
+
+    /// A tail loss probe is sent.
+    pub const fn note_probe(&mut self) {
+        self.since_sample = Since::Probed;
+    }
+
     /// RTTVAR, the mean deviation of the round-trip time; zero before the first measurement.
     #[inline]
     pub const fn rttvar(&self) -> Duration {
@@ -135,7 +155,7 @@ impl RttEstimator {
     #[inline]
     fn base_rto(&self) -> Duration {
         if self.srtt_eighths == 0 {
-            return if self.syn_lost {
+            return if self.since_sample == Since::SynLost {
                 RTO_AFTER_LOST_SYN
             } else {
                 INITIAL_RTO
@@ -167,7 +187,7 @@ impl RttEstimator {
     /// ends, and until something is measured the timeout is [`RTO_AFTER_LOST_SYN`] (RFC 6298 section 5.7).
     pub fn on_handshake_with_lost_syn(&mut self) {
         self.back_off = 0;
-        self.syn_lost = true;
+        self.since_sample = Since::SynLost;
     }
 }
 

@@ -263,6 +263,12 @@ impl SendQueue {
         added as u32
     }
 
+    /// Whether [`copy_sent`](Self::copy_sent) copies so many bytes whether or not there is memory.
+    pub(crate) fn can_copy_whole(&self, offset: u32, limit: u32) -> bool {
+        let range = (offset as usize, limit as usize);
+        self.parts(range).take(MAX_PIECES).map(<[u8]>::len).sum::<usize>() == range.1
+    }
+
     /// The bytes of a range, given by offset and length, piece by piece.
     fn parts(&self, (offset, length): (usize, usize)) -> impl Iterator<Item = &[u8]> {
         let (mut skipped, mut left) = (offset, length);

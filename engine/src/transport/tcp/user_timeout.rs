@@ -51,12 +51,13 @@ impl Tcp {
         if connection.flags.has(Has::ORPHAN) && retries >= most {
             return true;
         }
+        let silent_since = self.silent_since(index);
         let Some(patience) = self.own_patience(index) else {
             return retries >= most;
         };
         if retries == 0 {
-            let first_sent = now.as_nanos().saturating_sub(rto.as_nanos());
-            patience.stalled_since = Instant::from_nanos(first_sent);
+            let one_timeout_ago = Instant::from_nanos(now.as_nanos().saturating_sub(rto.as_nanos()));
+            patience.stalled_since = silent_since.unwrap_or(one_timeout_ago);
         }
         let limit = patience.limit;
         limit.is_some_and(|limit| now.saturating_since(patience.stalled_since) >= limit)
@@ -67,11 +68,22 @@ impl Tcp {
         if self.connections.get(index).retries == 0 {
             return next;
         }
-        let end = self.own_patience(index).and_then(|patience| {
-            let limit = patience.limit?;
-            Some(patience.stalled_since + limit)
-        });
+        let since = self
+            .own_patience(index)
+            .map_or(Instant::ZERO, |patience| patience.stalled_since);
+        let end = self.patience_ends(index, since);
         end.map_or(next, |end| end.min(next))
+    }
+
+    /// When a connection with a limit of its own is to be given up, whose peer has acknowledged nothing `since` then.
+    pub(super) fn patience_ends(&mut self, index: u32, since: Instant) -> Option<Instant> {
+        self.own_patience(index)?.limit.map(|limit| since + limit)
+    }
+
+    /// Since when the peer has acknowledged nothing, when that is longer than a timeout: a tail loss probe has put it off.
+    fn silent_since(&self, index: u32) -> Option<Instant> {
+        let loss = self.queues.loss.peek(self.connections.get(index).loss)?;
+        loss.silent_since()
     }
 
     fn own_patience(&mut self, index: u32) -> Option<&mut Patience> {

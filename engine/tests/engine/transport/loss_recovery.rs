@@ -4,7 +4,7 @@ use crate::support::peer::{ACK, OUR_PORT, SYN, Script, Segment, say};
 use handfast::application::TcpHandle;
 use handfast::config::Congestion;
 use handfast::time::Duration;
-use handfast::transport::tcp::TcpCounters;
+use handfast::transport::tcp::{TcpCounters, TcpInfo};
 
 /// The peer's initial sequence number.
 const IRS: u32 = 5000;
@@ -109,6 +109,10 @@ impl Sender {
     fn pass(&mut self, span: Duration) -> Vec<u32> {
         let heard = self.script.pass(span);
         self.numbers(&heard)
+    }
+
+    fn info(&mut self) -> TcpInfo {
+        self.script.engine.tcp_info(self.connection).unwrap()
     }
 
     fn counters(&self) -> TcpCounters {
@@ -238,6 +242,74 @@ fn a_probe_prefers_new_data() {
     let mut sender = sack();
     assert_eq!(sender.send(25).len(), 20);
     assert_eq!(sender.pass(millis(85)), [30]);
+}
+
+/// RFC 8985 section 7.2: the acknowledgment of a single segment may be delayed, and the probe comes when the retransmission timer would have run
+/// out, which then comes after it. A probe alone tells of no congestion (section 7.3).
+#[test]
+fn a_single_segment_is_probed_before_its_timeout() {
+    let mut sender = sack();
+    let window = |sender: &mut Sender| sender.info().snd_cwnd / MSS;
+    sender.send(1);
+    assert_eq!(sender.pass(millis(235)), []);
+    assert_eq!(sender.pass(millis(10)), [10]);
+    let counters = sender.counters();
+    assert_eq!((counters.tail_loss_probes, counters.timeouts), (1, 0));
+    assert_eq!(window(&mut sender), 20);
+    assert_eq!(sender.pass(millis(230)), []);
+    assert_eq!(sender.pass(millis(15)), [10]);
+    assert_eq!((sender.counters().timeouts, window(&mut sender)), (1, 1));
+}
+
+/// RFC 3522: a timeout behind a probe was spurious when the original has arrived, not when the probe has, which came in the place of one that was
+/// lost.
+#[test]
+fn the_answer_to_a_probe_undoes_no_timeout() {
+    for (of_probe, undone) in [(true, 0), (false, 1)] {
+        let mut sender = Sender::new(Peer::Stamped, Congestion::Cubic);
+        sender.send(1);
+        let original = sender.tsval;
+        assert_eq!(sender.pass(millis(245)), [10]);
+        let probe = sender.tsval;
+        assert_eq!(sender.pass(millis(245)), [10]);
+        sender.echo(11, &[], if of_probe { probe } else { original });
+        let counters = sender.counters();
+        assert_eq!((counters.timeouts, counters.recoveries_undone), (1, undone));
+    }
+}
+
+/// RFC 8985 section 7.2, RFC 6298 section 5.1: new data puts a probe off, but not beyond the retransmission timer, which new data does not move
+/// either.
+#[test]
+fn new_data_puts_no_timer_off_for_ever() {
+    let mut sender = sack();
+    sender.send(1);
+    let mut again = Vec::new();
+    for step in 1..=14 {
+        let sent = sender.pass(millis(35));
+        again.extend(sent.into_iter().map(|segment| (segment, step * 35)));
+        sender.send(1);
+    }
+    assert_eq!(again, [(16, 245), (10, 490)]);
+}
+
+/// RFC 8985 section 7.3: after a probe there is no other before a round-trip time was measured, and its answer measures none.
+#[test]
+fn a_probe_needs_a_measurement_since_the_last() {
+    let mut sender = sack();
+    sender.send(2);
+    assert_eq!(sender.pass(millis(85)), [11]);
+    sender.acknowledge(12, &[]);
+    sender.send(2);
+    // Both copies have arrived: the probe is answered.
+    sender.acknowledge(12, &[(11, 12)]);
+    assert_eq!(sender.pass(millis(235)), []);
+    assert_eq!(sender.pass(millis(10)), [12], "the timer");
+    sender.acknowledge(14, &[]);
+    sender.send(2);
+    sender.acknowledge(16, &[]);
+    sender.send(2);
+    assert_eq!(sender.pass(millis(85)), [17], "one was measured");
 }
 
 /// RFC 8985 section 7.4: a probe that repairs a loss tells of congestion, unless both copies have arrived.
@@ -539,7 +611,7 @@ fn the_timeout_doubles_and_ends() {
         }
     }
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(times.len(), 15);
+    assert_eq!(times.len(), 1 + 15, "a probe and the retransmissions");
     for pair in pauses.windows(2).take(7) {
         assert!(pair[1].abs_diff(2 * pair[0]) <= 4, "{pauses:?}");
     }
@@ -594,7 +666,8 @@ fn nobody_foresees_a_second_timeout() {
 fn an_ambiguous_acknowledgment_measures_nothing() {
     let mut sender = sack();
     sender.send(1);
-    assert_eq!(sender.pass(millis(250)), [10]);
+    assert_eq!(sender.pass(millis(245)), [10], "the probe");
+    assert_eq!(sender.pass(millis(245)), [10], "the timer");
     sender.acknowledge(11, &[]);
     sender.send(1);
     assert_eq!(sender.pass(millis(470)), []);

@@ -105,6 +105,9 @@ impl Tcp {
         now: Instant,
     ) {
         let (connection, loss) = self.loss_of(index, now);
+        if acknowledged > 0 || !reported.held.as_slice().is_empty() {
+            (loss.probe_at, loss.silent_since) = (None, None);
+        }
         let mut delivered = Delivered::take(&mut loss.scoreboard, acknowledged, reported, connection.snd_una);
         loss.note_duplicate_acks(connection, &mut delivered);
         if loss.scoreboard.is_sacked(connection.snd_una) {
@@ -336,6 +339,7 @@ impl Loss {
     pub(super) fn enter_recovery(&mut self, connection: &mut Connection, delivered: &Delivered) {
         self.undo = Some(Undo::new(connection.congestion));
         self.probe = None;
+        connection.flags.clear(Has::TAIL_PROBED);
         self.phase = Phase::Recovery;
         self.recover = connection.snd_max;
         self.begin_reduction(connection, delivered);

@@ -51,6 +51,8 @@ struct Probe {
     end: SeqNumber,
     /// TLP.is_retrans.
     again: bool,
+    /// TSval without its offset, when it was sent.
+    tsval: u32,
 }
 
 /// What a connection knows of its losses. Exists only while there is something to know.
@@ -72,8 +74,12 @@ pub(super) struct Loss {
     dup_acks: u32,
     /// SND.NXT when a DSACK widened the reordering window; it counts once in a round trip.
     dsack_round: Option<SeqNumber>,
+    /// Since when the peer has acknowledged nothing, if a probe has put the retransmission timeout off since.
+    silent_since: Option<Instant>,
     rto_at: Option<Instant>,
     reorder_at: Option<Instant>,
+    /// When a tail loss probe is due, or later if new data was sent; nothing is known to be missing while it waits.
+    probe_at: Option<Instant>,
 }
 
 impl Connection {
@@ -102,7 +108,7 @@ impl Loss {
         let earlier = connection.first_timeout();
         let timer = connection.retransmit_at.instant();
         self.rto_at = timer.map(|timer| timer - earlier + connection.rtt.rto());
-        self.reorder_at = None;
+        (self.silent_since, self.reorder_at, self.probe_at) = (None, None, None);
     }
 
     /// Octets that are on the way (RFC 6675 section 4, SetPipe, with RACK's losses). Each duplicate acknowledgment of a peer without
@@ -124,6 +130,24 @@ impl Loss {
             connection.congestion.window()
         };
         window.saturating_sub(self.pipe(connection))
+    }
+
+    /// Whether nothing is known to be missing, and only a probe waits for its time.
+    fn only_awaits_probe(&self) -> bool {
+        self.probe_at.is_some()
+    }
+
+    /// Since when the peer has acknowledged nothing, if a probe has put the retransmission timeout off since.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
+    }
+
+    /// The earliest of the timers that loss needs.
+    fn first_timer(&self) -> Option<Instant> {
+        [self.rto_at, self.reorder_at, self.probe_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether a loss is being repaired without waiting for the timer.
@@ -151,10 +175,14 @@ impl Loss {
         self.scoreboard.resent()
     }
 
-    /// Checks the scoreboard, and that the connection's one timer is the earlier of the two that loss needs.
+    /// Checks the scoreboard, and that the connection's one timer is the earliest of those that loss needs.
     pub(super) fn check(&self, connection: &Connection) -> Checked {
         self.scoreboard.check(connection.snd_una, connection.snd_max)?;
-        let first = [self.rto_at, self.reorder_at].into_iter().flatten().min();
+        let first = self.first_timer();
+        ensure!(
+            !self.only_awaits_probe() || (self.phase == Phase::Disorder && self.scoreboard.is_empty()),
+            "a probe of the tail waits, and something is known to be missing"
+        );
         let timer = connection.retransmit_at.instant();
         ensure!(
             timer == first || connection.flags.has(Has::PROBING | Has::DIRTY),
@@ -168,6 +196,7 @@ impl Loss {
         let all_is_told = self.phase == Phase::Disorder
             && self.scoreboard.is_empty()
             && self.probe.is_none()
+            && !self.only_awaits_probe()
             && self.dup_acks == 0
             && self
                 .undo
@@ -236,14 +265,14 @@ impl Tcp {
         }
     }
 
-    /// Sets the connection's timer to the earlier of the retransmission timeout and the end of the reordering window.
+    /// Sets the connection's timer to the earliest of those that loss needs.
     fn set_loss_timer(&mut self, index: u32) {
         let connection = self.connections.get_mut(index);
         if connection.flags.has(Has::PROBING) {
             return;
         }
         let loss = self.queues.loss.attach(&mut connection.loss);
-        let first = [loss.rto_at, loss.reorder_at].into_iter().flatten().min();
+        let first = loss.first_timer();
         connection.retransmit_at = first.map_or(Deadline::NEVER, Deadline::at);
         if let Some(first) = first {
             self.arm(index, first);

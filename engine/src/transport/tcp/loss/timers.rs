@@ -23,13 +23,18 @@ impl Tcp {
         if !self.connections.get(index).flags.has(Has::LOSS) {
             return self.on_tail_timer(out, index, due);
         }
-        let (_, loss) = self.loss_of(index, out.now);
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= out.now);
+        let now = out.now;
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let (_, loss) = self.loss_of(index, now);
+        if is_due(loss.probe_at) && self.probe_if_due(out, index) {
+            return true;
+        }
+        let (_, loss) = self.loss_of(index, now);
         if is_due(loss.rto_at) {
             return false;
         }
         if is_due(loss.reorder_at) {
-            self.on_reordering_window_end(index, out.now);
+            self.on_reordering_window_end(index, now);
         }
         self.set_loss_timer(index);
         true
@@ -59,7 +64,12 @@ impl Tcp {
         let rto_at = self.before_patience_ends(index, now + rto);
         let (connection, loss) = self.loss_of(index, now);
         if !again {
-            loss.undo = Some(Undo::of_timeout(connection.congestion, loss.is_repairing()));
+            let probe = loss.probe.filter(|probe| probe.again);
+            loss.undo = Some(Undo::of_timeout(
+                connection.congestion,
+                loss.is_repairing(),
+                probe.map(|probe| probe.tsval),
+            ));
         }
         connection
             .congestion
@@ -126,9 +136,9 @@ impl Loss {
         self.scoreboard.lose_all(snd_una, snd_max);
         self.rack.restart(snd_una);
         self.recover = snd_max;
-        self.reorder_at = None;
+        (self.reorder_at, self.probe_at) = (None, None);
         self.probe = None;
         self.dup_acks = 0;
-        connection.flags.clear(Has::RTT_RUNNING);
+        connection.flags.clear(Has::RTT_RUNNING | Has::TAIL_PROBED);
     }
 }

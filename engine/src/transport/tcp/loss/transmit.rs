@@ -58,7 +58,14 @@ impl Tcp {
         Some((start, whole))
     }
 
-    /// Sends up to `len` octets from `start` again, the text or the FIN. Returns how many; 0 when there is nothing to send.
+    /// Whether loss changes what goes out: not while a probe waits for its time.
+    pub(in crate::transport::tcp) fn sends_with_loss(&self, index: u32) -> bool {
+        let loss = self.queues.loss.peek(self.connections.get(index).loss);
+        loss.is_some_and(|loss| !loss.only_awaits_probe())
+    }
+
+    /// Sends up to `len` octets from `start` again, text or the FIN, which may go with the last of the text although it did not before. Returns
+    /// how many; 0 when there is nothing to send.
     pub(super) fn resend(
         &mut self,
         out: &mut Output<'_>,
@@ -69,16 +76,25 @@ impl Tcp {
         let connection = self.connections.get(index);
         let fin = u32::from(connection.flags.has(Has::FIN_SENT));
         let text_end = connection.snd_max - fin;
-        let (flags, text) = if start.lt(text_end) {
-            let offset = start - connection.snd_una;
-            let limit = len.min(text_end - start);
-            let is_last = start + limit == text_end && self.unsent(index) == 0;
-            (pushed(is_last), Text::Again { offset, limit })
-        } else {
-            (Flags::FIN | Flags::ACK, Text::None)
+        let offset = start - connection.snd_una;
+        let limit = len.min(text_end.distance(start).max(0) as u32);
+        let queue = self.queues.send.peek(connection.send);
+        // What a device cuts into several must not end with a FIN: that would be on all of them. Nor may less than all of the text precede it.
+        let ends = fin > 0
+            && len > limit
+            && limit <= u32::from(connection.mss)
+            && (limit == 0 || queue.is_some_and(|queue| queue.can_copy_whole(offset, limit)));
+        let is_last = limit > 0 && start + limit == text_end && self.unsent(index) == 0;
+        let text = match limit {
+            0 => Text::None,
+            _ => Text::Again { offset, limit },
         };
+        let mut flags = pushed(is_last);
+        if ends {
+            flags |= Flags::FIN;
+        }
         let sent = self.emit(out, index, flags, start, text).ok_or(QueueFull)?;
-        let sent = if flags.contains(Flags::FIN) { fin } else { sent };
+        let sent = if ends { sent + fin } else { sent };
         self.note_resent(out, index, start, sent);
         Ok(sent)
     }

@@ -20,7 +20,7 @@ pub(super) struct Undo {
     resent: u32,
     /// Where the first retransmission began; `None` before it.
     first: Option<SeqNumber>,
-    /// TSval of the first retransmission; `None` before it, or without timestamps.
+    /// TSval of the first retransmission, a tail loss probe before it included; `None` before it, or without timestamps.
     first_tsval: Option<u32>,
     /// Whether what was not sent again may show that the timeout was spurious: nothing was being repaired before it.
     heeds_originals: bool,
@@ -41,10 +41,11 @@ impl Undo {
     }
 
     /// The same for a timeout. One in the middle of a repair is no matter of F-RTO (RFC 5682 section 2.1 step 1): what arrives then may be
-    /// what was sent again before.
-    pub(super) fn of_timeout(congestion: Congestion, was_repairing: bool) -> Self {
+    /// what was sent again before. The answer to a `probe`, which was sent again under this timestamp, is none to an original either.
+    pub(super) fn of_timeout(congestion: Congestion, was_repairing: bool, probe: Option<u32>) -> Self {
         Self {
             heeds_originals: !was_repairing,
+            first_tsval: probe,
             ..Self::new(congestion)
         }
     }
@@ -53,7 +54,8 @@ impl Undo {
     pub(super) fn note_resent(&mut self, start: SeqNumber, end: SeqNumber, tsval: Option<u32>) {
         self.resent = self.resent.saturating_add(end - start);
         if self.first.is_none() {
-            (self.first, self.first_tsval) = (Some(start), tsval);
+            self.first = Some(start);
+            self.first_tsval = self.first_tsval.or(tsval);
         }
     }
 
