@@ -6,6 +6,7 @@ mod describe;
 #[cfg(test)]
 mod documents;
 mod list;
+mod negative;
 mod replay;
 mod report;
 mod run;
@@ -145,18 +146,9 @@ impl Output {
     }
 }
 
-/// The command line. A negative number is a value, which its option refuses with the way out, and no unknown option.
-fn command() -> clap::Command {
-    let takes_negative = |arg: clap::Arg| {
-        let takes_values = arg.get_action().takes_values();
-        arg.allow_negative_numbers(takes_values)
-    };
-    Cli::command().mut_subcommands(|verb| verb.mut_args(takes_negative))
-}
-
 /// Runs the verb that the command line names.
 pub(crate) fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = Cli::command().get_matches_from(negative::joined(std::env::args_os()));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.verb {
         None => session(quick(), Shown::Headlines, cli.output),
