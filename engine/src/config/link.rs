@@ -20,7 +20,8 @@ pub struct LinkConfig {
     pub neighbours: u32,
     /// Neighbours known ahead, which do not count towards `neighbours`.
     pub static_neighbours: Vec<StaticNeighbour>,
-    /// Packets that wait for the hardware address of one neighbour; the oldest makes way (RFC 4861 section 7.2.2). 16.
+    /// Packets that wait for the hardware address of one neighbour; the oldest makes way (RFC 4861 section 7.2.2). 128, about as many small ones
+    /// as Linux keeps: who opens 64 connections at once to a host not yet asked for has no SYN lost, which would cost it a second.
     pub pending_per_neighbour: u32,
     /// Packets that wait for hardware addresses in all; the oldest makes way. 256.
     pub pending: u32,
@@ -46,7 +47,7 @@ impl Default for LinkConfig {
             hardware_address: None,
             neighbours: 1024,
             static_neighbours: Vec::new(),
-            pending_per_neighbour: 16,
+            pending_per_neighbour: 128,
             pending: 256,
             duplicate_address_detection: 1,
             address_conflict_detection: false,

@@ -193,6 +193,19 @@ fn as_many_packets_wait_for_a_neighbour_as_configured_and_the_oldest_makes_way()
     assert_eq!(heard, [2, 3, 4]);
 }
 
+/// A SYN that makes way is missed for a second, which is its first timeout.
+#[test]
+fn as_many_connections_as_a_client_has_can_be_opened_at_once_to_a_host_not_yet_asked_for() {
+    let mut station = plain();
+    for _ in 0..128 {
+        station.engine.tcp_connect(None, them(2)).unwrap();
+        station.poll();
+    }
+    station.inject(&frame(US, THEM, ARP, &arp(THEM, 2, THEIR_V4, OUR_V4)));
+    assert_eq!(station.hear_of(IPV4).len(), 128);
+    assert_eq!(station.engine.counters().ethernet.dropped_waiting, 0);
+}
+
 /// Attack class 41: 2^16 neighbours that do not exist take neither the cache from others nor the pool's slots.
 #[test]
 fn a_scan_of_absent_neighbours_is_bounded() {
