@@ -59,8 +59,8 @@ pub(crate) struct Flow {
     sent: VecDeque<Sent>,
     /// A timeout has doomed what was sent up to here, however late it was sent.
     doomed: Option<u32>,
-    /// The flow by the SYN-ACK before, which nobody has answered yet: a SYN that comes twice may have been answered by a cookie first, and
-    /// the peer takes the answer that it gets first.
+    /// The flow by the SYN-ACK before: a SYN that comes twice may have been answered by a cookie first, and the peer takes the answer that it
+    /// gets first, maybe before the second is sent.
     earlier: Option<Box<Self>>,
     /// Something was heard since the first text was sent: an acknowledgment, or that something is missing.
     is_answered: bool,
@@ -95,11 +95,13 @@ impl Flow {
         }
         if !is_again {
             let pending = self.pending.take();
-            let earlier = std::mem::take(self);
-            let has_other_answers = segment.has(ACK) && earlier.iss == Some(earlier.una);
+            let mut earlier = std::mem::take(self);
+            if earlier.has_begun() {
+                earlier.earlier = None;
+            }
             *self = Self {
                 pending,
-                earlier: has_other_answers.then(|| Box::new(earlier)),
+                earlier: segment.has(ACK).then(|| Box::new(earlier)),
                 ..Self::default()
             };
             self.una = segment.seq;
@@ -125,7 +127,11 @@ impl Flow {
     }
 
     pub(super) fn on_sent(&mut self, now: Instant, segment: &Segment, rules: &Rules) -> Result<(), String> {
-        let Some(iss) = self.iss.filter(|_| !segment.has(RST)) else {
+        if segment.has(RST) {
+            return Ok(());
+        }
+        self.choose(|flow| flow.has_sent(segment.seq));
+        let Some(iss) = self.iss else {
             return Ok(());
         };
         self.judge_window(segment)?;
@@ -227,14 +233,24 @@ impl Flow {
         self.peer_sacks = peer.sack_permitted;
     }
 
+    /// The peer has acknowledged its SYN.
+    fn has_begun(&self) -> bool {
+        self.iss.is_some_and(|iss| iss != self.una)
+    }
+
+    /// Such an acknowledgment is of what was sent, and such a sequence number is one of its own.
+    fn has_sent(&self, number: u32) -> bool {
+        self.iss
+            .is_some_and(|iss| before(iss, number) && !before(self.max, number))
+    }
+
     /// Of several SYN-ACKs, the one that is acknowledged counts.
-    fn choose_answered(&mut self, ack: u32) {
-        let is_answered = |flow: &Self| flow.iss.is_some_and(|iss| iss.wrapping_add(1) == ack);
+    fn choose(&mut self, is_it: impl Fn(&Self) -> bool) {
         let mut others = std::iter::successors(self.earlier.as_deref(), |flow| flow.earlier.as_deref());
-        if self.iss != Some(self.una) || is_answered(self) || !others.any(is_answered) {
+        if self.has_begun() || is_it(self) || !others.any(&is_it) {
             return;
         }
-        while !is_answered(self)
+        while !is_it(self)
             && let Some(earlier) = self.earlier.take()
         {
             *self = *earlier;
@@ -249,9 +265,8 @@ impl Flow {
             self.pending = Some(*segment).filter(|segment| segment.has(SYN));
             return;
         }
-        self.choose_answered(segment.ack);
-        let is_ours = |iss: u32| before(iss, segment.ack) && !before(self.max, segment.ack);
-        if !self.iss.is_some_and(is_ours) {
+        self.choose(|flow| flow.has_sent(segment.ack));
+        if !self.has_sent(segment.ack) {
             return;
         }
         self.is_answered |= !self.sent.is_empty();

@@ -150,7 +150,7 @@ impl Tcp {
         let rcv_nxt = connection.rcv_nxt;
         let acceptable = match (len, window) {
             (0, 0) => seq == rcv_nxt,
-            (0, _) => seq.in_window(rcv_nxt, window),
+            (0, _) => seq.in_window(rcv_nxt, window) || acknowledges_from_the_edge(connection, arrival),
             (_, 0) => false,
             _ => seq.in_window(rcv_nxt, window) || (seq + (len - 1)).in_window(rcv_nxt, window),
         };
@@ -219,6 +219,16 @@ fn answers_crossed_syn(connection: &Connection, arrival: &Arrival<'_>) -> bool {
         && flags.contains(Flags::SYN | Flags::ACK)
         && !flags.contains(Flags::RST)
         && arrival.header.seq + 1 == connection.rcv_nxt
+}
+
+/// Whether this is an acknowledgment of a peer that has sent all that the window allows, and of which not all has come: its sequence number
+/// lies at the window's right edge, and table 6 would have nothing of it count until the missing text is there.
+fn acknowledges_from_the_edge(connection: &Connection, arrival: &Arrival<'_>) -> bool {
+    let flags = arrival.header.flags;
+    connection.state != State::SynReceived
+        && flags.contains(Flags::ACK)
+        && !flags.intersects(Flags::SYN | Flags::RST)
+        && arrival.header.seq == connection.rcv_nxt + connection.rcv_wnd()
 }
 
 /// Whether timestamp `a` is before `b` (RFC 7323 section 5.2).

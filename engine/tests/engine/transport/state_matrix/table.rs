@@ -129,6 +129,7 @@ impl Position {
             Self::Before(1) => "last",
             Self::Before(_) => "before",
             Self::Inside(_) | Self::RightEdge => "inside",
+            Self::Beyond(0) => "edge",
             Self::Beyond(_) => "beyond",
         }
     }
