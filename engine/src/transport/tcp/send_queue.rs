@@ -220,6 +220,18 @@ impl SendQueue {
         added
     }
 
+    /// How many of the last bytes that were sent one packet carries without a copy, `limit` at most: all of the last segment, if it was no
+    /// larger.
+    #[cold]
+    pub(crate) fn last_sent(&self, limit: u32) -> u32 {
+        let begun = Some(self.next_offset).filter(|&offset| offset > 0);
+        let whole = (0..self.next_piece)
+            .rev()
+            .filter_map(|piece| self.pieces.get(piece).map(|piece| piece.len()));
+        let carried: usize = begun.into_iter().chain(whole).take(MAX_PIECES).sum();
+        limit.min(carried as u32)
+    }
+
     /// Adds up to `limit` bytes that were sent, from `offset` bytes behind the front on, to the body of `packet`, for a retransmission. What
     /// was written in small pieces is copied together, so that it is sent again in few segments, however many it was sent in. `copied`
     /// counts those bytes.

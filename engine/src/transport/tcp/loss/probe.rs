@@ -10,7 +10,6 @@ use crate::transport::tcp::arrival::Arrival;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
 use crate::transport::tcp::input::timestamp_clock;
 use crate::transport::tcp::rtt::MIN_PROBE_TIMEOUT;
-use crate::transport::tcp::seq::SeqNumber;
 
 /// TLP.max_ack_delay: the longest that a peer is expected to delay an acknowledgment (RFC 8985 section 7.2).
 const MAX_ACK_DELAY: Duration = Duration::from_millis(200);
@@ -38,12 +37,6 @@ impl Connection {
             && self.state.is_synchronized()
             && !self.flags.has(Has::LOSS | Has::TAIL_PROBED)
             && self.retries == 0
-    }
-
-    /// Where the last segment begins that was sent, its text and the FIN together.
-    fn last_segment(&self) -> SeqNumber {
-        let fin = u32::from(self.flags.has(Has::FIN_SENT));
-        self.snd_una.max(self.snd_max - fin - u32::from(self.mss))
     }
 
     /// When a probe is due: PTO after the last transmission of new data, but not after the retransmission timer runs out at `rto_at`, however
@@ -119,8 +112,8 @@ impl Tcp {
         let sent = if sends_new {
             self.send_new(out, index, new).is_ok()
         } else {
-            let last = connection.last_segment();
-            let len = connection.snd_max - last;
+            let len = self.last_segment_len(index);
+            let last = self.connections.get(index).snd_max - len;
             self.resend(out, index, last, len).is_ok_and(|sent| sent > 0)
         };
         self.counters.tail_loss_probes += u64::from(sent);
@@ -133,6 +126,15 @@ impl Tcp {
             again: !sends_new,
             tsval: timestamp_clock(out.now),
         });
+    }
+
+    /// The text and the FIN of the last segment. It goes again even when there is no memory to copy what was written in small pieces: a probe
+    /// that ended before the last octet would not show whether that is missing.
+    fn last_segment_len(&self, index: u32) -> u32 {
+        let connection = self.connections.get(index);
+        let queue = self.queues.send.peek(connection.send);
+        let text = queue.map_or(0, |queue| queue.last_sent(u32::from(connection.mss)));
+        text + u32::from(connection.flags.has(Has::FIN_SENT))
     }
 
     /// The last probe is answered, of which nothing but a flag was left. False when there was none.
