@@ -1,4 +1,8 @@
-//! Documents as tables for people.
+//! Documents as tables for people: whether the figures count, the figures, how stacks differ, and what the figures alone do not say.
+
+mod ratios;
+mod remarks;
+mod verdict;
 
 use std::fmt::Write;
 
@@ -6,20 +10,20 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 
 use super::document::{Document, StackResult};
-use super::metrics::{OPEN_LOOP_HEADLINE, SHOWN_BESIDE, headline, label, required};
-use super::units::{factor, figure, nanoseconds};
+use super::metrics::{SHOWN_BESIDE, headline, label, required};
+use super::units::figure;
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
 
 /// All that a document says, one column for each stack.
 pub(crate) fn comparison(document: &Document) -> String {
     let documents = std::slice::from_ref(document);
-    let mut text = format!("{}\n\n", what_was_done(document));
+    let mut text = format!("{}\n{}\n", what_was_done(document), verdict::of(document));
     let rows = metrics_shown(document)
         .into_iter()
         .map(|metric| (document, metric))
         .collect::<Vec<_>>();
     let _ = writeln!(text, "{}", grid(documents, &rows, |_, metric| label(metric)));
-    text + &remarks(documents)
+    text + &ratios::grids(documents, |_, metric| label(metric)) + &remarks::of(documents)
 }
 
 /// The figures that matter most of several documents in one table.
@@ -28,6 +32,8 @@ pub(crate) fn headlines(documents: &[Document]) -> String {
     for document in documents {
         let _ = writeln!(text, "{}", what_was_done(document));
     }
+    text.push('\n');
+    text.extend(documents.iter().map(verdict::of));
     let headlines = |document| {
         let shown = headline_metrics(document).filter(|metric| is_told(document, metric));
         shown.map(move |metric| (document, metric))
@@ -35,7 +41,7 @@ pub(crate) fn headlines(documents: &[Document]) -> String {
     let rows = documents.iter().flat_map(headlines).collect::<Vec<_>>();
     let named = |document: &Document, metric: &str| format!("{}: {}", document.scenario, label(metric));
     let _ = writeln!(text, "\n{}", grid(documents, &rows, named));
-    text + &remarks(documents)
+    text + &ratios::grids(documents, named) + &remarks::of(documents)
 }
 
 fn what_was_done(document: &Document) -> String {
@@ -152,123 +158,6 @@ fn cell(result: Option<&StackResult>, metric: &str) -> String {
         Some(value) => figure(metric, value),
         None if result.unsupported_reason.is_some() => "unsupported".to_owned(),
         None => "–".to_owned(),
-    }
-}
-
-/// What the figures alone do not say: ratios, the cost of a system call, what is unsupported, and whether it all counts.
-fn remarks(documents: &[Document]) -> String {
-    let mut text = String::new();
-    for document in documents {
-        ratios(&mut text, document);
-    }
-    if let Some(document) = documents.first() {
-        system_calls(&mut text, document);
-    }
-    for document in documents {
-        alternatives(&mut text, document);
-        unsupported(&mut text, document);
-        notes(&mut text, document);
-        verdict(&mut text, document);
-    }
-    text
-}
-
-fn ratios(text: &mut String, document: &Document) {
-    let main = match document.config.open_loop {
-        Some(_) => OPEN_LOOP_HEADLINE[0],
-        None => headline(document.scenario)[0],
-    };
-    for ratio in document.ratios.iter().filter(|ratio| ratio.metric == main) {
-        let interval = match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => format!(" [{}, {}]", factor(low), factor(high)),
-            _ => String::new(),
-        };
-        let _ = writeln!(
-            text,
-            "{}: engine ({}) is {}{interval} {} ({}) in {}",
-            document.scenario,
-            ratio.of_path,
-            factor(ratio.value),
-            ratio.to,
-            ratio.to_path,
-            label(main),
-        );
-    }
-}
-
-fn system_calls(text: &mut String, document: &Document) {
-    let measured_kernel = |result: &StackResult| result.stack.has_kernel() && !result.metrics.is_empty();
-    if document.results.iter().any(measured_kernel) {
-        let _ = writeln!(
-            text,
-            "A bare system call costs {} here (about 0.1 µs on bare metal without mitigations): the dearer it is, \
-             the better a stack without system calls looks beside the kernel's.",
-            nanoseconds(document.environment.syscall_ns),
-        );
-    }
-}
-
-fn alternatives(text: &mut String, document: &Document) {
-    let main = headline(document.scenario)[0];
-    for result in &document.results {
-        for other in result
-            .alternatives
-            .iter()
-            .filter(|_| median(result, main).is_some())
-        {
-            let figure =
-                median(other, main).map_or_else(|| "no figure".to_owned(), |value| figure(main, value));
-            let _ = writeln!(
-                text,
-                "{}: {} is shown at its best, with {} in flight; with {} it has {figure} {}",
-                document.scenario,
-                result.stack,
-                result.config.connections,
-                other.config.connections,
-                label(main),
-            );
-        }
-    }
-}
-
-fn unsupported(text: &mut String, document: &Document) {
-    for result in &document.results {
-        if let Some(reason) = &result.unsupported_reason {
-            let (scenario, stack, path) = (document.scenario, result.stack, result.path);
-            let _ = writeln!(text, "{scenario}: {stack} ({path}) is unsupported: {reason}");
-        }
-    }
-}
-
-fn notes(text: &mut String, document: &Document) {
-    for result in &document.results {
-        let mut notes: Vec<&String> = result.runs.iter().flat_map(|run| &run.notes).collect();
-        notes.dedup();
-        for note in notes {
-            let note = note.trim_start_matches("warning: ");
-            let _ = writeln!(
-                text,
-                "{}: {} ({}): {note}",
-                document.scenario, result.stack, result.path
-            );
-        }
-    }
-}
-
-fn verdict(text: &mut String, document: &Document) {
-    if document.valid {
-        let measured = document.results.iter().any(|result| !result.runs.is_empty());
-        let verdict = if measured { "valid" } else { "nothing was measured" };
-        let _ = writeln!(text, "{}: {verdict}", document.scenario);
-        return;
-    }
-    let _ = writeln!(
-        text,
-        "{}: INVALID, these figures do not count:",
-        document.scenario
-    );
-    for reason in &document.invalid_reasons {
-        let _ = writeln!(text, "  {}", reason.replace('\n', "\n    "));
     }
 }
 

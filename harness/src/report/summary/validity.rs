@@ -74,14 +74,21 @@ pub(super) fn of_result(runs: &[Run], unsupported: Option<&str>) -> Vec<String> 
     reasons
 }
 
-/// Reasons of a document: those of the results that it shows.
+/// Reasons of a document: those of the results that it shows, one that several share once.
 pub(super) fn of_document(results: &[StackResult], interrupted: bool) -> Vec<String> {
-    let named = results.iter().flat_map(|result| {
-        result
-            .invalid_reasons
-            .iter()
-            .map(move |reason| format!("{} ({}): {reason}", result.stack, result.path))
-    });
+    let mut shared: Vec<(&str, Vec<String>)> = Vec::new();
+    for result in results {
+        let name = format!("{} ({})", result.stack, result.path);
+        for reason in &result.invalid_reasons {
+            match shared.iter_mut().find(|(other, _)| other == reason) {
+                Some((_, names)) => names.push(name.clone()),
+                None => shared.push((reason, vec![name.clone()])),
+            }
+        }
+    }
+    let named = shared
+        .into_iter()
+        .map(|(reason, names)| format!("{}: {reason}", names.join(", ")));
     let interruption = interrupted.then(|| "interrupted before the last run".to_owned());
     interruption.into_iter().chain(named).collect()
 }

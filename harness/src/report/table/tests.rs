@@ -27,7 +27,7 @@ fn every_stack_has_a_column_and_every_figure_a_unit() {
 fn remarks_say_what_figures_do_not() {
     let text = comparison(&document());
     for expected in [
-        "crr: engine (memory) is 25.0× kernel-tuned (loopback) in connections/s",
+        "Ratios are medians; 3 pairs of runs are too few for an interval or a test: take --runs 6",
         "A bare system call costs 1.35 µs here",
         "smoltcp is shown at its best, with 1 in flight; with 64 it has 101 k connections/s",
         "kernel (loopback) is unsupported: no ports left",
@@ -51,6 +51,58 @@ fn figures_that_do_not_count_are_called_so() {
     let text = comparison(&document_of(&done));
     assert!(
         text.contains("INVALID") && text.contains("exit status: 101"),
+        "{text}"
+    );
+}
+
+/// Whoever reads the first lines only must not take figures along that do not count.
+#[test]
+fn the_verdict_comes_before_any_figure_and_a_shared_reason_once() {
+    let mut done = plan(&[StackKind::Engine, StackKind::Kernel], 1);
+    for runs in done.subjects.iter_mut().flat_map(|subject| &mut subject.runs) {
+        let mut found = measured(505_000.0, 10, 1000);
+        found.invalid_reasons = vec!["disturbed: by others".to_owned()];
+        *runs = ran(Ok(found));
+    }
+    let document = document_of(&done);
+    for text in [comparison(&document), headlines(std::slice::from_ref(&document))] {
+        let at = |part: &str| {
+            text.find(part)
+                .unwrap_or_else(|| panic!("`{part}` is missing in\n{text}"))
+        };
+        assert!(at("INVALID") < at("505 k"), "{text}");
+        assert!(
+            text.contains("  engine (memory), kernel (loopback): disturbed: by others\n"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn ratios_stand_side_by_side_with_their_intervals_and_what_may_be_chance_is_said() {
+    let text = comparison(&document());
+    let row = text
+        .lines()
+        .skip_while(|line| !line.contains("engine (memory) ÷"))
+        .find(|line| line.contains("connections/s"));
+    let row = row.unwrap_or_else(|| panic!("no ratios in\n{text}"));
+    assert!(
+        row.contains("25.0×") && row.contains("3.33×") && !row.contains('['),
+        "{row}"
+    );
+
+    let mut done = plan(&[StackKind::Engine, StackKind::Kernel], 6);
+    for (at, subject) in done.subjects.iter_mut().enumerate() {
+        for (run, place) in subject.runs.iter_mut().enumerate() {
+            let rate = [5e5, 1e5][at] * (1.0 + run as f64 / 100.0);
+            *place = ran(Ok(measured(rate, 20_000, 1_000_000_000 / rate as u64)));
+        }
+    }
+    let text = comparison(&document_of(&done));
+    assert!(text.contains("5.00× [5.00×, 5.00×]"), "{text}");
+    assert!(text.contains("Ratios are medians of 6 pairs of runs"), "{text}");
+    assert!(
+        text.contains("may be chance, as one of 4 ratios: connections/s to kernel (p = 0.125)"),
         "{text}"
     );
 }
