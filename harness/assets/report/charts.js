@@ -35,6 +35,13 @@
   };
   const shown = (unit, value) => (value == null ? "–" : UNITS[unit](value));
 
+  // As much of a date as tells one mark of an axis from the next.
+  const dates = (splits) => {
+    const apart = splits[1] - splits[0];
+    const [from, to] = apart >= 86400 ? [0, 10] : apart >= 60 ? [5, 16] : [11, 19];
+    return splits.map((at) => new Date(at * 1000).toISOString().slice(from, to).replace("T", " "));
+  };
+
   // --- scales
 
   // 1, 2, 5, 10, … or, where that is too many, powers of ten.
@@ -68,7 +75,7 @@
       ticks: { show: false },
       font: "12px system-ui, sans-serif",
       labelFont: "12px system-ui, sans-serif",
-      values: (_plot, splits) => splits.map((split) => (split == null ? "" : shown(axis.unit, split))),
+      values: (_plot, splits) => (axis.unit === "date" ? dates(splits) : splits.map((split) => (split == null ? "" : shown(axis.unit, split)))),
     };
     if (isLog(axis)) {
       common.splits = (_plot, _axis, min, max) => logTicks(min, max);
@@ -78,7 +85,7 @@
         return splits.map((split, index) => (index % every ? null : split));
       };
     }
-    const space = axis.unit === "date" ? 130 : 64;
+    const space = axis.unit === "date" ? 100 : 64;
     return side === "x" ? { ...common, label: axis.label, labelSize: 18, size: 34, space } : { ...common, size: 62, space: 34 };
   };
 
@@ -194,6 +201,7 @@
         {
           width: this.width(),
           height: HEIGHT,
+          padding: [null, chart.x.unit === "date" ? 44 : null, null, null],
           tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
           legend: { show: false },
           cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 }, bind: { dblclick: () => () => this.reset() } },
@@ -216,6 +224,7 @@
       const { at, x } = this.chart;
       const [first, last] = [at[0], at[at.length - 1]];
       if (first < last) return [first, last];
+      if (x.unit === "part") return [0, 1];
       return isLog(x) ? [first / 2, first * 2] : [first - 1, first + 1];
     }
 

@@ -49,7 +49,7 @@ fn group(document: &PageDocument) -> Group {
     let parameters = document
         .config
         .iter()
-        .filter(|(name, _)| !NOT_COMPARED.contains(&name.as_str()));
+        .filter(|(name, value)| !NOT_COMPARED.contains(&name.as_str()) && !value.is_null());
     let mut told: Vec<String> = parameters
         .map(|(name, value)| format!("{name} {}", plain(value)))
         .collect();
