@@ -87,6 +87,28 @@ fn a_killed_run_is_listed_as_broken_beside_the_whole_ones() {
 }
 
 #[test]
+fn a_document_without_results_is_refused_and_gets_no_page() {
+    let results = Results::new("nothing");
+    let run = r#"{"schema":"handfast.run/1","scenario":"crr","results":[]}"#;
+    for (name, text) in [
+        ("run.json", run),
+        ("suite.json", r#"{"schema":"handfast.suite/1","documents":[]}"#),
+    ] {
+        let file = results.0.join(name);
+        fs::write(&file, text).expect("writable");
+        let report = handfast(&["report"])
+            .arg(&file)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the program starts");
+        let errors = String::from_utf8_lossy(&report.stderr);
+        assert_eq!(report.status.code(), Some(2), "{name}: {errors}");
+        assert!(errors.contains("no results"), "{name}: {errors}");
+    }
+    assert_eq!(fs::read_dir(&results.0).expect("listable").count(), 2);
+}
+
+#[test]
 fn a_directory_without_results_is_refused() {
     let results = Results::new("empty");
     assert_eq!(results.report().status.code(), Some(2));

@@ -97,5 +97,9 @@ fn of_directory(directory: &Path) -> Result<Documents, String> {
 }
 
 fn of_file(file: &Path) -> Result<Documents, String> {
-    documents(&input::read(file).map_err(|error| error.to_string())?)
+    let found = documents(&input::read(file).map_err(|error| error.to_string())?)?;
+    if !found.has_results() {
+        return Err("it has no results: there is nothing to show".to_owned());
+    }
+    Ok(found)
 }

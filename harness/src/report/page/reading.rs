@@ -146,6 +146,12 @@ impl Documents {
         self.runs.is_empty() && self.searches.is_empty()
     }
 
+    /// Whether any stack has a result, even that it is unsupported.
+    pub(crate) fn has_results(&self) -> bool {
+        let of_runs = self.runs.iter().any(|document| !document.results.is_empty());
+        of_runs || !self.searches.is_empty()
+    }
+
     pub(crate) fn append(&mut self, others: Self) {
         self.runs.extend(others.runs);
         self.searches.extend(others.searches);
