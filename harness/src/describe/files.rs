@@ -28,7 +28,13 @@ pub(super) const FILES: &[Kept] = &[
         name: "intervals.csv",
         about: "with --interval, a row for each interval of each run: stack, path, placement, connections, run (from 1), operation, from_s and to_s \
                 (since the window began), operations, per_second, failed, time_wait (entries held at its end; empty where the stack does not tell), \
-                latencies (how many), p50_ns, p99_ns, p999_ns, max_ns (empty without any)",
+                latencies (how many), p50_ns, p99_ns, p999_ns, max_ns (empty without any), dropped_arrivals and response_… (from the intended \
+                starts; empty in a closed loop)",
+    },
+    Kept {
+        name: "interval-counters.csv",
+        about: "with --interval, what the kernel counted in each interval of each run, a row for each counter: its packets between devices and \
+                protocols (softnet), what changed of nstat, and sockstat at its end, for each host that packets went through",
     },
     Kept {
         name: "intervals.hlog",

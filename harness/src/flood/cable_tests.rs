@@ -85,7 +85,7 @@ fn half_open(lab: &Lab, wanted: u64) -> u64 {
 }
 
 fn replies(before: Tables) -> i64 {
-    let counted = Tables::read_here().since(before, "client", false).nstat;
+    let counted = Tables::read_here().since(&before, "client", false).nstat;
     ["TcpOutSegs", "IcmpOutMsgs", "Icmp6OutDestUnreachs"]
         .iter()
         .filter_map(|name| counted.get(*name))

@@ -8,7 +8,7 @@ use super::Phase;
 use super::phase::SharedPhase;
 use super::placement::UsedCores;
 use super::pulse::{Pulse, Told, Watch};
-use super::witness::Witness;
+use super::witness::{Look, Witness};
 use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::measure::counters::Counters;
 use crate::measure::cpu;
@@ -138,10 +138,17 @@ impl Conductor<'_> {
         });
         let counted_before = self.witness.before();
         let mut told = Told::new(self.control.pulse.as_ref());
+        let mut counted_last: Option<Look> = None;
         let (before, machine_before) = (cpu::process_ns(), Machine::now(&softirq_threads));
         self.pass(Phase::Measure, duration, &mut |elapsed| {
             (self.watch.progress)((warm_up + elapsed).as_secs_f64() / whole);
-            told.look(elapsed, self.watch);
+            told.look(elapsed, self.watch, &mut || {
+                let now = self.witness.after();
+                let then = counted_last.as_ref().unwrap_or(&counted_before);
+                let kernel = self.witness.counted(then, &now).into();
+                counted_last = Some(now);
+                kernel
+            });
         });
         let (after, machine_after) = (cpu::process_ns(), Machine::now(&softirq_threads));
         let interrupted = self.is_stopped();
@@ -152,7 +159,7 @@ impl Conductor<'_> {
             machine: machine_after
                 .zip(machine_before)
                 .map(|(after, before)| self.machine_use(&after, &before)),
-            counters: self.witness.after(counted_before),
+            counters: self.witness.counted(&counted_before, &self.witness.after()),
             missing_device: lab::built().and_then(Lab::missing_device),
             interrupted,
         }

@@ -199,9 +199,10 @@ impl OpenLoop {
         }
     }
 
-    /// Tells how many operations of the window found no room to wait in.
+    /// Tells how many operations of the window found no room to wait in, and how long those that ended took from their intended start.
     pub(crate) fn tell(&self, beat: &mut Beat) {
         beat.dropped = Some(self.tally.dropped);
+        beat.response.copy_from(&self.tally.response);
     }
 
     /// When the generator wants its next step.
@@ -278,6 +279,10 @@ mod tests {
         assert_eq!(counted, room - 6, "six of the warm-up waited too");
         assert_eq!(tally.dropped, tally.offered - counted);
         assert_eq!(beat.dropped, Some(tally.dropped));
+        assert_eq!(
+            beat.response.into_histogram(),
+            tally.response.clone().into_histogram()
+        );
         let [response, service, lag] =
             [tally.response, tally.service, tally.lag].map(Recorder::into_histogram);
         assert_eq!((response.len(), lag.len()), (counted, tally.offered));

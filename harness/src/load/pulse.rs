@@ -9,6 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::measure::counters::KernelCounters;
 use crate::measure::recorder::{Recorder, to_buckets};
 use crate::stack::Nanos;
 
@@ -24,6 +25,8 @@ pub(crate) struct Beat {
     /// TIME_WAIT entries held now.
     pub(crate) time_wait: Option<u64>,
     pub(crate) latency: Recorder,
+    /// Latencies from the intended starts of an open loop; empty in a closed one.
+    pub(crate) response: Recorder,
 }
 
 /// Where one end leaves its beats.
@@ -117,8 +120,13 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// `elapsed` of the window is over: tells the interval that has ended, if one has.
-    pub(super) fn look(&mut self, elapsed: Duration, watch: &Watch<'_>) {
+    /// `elapsed` of the window is over: tells the interval that has ended, if one has, with what `counted` says of the kernel.
+    pub(super) fn look(
+        &mut self,
+        elapsed: Duration,
+        watch: &Watch<'_>,
+        counted: &mut dyn FnMut() -> KernelCounters,
+    ) {
         let Some(pulse) = self.pulse else { return };
         if self.last.is_empty() {
             // The first beats are those of the window's begin, which every end notices at its next step.
@@ -132,7 +140,10 @@ impl<'a> Told<'a> {
             return;
         }
         let now = pulse.beats();
-        (watch.interval)(Interval::between(&self.last, &now, self.until, ends));
+        (watch.interval)(Interval {
+            kernel: counted(),
+            ..Interval::between(&self.last, &now, self.until, ends)
+        });
         (self.last, self.until) = (now, ends);
     }
 }
@@ -154,6 +165,11 @@ pub(crate) struct Interval {
     pub(crate) time_wait: Option<u64>,
     /// Latencies as (nanoseconds, count); empty where the scenario has none.
     pub(crate) latencies: Vec<(u64, u64)>,
+    /// The same from the intended starts of an open loop; empty in a closed one.
+    #[serde(default)]
+    pub(crate) responses: Vec<(u64, u64)>,
+    #[serde(default)]
+    pub(crate) kernel: KernelCounters,
 }
 
 impl Interval {
@@ -164,7 +180,8 @@ impl Interval {
             to: to.as_secs_f64(),
             ..Self::default()
         };
-        let mut latency = Recorder::new().into_histogram();
+        let [mut latency, mut response] =
+            [Recorder::new().into_histogram(), Recorder::new().into_histogram()];
         for (before, now) in before.iter().zip(now) {
             let done = now.operations.saturating_sub(before.operations);
             interval.operations += done;
@@ -178,9 +195,11 @@ impl Interval {
                 (sum, None) => sum,
                 (sum, Some(more)) => Some(sum.unwrap_or(0) + more),
             };
-            add_difference(&mut latency, before, now);
+            add_difference(&mut latency, &before.latency, &now.latency);
+            add_difference(&mut response, &before.response, &now.response);
         }
         interval.latencies = to_buckets(&latency);
+        interval.responses = to_buckets(&response);
         interval
     }
 }
@@ -194,10 +213,10 @@ fn rate(done: u64, before: Nanos, now: Nanos) -> f64 {
     }
 }
 
-fn add_difference(sum: &mut Histogram<u64>, before: &Beat, now: &Beat) {
-    let mut grown = now.latency.clone().into_histogram();
+fn add_difference(sum: &mut Histogram<u64>, before: &Recorder, now: &Recorder) {
+    let mut grown = now.clone().into_histogram();
     // A histogram that does not contain the one before is of another window: all of it is new.
-    let _ = grown.subtract(before.latency.clone().into_histogram());
+    let _ = grown.subtract(before.clone().into_histogram());
     sum.add(grown).expect("all recorders have the same bounds");
 }
 
@@ -206,8 +225,9 @@ mod tests {
     use super::*;
 
     fn beat(at: Nanos, operations: u64, latencies: &[u64]) -> Beat {
-        let mut latency = Recorder::new();
+        let [mut latency, mut response] = [Recorder::new(), Recorder::new()];
         latencies.iter().for_each(|&value| latency.record(value));
+        latencies.iter().for_each(|&value| response.record(2 * value));
         Beat {
             at,
             operations,
@@ -215,6 +235,7 @@ mod tests {
             dropped: Some(operations / 4),
             time_wait: Some(operations),
             latency,
+            response,
         }
     }
 
@@ -238,6 +259,7 @@ mod tests {
             "over its own two seconds: {found:?}"
         );
         assert_eq!(found.latencies, [(7, 1), (900, 1)]);
+        assert_eq!(found.responses, [(14, 1), (1800, 1)]);
     }
 
     #[test]

@@ -17,9 +17,9 @@ pub(super) struct Witness {
     shared: bool,
 }
 
-/// What the counters stood at when the window began.
+/// What the counters stood at when somebody looked.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(super) struct Look {
     snapshot: Snapshot,
     tables: Vec<Tables>,
 }
@@ -34,24 +34,32 @@ impl Witness {
         }
     }
 
-    /// The window is about to begin.
-    pub(super) fn before(&self) -> Before {
+    /// Looks at the counters: the window is about to begin.
+    pub(super) fn before(&self) -> Look {
         let tables = self.tables();
-        Before {
+        Look {
             snapshot: Snapshot::take(&self.hardware),
             tables,
         }
     }
 
-    /// The window has ended.
-    pub(super) fn after(&self, before: Before) -> Counters {
+    /// Looks at them the other way round: the window has ended, and reading tables is no part of it.
+    pub(super) fn after(&self) -> Look {
         let snapshot = Snapshot::take(&self.hardware);
-        let tables = self.tables().into_iter().zip(before.tables).zip(&self.hosts);
+        Look {
+            snapshot,
+            tables: self.tables(),
+        }
+    }
+
+    /// What was counted from one look to another.
+    pub(super) fn counted(&self, then: &Look, now: &Look) -> Counters {
+        let tables = now.tables.iter().zip(&then.tables).zip(&self.hosts);
         let hosts = tables.map(|((now, then), (name, _))| now.since(then, name, self.shared));
         Counters {
             hosts: hosts.collect(),
             hardware_missing: self.hardware.missing().map(str::to_owned),
-            ..snapshot.since(&before.snapshot)
+            ..now.snapshot.since(&then.snapshot)
         }
     }
 
@@ -97,13 +105,13 @@ mod tests {
         for _ in 0..10 {
             socket.send_to(b"datagram", own).expect("loopback");
         }
-        let found = kernel.after(before);
+        let found = kernel.counted(&before, &kernel.after());
         let [host] = &found.hosts[..] else {
             panic!("{found:?}")
         };
         assert_eq!((host.host.as_str(), host.shared), ("both", true));
         assert!(host.nstat["UdpOutDatagrams"] >= 10, "{host:?}");
         assert!(host.sockstat_after.contains_key("UDP_inuse"));
-        assert!(memory.after(nothing).hosts.is_empty());
+        assert!(memory.counted(&nothing, &memory.after()).hosts.is_empty());
     }
 }

@@ -23,9 +23,38 @@ struct Series {
     failures: u64,
     rate: f64,
     time_wait: Option<u64>,
-    /// How many latencies are within each bound, those within lower bounds included; the last is all.
+    /// `None` in a closed loop.
+    dropped: Option<u64>,
+    latency: Buckets,
+    /// Empty in a closed loop.
+    response: Buckets,
+}
+
+/// How many times are within each bound, those within lower bounds included; the last is all.
+#[derive(Default, Debug)]
+struct Buckets {
     within: [u64; BOUNDS.len() + 1],
-    latency_seconds: f64,
+    seconds: f64,
+}
+
+impl Buckets {
+    fn add(&mut self, times: &[(u64, u64)]) {
+        for &(nanoseconds, count) in times {
+            let seconds = nanoseconds as f64 / 1e9;
+            self.seconds += seconds * count as f64;
+            let first = BOUNDS
+                .iter()
+                .position(|bound| seconds <= *bound)
+                .unwrap_or(BOUNDS.len());
+            self.within[first..]
+                .iter_mut()
+                .for_each(|within| *within += count);
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.within[BOUNDS.len()]
+    }
 }
 
 impl Exposition {
@@ -35,17 +64,11 @@ impl Exposition {
         series.failures += interval.failed;
         series.rate = interval.per_second;
         series.time_wait = interval.time_wait;
-        for &(nanoseconds, count) in &interval.latencies {
-            let seconds = nanoseconds as f64 / 1e9;
-            series.latency_seconds += seconds * count as f64;
-            let first = BOUNDS
-                .iter()
-                .position(|bound| seconds <= *bound)
-                .unwrap_or(BOUNDS.len());
-            series.within[first..]
-                .iter_mut()
-                .for_each(|within| *within += count);
+        if let Some(dropped) = interval.dropped_arrivals {
+            series.dropped = Some(series.dropped.unwrap_or(0) + dropped);
         }
+        series.latency.add(&interval.latencies);
+        series.response.add(&interval.responses);
     }
 
     fn series_of(&mut self, standing: &Standing) -> &mut Series {
@@ -58,8 +81,9 @@ impl Exposition {
                 failures: 0,
                 rate: 0.0,
                 time_wait: None,
-                within: [0; BOUNDS.len() + 1],
-                latency_seconds: 0.0,
+                dropped: None,
+                latency: Buckets::default(),
+                response: Buckets::default(),
             });
             self.series.len() - 1
         });
@@ -97,7 +121,25 @@ impl Exposition {
             "TIME_WAIT entries held at the end of the last interval",
             |series| Some(series.time_wait?.to_string()),
         );
-        self.histograms(&mut text);
+        self.family(
+            &mut text,
+            "handfast_dropped_arrivals_total",
+            "counter",
+            "Arrivals of an open loop that found no room to wait in, in measured windows",
+            |series| Some(series.dropped?.to_string()),
+        );
+        self.histogram(
+            &mut text,
+            "handfast_latency_seconds",
+            "Latency of single operations in measured windows",
+            |series| &series.latency,
+        );
+        self.histogram(
+            &mut text,
+            "handfast_response_seconds",
+            "The same from the intended starts of an open loop, which is what users waited",
+            |series| &series.response,
+        );
         text
     }
 
@@ -117,30 +159,20 @@ impl Exposition {
         }
     }
 
-    fn histograms(&self, text: &mut String) {
-        const NAME: &str = "handfast_latency_seconds";
-        let _ = writeln!(
-            text,
-            "# HELP {NAME} Latency of single operations in measured windows\n# TYPE {NAME} histogram"
-        );
-        for Series {
-            labels,
-            within,
-            latency_seconds,
-            ..
-        } in self
-            .series
-            .iter()
-            .filter(|series| series.within[BOUNDS.len()] > 0)
-        {
+    /// Series without a single time are left out.
+    fn histogram(&self, text: &mut String, name: &str, help: &str, times: fn(&Series) -> &Buckets) {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+        for series in self.series.iter().filter(|series| times(series).all() > 0) {
+            let (labels, times) = (&series.labels, times(series));
             let bounds = BOUNDS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-            for (bound, count) in bounds.zip(within) {
-                let _ = writeln!(text, "{NAME}_bucket{{{labels},le=\"{bound}\"}} {count}");
+            for (bound, count) in bounds.zip(times.within) {
+                let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
             }
             let _ = writeln!(
                 text,
-                "{NAME}_sum{{{labels}}} {latency_seconds}\n{NAME}_count{{{labels}}} {}",
-                within[BOUNDS.len()]
+                "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}",
+                times.seconds,
+                times.all()
             );
         }
     }
@@ -195,6 +227,12 @@ mod tests {
         assert_eq!(value("handfast_failures_total{", ""), 6.0);
         assert_eq!(value("handfast_operations_per_second{", ""), 7.5);
         assert_eq!(value("handfast_time_wait_entries{", ""), 5.0);
+        assert_eq!(value("handfast_dropped_arrivals_total{", ""), 10.0);
+        assert_eq!(
+            value("handfast_response_seconds_bucket{", "le=\"0.0001\""),
+            2000.0
+        );
+        assert_eq!(value("handfast_response_seconds_count{", ""), 2002.0);
         assert_eq!(value("handfast_latency_seconds_bucket{", "le=\"0.00002\""), 0.0);
         assert_eq!(
             value("handfast_latency_seconds_bucket{", "le=\"0.00005\""),
@@ -210,7 +248,9 @@ mod tests {
         let mut seen = Exposition::default();
         let silent = Interval {
             time_wait: None,
+            dropped_arrivals: None,
             latencies: Vec::new(),
+            responses: Vec::new(),
             ..fixtures::interval()
         };
         seen.add(&fixtures::standing(), &silent);
@@ -222,7 +262,13 @@ mod tests {
             &silent,
         );
         let text = seen.text();
-        assert!(!text.contains("handfast_time_wait_entries{") && !text.contains("_bucket"));
+        for missing in [
+            "handfast_time_wait_entries{",
+            "handfast_dropped_arrivals_total{",
+            "_bucket",
+        ] {
+            assert!(!text.contains(missing), "{missing} in\n{text}");
+        }
         assert_eq!(text.matches("handfast_operations_total{").count(), 2);
     }
 }

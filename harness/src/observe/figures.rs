@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Interval;
+use crate::measure::counters::KernelCounters;
 use crate::measure::recorder::{empty_histogram, from_buckets};
 
 /// An interval of the measured window of a run.
@@ -24,6 +25,10 @@ pub(crate) struct Figures {
     pub(crate) time_wait: Option<u64>,
     /// Of the operations that ended in the interval; null where none did, or where the scenario has none.
     pub(crate) latency_ns: Option<LatencyOfInterval>,
+    /// The same from the intended starts of an open loop, which is what users waited; null in a closed loop.
+    pub(crate) response_ns: Option<LatencyOfInterval>,
+    /// What the kernel counted in the interval.
+    pub(crate) kernel: KernelCounters,
     /// The latencies as HdrHistogram's V2 encoding has them, compressed: some hundred bytes. Documents leave them to interval logs.
     #[serde(skip)]
     encoded: Vec<u8>,
@@ -51,6 +56,8 @@ impl Figures {
             dropped_arrivals: interval.dropped_arrivals,
             time_wait: interval.time_wait,
             latency_ns: LatencyOfInterval::of(&histogram),
+            response_ns: LatencyOfInterval::of(&from_buckets(&interval.responses)),
+            kernel: interval.kernel.clone(),
             encoded: encode(&histogram),
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::figures::LatencyOfInterval;
 use super::{Figures, Interval, Observer, Standing, operation};
 use crate::config::{Pairing, PathKind, Placement, ScenarioKind};
+use crate::measure::counters::KernelCounters;
 
 /// Names the format of a [`Line`].
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
@@ -47,6 +48,10 @@ pub(crate) struct Line {
     pub(crate) time_wait: Option<u64>,
     /// Of the operations that ended in the interval; null where none did, or where the scenario has none.
     pub(crate) latency_ns: Option<LatencyOfInterval>,
+    /// The same from the intended starts of an open loop, which is what users waited; null in a closed loop.
+    pub(crate) response_ns: Option<LatencyOfInterval>,
+    /// What the kernel counted in the interval.
+    pub(crate) kernel: KernelCounters,
 }
 
 impl Line {
@@ -71,6 +76,8 @@ impl Line {
             dropped_arrivals: interval.dropped_arrivals,
             time_wait: interval.time_wait,
             latency_ns: figures.latency_ns,
+            response_ns: figures.response_ns,
+            kernel: figures.kernel,
         }
     }
 }
@@ -129,6 +136,8 @@ mod tests {
         assert_eq!((&all[0]["stack"], &all[0]["run"]), (&"engine".into(), &2.into()));
         assert_eq!(all[0]["operation"], "connections");
         assert_eq!(all[0]["latency_ns"]["count"], 1001);
+        assert_eq!(all[0]["response_ns"]["count"], 1001);
+        assert_eq!(all[0]["kernel"]["hosts"][0]["nstat"]["TcpInSegs"], 8008);
         assert!(all[0]["latency_ns"]["max"].as_u64() >= Some(1_999_000));
         assert!(all[0]["latency_ns"]["p50"].as_u64() < Some(31_000));
         assert_eq!(

@@ -164,8 +164,11 @@ pub(crate) fn operation(scenario: ScenarioKind) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod fixtures {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::config::StackKind;
+    use crate::measure::counters::{HostInterval, KernelCounters};
 
     /// The second run of `crr` on the engine.
     pub(crate) fn standing() -> Standing {
@@ -180,7 +183,7 @@ pub(crate) mod fixtures {
         }
     }
 
-    /// A second with a thousand connections of 30 µs and one of 2 ms.
+    /// A second with a thousand connections of 30 µs and one of 2 ms, which waited 70 µs and 3 ms for a place.
     pub(crate) fn interval() -> Interval {
         Interval {
             from: 1.0,
@@ -191,6 +194,15 @@ pub(crate) mod fixtures {
             dropped_arrivals: Some(5),
             time_wait: Some(2002),
             latencies: vec![(30_000, 1000), (2_000_000, 1)],
+            responses: vec![(100_000, 1000), (5_000_000, 1)],
+            kernel: KernelCounters {
+                softnet: None,
+                hosts: vec![HostInterval {
+                    host: "both".to_owned(),
+                    nstat: BTreeMap::from([("TcpInSegs".to_owned(), 8008)]),
+                    sockstat: BTreeMap::from([("TCP_tw".to_owned(), 2002)]),
+                }],
+            },
         }
     }
 }

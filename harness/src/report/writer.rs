@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(
             files(),
             [
+                "interval-counters.csv",
                 "intervals.csv",
                 "intervals.hlog",
                 document[0],

@@ -5,6 +5,8 @@ mod machine;
 mod process;
 mod tables;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,40 @@ pub(crate) struct Counters {
     pub(crate) hardware: Option<HardwareCounters>,
     /// Why `hardware` is null; null when it is not.
     pub(crate) hardware_missing: Option<String>,
+}
+
+/// What the kernel counted in an interval of a window: as much of [`Counters`] as can be kept for hours.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct KernelCounters {
+    /// Packets between devices and protocols, of the whole machine; null where the kernel does not tell.
+    pub(crate) softnet: Option<SoftnetCounters>,
+    /// The kernel's stack on each host that packets went through; empty where none did.
+    pub(crate) hosts: Vec<HostInterval>,
+}
+
+/// What the kernel's stack of one host counted in an interval.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct HostInterval {
+    /// Whose host it is: `client`, `server`, or `both`.
+    pub(crate) host: String,
+    /// What grew or shrank, by the names of `nstat`; what stayed as it was is left out.
+    pub(crate) nstat: BTreeMap<String, i64>,
+    /// `sockstat` when the interval ended: sockets, TIME_WAIT entries and pages of memory held.
+    pub(crate) sockstat: BTreeMap<String, u64>,
+}
+
+impl From<Counters> for KernelCounters {
+    fn from(counters: Counters) -> Self {
+        let of_host = |host: HostCounters| HostInterval {
+            host: host.host,
+            nstat: host.nstat,
+            sockstat: host.sockstat_after,
+        };
+        Self {
+            softnet: counters.softnet,
+            hosts: counters.hosts.into_iter().map(of_host).collect(),
+        }
+    }
 }
 
 /// What the stacks count themselves; null where they cannot tell.

@@ -44,18 +44,18 @@ impl Tables {
     }
 
     /// What changed since `earlier`.
-    pub(crate) fn since(self, earlier: Self, host: &str, shared: bool) -> HostCounters {
-        let changed = self.nstat.into_iter().filter_map(|(name, now)| {
-            let then = earlier.nstat.get(&name).copied().unwrap_or(0);
+    pub(crate) fn since(&self, earlier: &Self, host: &str, shared: bool) -> HostCounters {
+        let changed = self.nstat.iter().filter_map(|(name, now)| {
+            let then = earlier.nstat.get(name).copied().unwrap_or(0);
             let change = now.wrapping_sub(then).cast_signed();
-            (change != 0).then_some((name, change))
+            (change != 0).then(|| (name.clone(), change))
         });
         HostCounters {
             host: host.to_owned(),
             shared,
             nstat: changed.collect(),
-            sockstat_before: earlier.sockstat,
-            sockstat_after: self.sockstat,
+            sockstat_before: earlier.sockstat.clone(),
+            sockstat_after: self.sockstat.clone(),
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
             ]),
             sockstat: BTreeMap::new(),
         };
-        let found = tables(50, 1).since(tables(42, 3), "both", false);
+        let found = tables(50, 1).since(&tables(42, 3), "both", false);
         let expected = BTreeMap::from([("TcpInSegs".to_owned(), 8), ("TcpCurrEstab".to_owned(), -2)]);
         assert_eq!(found.nstat, expected);
     }

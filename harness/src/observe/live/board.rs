@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::bins::Bins;
 use crate::observe::{Figures, Interval, RunEnded, Standing, Whereabouts, operation};
 use crate::report::units;
 
@@ -20,8 +21,12 @@ pub(super) struct Board {
     pub(super) rates: VecDeque<u64>,
     /// The latest interval of this run.
     pub(super) last: Option<Figures>,
+    /// The latencies of the intervals of this run; from the intended starts in an open loop.
+    pub(super) bins: Bins,
     /// Failed in the intervals of this run.
     pub(super) failed: u64,
+    /// Arrivals that an open loop dropped in them; `None` in a closed one.
+    pub(super) dropped: Option<u64>,
     valid: u32,
     invalid: u32,
     unsupported: u32,
@@ -43,6 +48,14 @@ impl Board {
         }
         self.rates.push_back(interval.per_second as u64);
         self.failed += interval.failed;
+        if let Some(dropped) = interval.dropped_arrivals {
+            self.dropped = Some(self.dropped.unwrap_or(0) + dropped);
+        }
+        self.bins.add(if interval.responses.is_empty() {
+            &interval.latencies
+        } else {
+            &interval.responses
+        });
         self.last = Some(Figures::of(interval));
     }
 
@@ -71,7 +84,9 @@ impl Board {
             self.standing = Some(standing.clone());
             self.rates.clear();
             self.last = None;
+            self.bins = Bins::default();
             self.failed = 0;
+            self.dropped = None;
         }
     }
 
@@ -104,9 +119,19 @@ impl Board {
         }
     }
 
-    /// Percentiles of the latest interval.
+    /// What the times are that are shown.
+    pub(super) fn kind_of_time(&self) -> &'static str {
+        match self.last.as_ref().and_then(|last| last.response_ns.as_ref()) {
+            Some(_) => "response",
+            None => "latency",
+        }
+    }
+
+    /// Percentiles of the latest interval; in an open loop from the intended starts, as users wait.
     pub(super) fn latency(&self) -> String {
-        let Some(latency) = self.last.as_ref().and_then(|last| last.latency_ns.as_ref()) else {
+        let last = self.last.as_ref();
+        let Some(latency) = last.and_then(|last| last.response_ns.as_ref().or(last.latency_ns.as_ref()))
+        else {
             return "–".to_owned();
         };
         let values = [
@@ -119,11 +144,14 @@ impl Board {
         shown.join("  ")
     }
 
-    /// TIME_WAIT entries, and what failed.
+    /// TIME_WAIT entries, what failed, and what an open loop dropped.
     pub(super) fn counts(&self) -> String {
         let entries = self.last.as_ref().and_then(|last| last.time_wait);
         let entries = entries.map_or("–".to_owned(), |entries| entries.to_string());
-        format!("TIME_WAIT {entries}  failed {}", self.failed)
+        let dropped = self
+            .dropped
+            .map_or_else(String::new, |dropped| format!("  dropped {dropped}"));
+        format!("TIME_WAIT {entries}  failed {}{dropped}", self.failed)
     }
 
     /// What the runs came to so far.

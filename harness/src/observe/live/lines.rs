@@ -26,7 +26,8 @@ impl<W: Write> Observer for Lines<W> {
         self.board.add(standing, interval);
         let board = &self.board;
         let percent = board.part * 100.0;
-        let figures = [board.rate(), board.latency(), board.counts()].join("  ");
+        let times = format!("{} {}", board.kind_of_time(), board.latency());
+        let figures = [board.rate(), times, board.counts()].join("  ");
         writeln!(
             self.output,
             "{percent:3.0} %  {}  {} s: {figures}",

@@ -1,5 +1,6 @@
 //! A live view of long runs, on standard error: a dashboard where that is a terminal, else a line for each interval.
 
+mod bins;
 mod board;
 mod lines;
 mod screen;

@@ -7,7 +7,7 @@ use super::super::fixtures;
 use super::*;
 
 fn drawn(board: &Board, colours: bool) -> TestBackend {
-    let mut terminal = Terminal::new(TestBackend::new(72, 14)).expect("memory has a size");
+    let mut terminal = Terminal::new(TestBackend::new(72, 20)).expect("memory has a size");
     terminal
         .draw(|frame| view::draw(frame, board, colours))
         .expect("memory takes it");
@@ -36,15 +36,18 @@ fn running() -> Board {
 }
 
 #[test]
-fn the_dashboard_shows_rate_latency_time_wait_failures_and_what_runs_came_to() {
+fn the_dashboard_shows_rate_histogram_time_wait_failures_drops_and_what_runs_came_to() {
     let shown = drawn(&running(), false).to_string();
     for part in [
         "crr on engine (memory, same-core, connections 64), run 2 of 3",
         "50%",
         "connections/s",
-        "p50 30",
-        "p99.9 30",
-        "TIME_WAIT 2002  failed 9",
+        "response of the last interval",
+        "p50 100",
+        "p99.9 100",
+        "65.5µs",
+        "4.19ms",
+        "TIME_WAIT 2002  failed 9  dropped 15",
         "1 valid  1 invalid  0 unsupported",
         "engine, run 2: client-bound",
         "█",
@@ -90,7 +93,8 @@ fn another_run_begins_with_nothing_and_keeps_what_runs_came_to() {
         part: 0.6,
     };
     board.arrive(&at);
-    assert_eq!((board.rates.len(), board.failed), (0, 0));
+    assert_eq!((board.rates.len(), board.failed, board.dropped), (0, 0, None));
+    assert!(board.bins.shown(9).is_empty());
     assert_eq!(board.verdict(), "1 valid  1 invalid  0 unsupported");
 }
 
@@ -116,7 +120,7 @@ fn where_no_terminal_is_every_interval_is_a_line() {
         "{text}"
     );
     assert!(
-        told[0].contains("p50 30") && told[0].contains("failed 3"),
+        told[0].contains("response p50 100") && told[0].contains("failed 3  dropped 5"),
         "{text}"
     );
     assert!(

@@ -1,4 +1,4 @@
-//! What the system counted in each run, a row for each counter.
+//! What the system counted in each run and in each of its intervals, a row for each counter.
 
 use serde_json::Value;
 
@@ -7,6 +7,8 @@ use super::{DataFile, WHOSE, runs, whose};
 use crate::report::document::Document;
 
 pub(super) const TABLE: &str = "counters.csv";
+/// The kernel's of each interval.
+pub(super) const OF_INTERVALS: &str = "interval-counters.csv";
 
 /// `None` when nothing was counted.
 pub(super) fn table(document: &Document) -> Option<DataFile> {
@@ -28,6 +30,32 @@ pub(super) fn table(document: &Document) -> Option<DataFile> {
     (!rows.is_empty()).then(|| DataFile {
         name: TABLE.to_owned(),
         content: csv(WHOSE.into_iter().chain(["counter", "value"]), rows),
+    })
+}
+
+/// `None` when no intervals were kept, or the kernel counted nothing in any.
+pub(super) fn of_intervals(document: &Document) -> Option<DataFile> {
+    let mut rows = Vec::new();
+    for (result, run) in runs(document) {
+        for interval in &run.intervals {
+            let counted = serde_json::to_value(&interval.kernel).unwrap_or_default();
+            let mut counters = Vec::new();
+            flatten("", &counted, &mut counters);
+            let whose = whose(result, run);
+            let time = [interval.from.to_string(), interval.to.to_string()];
+            rows.extend(
+                counters
+                    .into_iter()
+                    .map(|pair| [whose.as_slice(), &time, &pair].concat()),
+            );
+        }
+    }
+    (!rows.is_empty()).then(|| DataFile {
+        name: OF_INTERVALS.to_owned(),
+        content: csv(
+            WHOSE.into_iter().chain(["from_s", "to_s", "counter", "value"]),
+            rows,
+        ),
     })
 }
 

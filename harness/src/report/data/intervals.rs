@@ -9,7 +9,7 @@ pub(super) const TABLE: &str = "intervals.csv";
 /// The same intervals' histograms.
 pub(super) const LOG: &str = "intervals.hlog";
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 17] = [
     "operation",
     "from_s",
     "to_s",
@@ -23,6 +23,10 @@ const COLUMNS: [&str; 13] = [
     "p999_ns",
     "max_ns",
     "dropped_arrivals",
+    "response_p50_ns",
+    "response_p99_ns",
+    "response_p999_ns",
+    "response_max_ns",
 ];
 
 /// `None` when no intervals were kept.
@@ -43,6 +47,7 @@ pub(super) fn table(document: &Document) -> Option<DataFile> {
 
 fn row(operation: &str, figures: &Figures) -> [String; COLUMNS.len()] {
     let latency = figures.latency_ns.as_ref();
+    let response = figures.response_ns.as_ref();
     [
         operation.to_owned(),
         figures.from.to_string(),
@@ -57,5 +62,9 @@ fn row(operation: &str, figures: &Figures) -> [String; COLUMNS.len()] {
         or_empty(latency.map(|latency| latency.p999)),
         or_empty(latency.map(|latency| latency.max)),
         or_empty(figures.dropped_arrivals),
+        or_empty(response.map(|response| response.p50)),
+        or_empty(response.map(|response| response.p99)),
+        or_empty(response.map(|response| response.p999)),
+        or_empty(response.map(|response| response.max)),
     ]
 }

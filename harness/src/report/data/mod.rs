@@ -22,6 +22,7 @@ pub(super) fn files(document: &Document) -> Vec<DataFile> {
     files.extend(histograms::of_intervals(document));
     files.extend(intervals::table(document));
     files.extend(counters::table(document));
+    files.extend(counters::of_intervals(document));
     files
 }
 
@@ -30,7 +31,13 @@ pub(super) fn is_ours(name: &str) -> bool {
     let sequence = name.starts_with("sequence-") && name.ends_with(".csv");
     sequence
         || name.ends_with("_ns.hlog")
-        || [intervals::LOG, intervals::TABLE, counters::TABLE].contains(&name)
+        || [
+            intervals::LOG,
+            intervals::TABLE,
+            counters::TABLE,
+            counters::OF_INTERVALS,
+        ]
+        .contains(&name)
 }
 
 /// Every run, with the result that it is one of.

@@ -96,7 +96,7 @@ fn intervals_are_a_table_and_a_log() {
     assert_eq!(
         lines[0],
         "stack,path,placement,connections,run,operation,from_s,to_s,operations,per_second,failed,time_wait,latencies,\
-         p50_ns,p99_ns,p999_ns,max_ns,dropped_arrivals"
+         p50_ns,p99_ns,p999_ns,max_ns,dropped_arrivals,response_p50_ns,response_p99_ns,response_p999_ns,response_max_ns"
     );
     assert!(
         lines[1].starts_with("engine,memory,same-core,64,1,connections,1,2,1001,1001,3,2002,1001,3"),
@@ -132,6 +132,21 @@ fn counters_are_rows_by_their_path() {
 }
 
 #[test]
+fn what_the_kernel_counted_in_an_interval_is_a_row_with_its_times() {
+    let content = file("interval-counters.csv", &fixtures::document()).expect("intervals were kept");
+    let table = String::from_utf8(content).expect("UTF-8");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "stack,path,placement,connections,run,from_s,to_s,counter,value",
+            "engine,memory,same-core,64,1,1,2,hosts.both.nstat.TcpInSegs,8008",
+            "engine,memory,same-core,64,1,1,2,hosts.both.sockstat.TCP_tw,2002",
+        ]
+    );
+}
+
+#[test]
 fn a_document_without_runs_has_no_data() {
     let mut document = fixtures::document();
     for result in &mut document.results {
@@ -148,7 +163,13 @@ fn all_files_are_known_as_ours_and_no_others() {
     let names: Vec<String> = files(&document).into_iter().map(|file| file.name).collect();
     assert_eq!(
         names,
-        ["setup_ns.hlog", "intervals.hlog", "intervals.csv", "counters.csv"]
+        [
+            "setup_ns.hlog",
+            "intervals.hlog",
+            "intervals.csv",
+            "counters.csv",
+            "interval-counters.csv"
+        ]
     );
     assert!(names.iter().all(|name| is_ours(name)));
     assert!(is_ours("sequence-engine-memory-same-core-1-run1.csv"));

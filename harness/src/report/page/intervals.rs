@@ -40,6 +40,13 @@ pub(super) fn charts(id: &str, document: &PageDocument, operations: &str) -> Vec
             zeros_too: true,
         },
         Figure {
+            title: "99th percentile of response time over time",
+            note: "From the intended start of the operations that ended in the interval: what users waited.",
+            y: Axis::new("p99", Scale::Log, Unit::Ns),
+            value: |interval| interval.response_ns?.p99,
+            zeros_too: true,
+        },
+        Figure {
             title: "TIME_WAIT entries over time",
             note: "Held at the end of the interval; what was filled in before the window counts.",
             y: Axis::new("entries", Scale::Linear, Unit::Count),

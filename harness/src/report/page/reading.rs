@@ -89,6 +89,8 @@ pub(super) struct PageInterval {
     pub(super) dropped_arrivals: Option<f64>,
     #[serde(default)]
     pub(super) latency_ns: Option<PageLatency>,
+    #[serde(default)]
+    pub(super) response_ns: Option<PageLatency>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

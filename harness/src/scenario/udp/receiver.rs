@@ -115,6 +115,10 @@ impl Actor for Receiver {
 
     fn tell(&self, beat: &mut Beat) {
         beat.operations = self.received.current;
+        if let Some(delays) = &self.delays {
+            beat.latency.copy_from(&delays.service);
+            beat.response.copy_from(&delays.response);
+        }
     }
 
     fn into_tally(self) -> ReceiverTally {
