@@ -74,6 +74,15 @@ fn what_reorder_finds_is_what_was_done() {
         );
         let lost = done("dropped_by_loss") + done("dropped_by_queue") + done("corrupted");
         assert_eq!(found("lost"), lost as f64, "{stack}: {wire}");
+        assert_eq!(
+            (
+                found("lost_at_sender"),
+                found("lost_on_path"),
+                found("lost_at_receiver")
+            ),
+            (0.0, lost as f64, 0.0),
+            "{stack}: {metrics}"
+        );
         assert_eq!(found("duplicated"), done("duplicated") as f64, "{stack}: {wire}");
         let reordered = found("reordered_ratio") * done("passed") as f64;
         assert!(

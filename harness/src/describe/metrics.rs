@@ -108,7 +108,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "connections_per_second",
         "1/s",
-        "connections completed in the window ÷ the window's length, summed over generators",
+        "TCP connections per second (CPS; RFC 9411 section 6.3): connections completed in the window, from the call of connect to the close, ÷ the window's length, summed over generators. The highest rate at which all succeed (RFC 3511 section 5.3) is that of `handfast search cps`",
         "connections that failed, and those of warm-up and drain",
     ),
     metric(
@@ -168,7 +168,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "delay_ns",
         "ns",
-        "from a datagram's send to its arrival, on one clock; what a holding path adds is in it",
+        "one-way delay (RFC 7679): arrival of a datagram − its send, on one clock; what a holding path adds is in it",
         "datagrams that were lost",
     ),
     metric(
@@ -330,7 +330,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "latency_ns",
         "ns",
-        "from a request's send to the last byte of its response",
+        "latency, or round-trip delay (RFC 2681 section 2.4, between applications): last byte of the response − send of the request",
         "the wait before a request that a stalled stack held up (coordinated omission): `response_ns` of an open loop (`--rate`) has it",
     ),
     metric(
@@ -338,6 +338,24 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "count",
         "datagrams sent in the window that had not arrived when the drain was over",
         "datagrams that came late, which count as arrived",
+    ),
+    metric(
+        "lost_at_receiver",
+        "count",
+        "of the lost datagrams those that found no room in a receive buffer (the kernel's `UdpRcvbufErrors` on the hosts of the run, a relay's socket included, or an engine's full queue and device at the receiver), from the window's begin until the drain was over. Null where the stack does not tell",
+        "more than were lost: where datagrams that do not count overflowed, too, it is at most `lost`",
+    ),
+    metric(
+        "lost_at_sender",
+        "count",
+        "of the lost datagrams those that the sender's host took and did not send (the kernel's `UdpSndbufErrors`, or packets lost in an engine's device at the sender)",
+        "sends that were refused and made again, as far as they can be told apart: it is at most what `lost_at_receiver` leaves of `lost`",
+    ),
+    metric(
+        "lost_on_path",
+        "count",
+        "lost − lost_at_sender − lost_at_receiver: what neither end dropped, as an emulated link's losses",
+        "corrupted datagrams that a checksum found, which are in it: they were spoilt on the path",
     ),
     metric(
         "machine_cpu_ns_per_connection",
@@ -380,6 +398,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "ratio, 0 to 1",
         "busy time of the load generators' cores that neither the run nor the kernel's softirq threads (ksoftirqd) took ÷ the cores' time in the window",
         "what other programs did on other cores, and steps below the kernel's clock (10 ms a core)",
+    ),
+    metric(
+        "pdv_ns",
+        "ns",
+        "packet delay variation (PDV; RFC 8219 section 7.3.1, RFC 5481 section 4.2): p99.9 − least of a run's one-way delays (`delay_ns`); null below 10,000 datagrams. Over runs it is their median, as RFC 8219 has it",
+        "the delay that all datagrams have, and variation between successive datagrams (IPDV)",
     ),
     metric(
         "quiet_connections_per_second",
@@ -486,7 +510,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "setup_ns",
         "ns",
-        "set-up time: from the call of connect to the established connection at the client (the SYN-ACK has come)",
+        "set-up time (RFC 3511 appendix B, as a client sees it): the connection established at the client (the SYN-ACK has come) − the call of connect",
         "what the server does after the SYN-ACK, and attempts that failed",
     ),
     metric(
@@ -528,7 +552,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "teardown_ns",
         "ns",
-        "teardown time: from the initiator's close to the acknowledgement of its FIN, both ends having closed (RFC 3511 appendix C)",
+        "teardown time (RFC 3511 appendix C): the acknowledgement of the initiator's FIN, both ends having closed − the initiator's close",
         "set-up, and the 60 s in TIME_WAIT that follow",
     ),
     metric(
@@ -564,7 +588,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     metric(
         "time_wait_pressure",
         "ratio",
-        "connections per second × seconds that a four-tuple is held ÷ four-tuples: above 1 they run out",
+        "TIME_WAIT pressure: connections per second × seconds that a four-tuple is held (60, 2 MSL of RFC 9293 section 3.3.2; 1 where the kernel takes it back earlier) ÷ four-tuples (addresses of the client × ports of the server × local ports): above 1 they run out",
         "connects that failed",
     ),
     metric(

@@ -51,10 +51,34 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
     {
         return Ok(with_values(flag, "option of run"));
     }
+    let meant = meant_by(name);
+    if !meant.is_empty() {
+        return Ok(meant.join("\n"));
+    }
     let hint = nearest(name, names()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     Err(format!(
         "no metric, scenario, stack, file or option is called `{name}`{hint} (`handfast list` shows scenarios and stacks, `handfast describe` all metrics)"
     ))
+}
+
+/// Metrics that people know by another name, as goodput, CPS or PDV: their meaning begins with it.
+fn meant_by(name: &str) -> Vec<String> {
+    let name = name.to_lowercase();
+    let known_as = |definition: &&Definition| {
+        let defined = definition
+            .meaning
+            .split_once(':')
+            .map_or("", |(defined, _)| defined)
+            .to_lowercase();
+        let words = defined.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter));
+        defined.starts_with(&format!("{name} ("))
+            || defined == name
+            || words.into_iter().any(|word| word == name)
+    };
+    let found = DEFINITIONS.iter().filter(known_as);
+    found
+        .map(|definition| of_metric(definition.name, definition))
+        .collect()
 }
 
 /// The names of all metrics, one a line, with their units.
@@ -306,6 +330,27 @@ mod tests {
             assert!(text.contains(word), "{text}");
         }
         assert!(describe("sequence.json").is_err());
+    }
+
+    /// Whoever wants to know what is meant asks by the name that the RFC has, not by that of a field.
+    #[test]
+    fn what_people_call_a_metric_finds_it_with_its_rfc() {
+        for (name, metric, rfc) in [
+            ("goodput", "gigabits_per_second", "RFC 2647"),
+            ("CPS", "connections_per_second", "RFC 9411"),
+            ("pdv", "pdv_ns", "RFC 8219"),
+            ("latency", "latency_ns", "RFC 2681"),
+            ("set-up time", "setup_ns", "RFC 3511"),
+            ("teardown time", "teardown_ns", "RFC 3511"),
+            ("TIME_WAIT pressure", "time_wait_pressure", "RFC 9293"),
+        ] {
+            let text = describe(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(
+                text.contains(&format!("{metric}\n")) && text.contains(rfc),
+                "{name}: {text}"
+            );
+        }
+        assert!(describe("of").is_err(), "no word of every second meaning");
     }
 
     #[test]

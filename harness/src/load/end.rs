@@ -24,6 +24,8 @@ pub(crate) struct EndOutcome<T> {
     pub(crate) before: StackCounters,
     /// The stack's counters when the window ended.
     pub(crate) after: StackCounters,
+    /// The stack's counters when everything was over, drain included.
+    pub(crate) last: StackCounters,
     /// The most TIME_WAIT entries seen in the window.
     pub(crate) time_wait_peak: Option<u64>,
 }
@@ -158,6 +160,7 @@ impl<F: Actor<Tally = Filled>, A: Actor> End<F, A> {
 
     pub(super) fn into_outcome(self) -> EndOutcome<A::Tally> {
         EndOutcome {
+            last: self.stack.counters(),
             tally: self.actor.into_tally(),
             filled: self.filler.into_tally(),
             span: self.window.1 - self.window.0,

@@ -101,6 +101,25 @@ impl<C, S> Outcome<C, S> {
             .map(|end| Some(counter(&end.after)?.saturating_sub(counter(&end.before)?))))
     }
 
+    /// How much a counter has grown from the window's begin until the drain was over, over the clients and over the servers that have it.
+    pub(crate) fn grown_until_drained(
+        &self,
+        counter: impl Fn(&StackCounters) -> Option<u64>,
+    ) -> [Option<u64>; 2] {
+        let growth = |before: &StackCounters, last: &StackCounters| {
+            Some(counter(last)?.saturating_sub(counter(before)?))
+        };
+        let of_clients = self
+            .generators
+            .iter()
+            .map(|one| growth(&one.client.before, &one.client.last));
+        let of_servers = self
+            .generators
+            .iter()
+            .map(|one| growth(&one.server.before, &one.server.last));
+        [sum(of_clients), sum(of_servers)]
+    }
+
     /// A level at the end of the window, over all ends that have it; `None` when no end has.
     pub(crate) fn held(&self, level: impl Fn(&StackCounters) -> Option<u64>) -> Option<u64> {
         sum(self.ends().map(|end| level(&end.after)))
@@ -211,6 +230,7 @@ mod tests {
             span,
             before: counters(retransmitted.map(|(before, _)| before)),
             after: counters(retransmitted.map(|(_, after)| after)),
+            last: counters(retransmitted.map(|(_, after)| after + 1)),
             time_wait_peak: retransmitted.map(|(_, after)| after),
         }
     }
@@ -344,5 +364,7 @@ mod tests {
         );
         assert_eq!(outcome().time_wait_peak(), Some(10));
         assert_eq!(outcome().grown(|counters| counters.system_calls), None);
+        let with_the_drain = outcome().grown_until_drained(|counters| counters.retransmitted_segments);
+        assert_eq!(with_the_drain, [Some(6), None], "of clients and of servers");
     }
 }

@@ -119,7 +119,7 @@ pub(crate) fn required(scenario: ScenarioKind) -> Vec<&'static str> {
 }
 
 /// Metrics beyond the contract that people want to see where a stack can tell them.
-pub(super) const SHOWN_BESIDE: [&str; 26] = [
+pub(super) const SHOWN_BESIDE: [&str; 30] = [
     "offered_per_second",
     "achieved_per_second",
     "dropped_arrivals",
@@ -143,6 +143,10 @@ pub(super) const SHOWN_BESIDE: [&str; 26] = [
     "exhausted_after_ns",
     "system_calls_per_operation",
     "system_calls_per_packet",
+    "lost_at_sender",
+    "lost_on_path",
+    "lost_at_receiver",
+    "pdv_ns",
     "dropped",
     "idle_reached",
     "time_wait_filled",
@@ -249,6 +253,8 @@ pub(super) fn label(metric: &str) -> String {
         "offered_per_second" => "offered/s",
         "achieved_per_second" => "achieved/s",
         "delay_ns" => "one-way delay",
+        "pdv_ns" => "delay variation (PDV)",
+        "reordering_free_run_mean" => "mean reordering-free run",
         "reuse_interval_ns" => "time until a four-tuple comes back",
         "copied_bytes_per_payload_byte" => "copies of each byte",
         "allocations_per_operation" => "allocations/operation",
@@ -320,6 +326,6 @@ mod tests {
         assert_eq!(label("setup_ns_p999"), "set-up time, p99.9");
         assert_eq!(label("cpu_ns_per_connection"), "CPU per connection");
         assert_eq!(label("server_cpu_ns_per_connection"), "server CPU per connection");
-        assert_eq!(label("reordering_free_run_mean"), "reordering free run mean");
+        assert_eq!(label("reordering_free_run_mean"), "mean reordering-free run");
     }
 }

@@ -20,7 +20,7 @@ mod schema_tests;
 
 pub(crate) use self::document::{Document, Suite};
 pub(crate) use self::metrics::headline as metrics_compared;
-pub(crate) use self::metrics::{percentile_of, required};
+pub(crate) use self::metrics::{PERCENTILES, percentile_of, required};
 pub(crate) use self::summary::{is_counted, metrics as metrics_of, summarise};
 pub(crate) use self::table::{comparison, headlines};
 pub(crate) use self::time::now_utc;

@@ -9,6 +9,7 @@ mod connect;
 mod crr;
 mod cycles;
 mod idle;
+mod losses;
 mod open_loop;
 mod packets;
 mod reorder;

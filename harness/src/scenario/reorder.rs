@@ -6,6 +6,8 @@ mod sender;
 
 use std::io;
 
+use hdrhistogram::Histogram;
+
 use self::receiver::Receiver;
 use self::sender::Sender;
 use super::{Measurement, Run, Unsupported, bill};
@@ -14,6 +16,7 @@ use crate::load::pace::Pace;
 use crate::load::quiet::Silence;
 use crate::load::{Ends, Script};
 use crate::measure::reordering::Reordering;
+use crate::report::PERCENTILES;
 
 /// Bytes of a datagram that are used: number and send time.
 const HEADER: usize = 16;
@@ -109,7 +112,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set("datagrams_per_second", total.arrivals as f64 / seconds);
     found.set_bill(&bill::DATAGRAM, &outcome, total.arrivals as f64);
     found.set("reordered_ratio", total.reordered_ratio());
-    found.set_count("lost", Some(total.lost));
+    found.set_losses(&outcome, total.lost);
     found.set_count("duplicated", Some(total.duplicates));
     found.set("reordering_free_run_mean", total.order.runs.mean());
     found.set_stack(run, &outcome, total.arrivals);
@@ -118,8 +121,15 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     if script.impairment != Impairment::Wire {
         check_impaired(&mut found, &total);
     }
+    found.set("pdv_ns", delay_variation(&total.delay));
     found.set_histogram("delay_ns", total.delay);
     Ok(found)
+}
+
+/// PDV of RFC 8219 section 7.3.1: D_99.9 − D_min of a flow's one-way delays, in nanoseconds. `None` with too few for the percentile.
+fn delay_variation(delays: &Histogram<u64>) -> Option<f64> {
+    let (_, quantile, fewest) = PERCENTILES[2];
+    (delays.len() >= fewest).then(|| (delays.value_at_quantile(quantile) - delays.min()) as f64)
 }
 
 fn check_impaired(found: &mut Measurement, total: &Reordering) {
@@ -129,5 +139,26 @@ fn check_impaired(found: &mut Measurement, total: &Reordering) {
             "only {:.2} % of the datagrams arrived out of order although one in ten was to be held back: the impairment was not in the path",
             100.0 * reordered
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::recorder::Recorder;
+
+    #[test]
+    fn delay_variation_is_what_all_but_one_of_a_thousand_took_beyond_the_least() {
+        let mut delays = Recorder::new();
+        (0..9_989).for_each(|_| delays.record(1_000));
+        (0..10).for_each(|_| delays.record(5_000));
+        assert_eq!(
+            delay_variation(&delays.clone().into_histogram()),
+            None,
+            "one too few"
+        );
+        delays.record(900_000);
+        let found = delay_variation(&delays.into_histogram()).expect("enough");
+        assert!((3_980.0..4_020.0).contains(&found), "{found}");
     }
 }

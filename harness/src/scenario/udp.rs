@@ -71,7 +71,7 @@ pub(super) fn measure(run: &Run<'_>) -> Result<Measurement, Unsupported> {
     found.set("datagrams_per_second", rate);
     found.set_bill(&bill::DATAGRAM, &outcome, received as f64);
     found.set_count("sent", Some(sent));
-    found.set_count("lost", Some(sent.saturating_sub(counted)));
+    found.set_losses(&outcome, sent.saturating_sub(counted));
     found.set_stack(run, &outcome, received);
     found.check_rate(&outcome, received, 0);
     if let Some(total) = total(&outcome) {

@@ -1,4 +1,4 @@
-//! The highest rate at which a stack keeps what is asked of it, as the maximum connection rate of RFC 3511 section 5.2: offered rates are
+//! The highest rate at which a stack keeps what is asked of it, as the maximum connection rate of RFC 3511 section 5.3: offered rates are
 //! tried until the highest that holds and the lowest that fails are close together.
 
 pub(crate) mod bisection;

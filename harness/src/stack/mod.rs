@@ -156,6 +156,12 @@ pub(crate) struct StackCounters {
     pub(crate) flood_resets: Option<u64>,
     /// Packets that the stack dropped for want of room.
     pub(crate) dropped: Option<u64>,
+    /// Datagrams that came and found no room in the buffer of their socket.
+    pub(crate) datagrams_overflowed: Option<u64>,
+    /// Datagrams that the stack took from the application and did not send.
+    pub(crate) datagrams_unsent: Option<u64>,
+    /// Packets that were lost in the stack's own device, which are unsent at an end that sends and came in vain at one that receives.
+    pub(crate) device_dropped: Option<u64>,
     /// Heap allocations by the stack itself are counted by the harness's allocator, not here.
     pub(crate) polls_useful: Option<u64>,
     /// Polls that found nothing to do.

@@ -401,6 +401,9 @@ impl<D: Device> Stack for Engine<D> {
             flood_syn_acks: flooded.map(|flood| flood.syn_acks),
             flood_resets: flooded.map(|flood| flood.resets),
             dropped: Some(counters.device.dropped + counters.udp.dropped_queue_full),
+            datagrams_overflowed: Some(counters.udp.dropped_queue_full),
+            datagrams_unsent: None,
+            device_dropped: Some(counters.device.dropped),
             polls_useful: Some(self.polls_useful),
             polls_empty: Some(self.polls_empty),
         }

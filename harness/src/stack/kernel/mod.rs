@@ -423,6 +423,8 @@ impl Baseline {
             syn_cookies_sent: Some(counted.syn_cookies_sent),
             syn_cookies_accepted: Some(counted.syn_cookies_accepted),
             dropped: Some(counted.listen_drops + counted.udp_receive_buffer_errors),
+            datagrams_overflowed: Some(counted.udp_receive_buffer_errors),
+            datagrams_unsent: Some(counted.udp_send_buffer_errors),
             ..own
         }
     }

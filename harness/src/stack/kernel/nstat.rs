@@ -23,6 +23,8 @@ pub(crate) struct Nstat {
     pub(crate) syn_cookies_accepted: u64,
     /// `UdpRcvbufErrors` and `Udp6RcvbufErrors`: datagrams dropped because the receiver's buffer was full.
     pub(crate) udp_receive_buffer_errors: u64,
+    /// `UdpSndbufErrors` and `Udp6SndbufErrors`: datagrams that a device's queue had no room for, and those that were refused.
+    pub(crate) udp_send_buffer_errors: u64,
 }
 
 impl Nstat {
@@ -47,6 +49,8 @@ impl Nstat {
             syn_cookies_accepted: extended("SyncookiesRecv"),
             udp_receive_buffer_errors: column(snmp, "Udp:", "RcvbufErrors").unwrap_or(0)
                 + word_after(snmp6, "Udp6RcvbufErrors").unwrap_or(0),
+            udp_send_buffer_errors: column(snmp, "Udp:", "SndbufErrors").unwrap_or(0)
+                + word_after(snmp6, "Udp6SndbufErrors").unwrap_or(0),
         }
     }
 
@@ -68,6 +72,9 @@ impl Nstat {
             udp_receive_buffer_errors: self
                 .udp_receive_buffer_errors
                 .wrapping_sub(earlier.udp_receive_buffer_errors),
+            udp_send_buffer_errors: self
+                .udp_send_buffer_errors
+                .wrapping_sub(earlier.udp_send_buffer_errors),
         }
     }
 }
@@ -102,7 +109,7 @@ mod tests {
     use super::*;
 
     const SNMP: &str = "Tcp: RtoAlgorithm InErrs RetransSegs\nTcp: 1 7 42\n\
-                        Udp: InDatagrams RcvbufErrors\nUdp: 5 6\nUdpLite: InDatagrams RcvbufErrors\nUdpLite: 8 9\n";
+                        Udp: InDatagrams RcvbufErrors SndbufErrors\nUdp: 5 6 7\nUdpLite: InDatagrams RcvbufErrors\nUdpLite: 8 9\n";
     const SNMP6: &str = "Udp6InDatagrams \t20\nUdp6RcvbufErrors \t30\nUdpLite6RcvbufErrors \t40\n";
     const NETSTAT: &str = "TcpExt: SyncookiesSent SyncookiesRecv TW TWRecycled TWKilled TCPTimeWaitOverflow\n\
          TcpExt: 8 9 10 11 12 13\nIpExt: TW\nIpExt: 99\n";
@@ -119,6 +126,7 @@ mod tests {
             time_wait_killed: 12,
             time_wait_overflow: 13,
             udp_receive_buffer_errors: 6 + 30,
+            udp_send_buffer_errors: 7,
             ..Nstat::default()
         };
         assert_eq!(found, expected);
