@@ -6,6 +6,8 @@ use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Verdict;
+use crate::calibration::{Machine, Noise, usual_place};
+use crate::measure::counters::Hardware;
 use crate::measure::environment::Environment;
 use crate::path::lab;
 use crate::path::namespace::{self, NotPossible};
@@ -15,8 +17,11 @@ use crate::sys::uring::Ring;
 type Probe = fn() -> Verdict;
 
 /// In the order in which they are tried: the last ones move the process to a host of its own.
-pub(super) const ALL: [(&str, Probe); 11] = [
+pub(super) const ALL: [(&str, Probe); 14] = [
     ("machine", machine),
+    ("a quiet machine", quiet),
+    ("noise that `compare` knows", noise),
+    ("counters of the processor", hardware),
     ("placement split", two_cores),
     ("open files", open_files),
     ("io_uring (kernel-uring)", io_uring),
@@ -46,6 +51,57 @@ fn machine() -> Verdict {
         },
         here.syscall_ns
     ))
+}
+
+fn quiet() -> Verdict {
+    let here = Environment::observe();
+    match here.load {
+        Some([last_minute, ..]) if !is_quiet(last_minute, here.nproc) => Verdict::missing(
+            format!(
+                "a load of {last_minute} on {} cores in the last minute: runs will be called disturbed",
+                here.nproc
+            ),
+            "end what else runs, or wait a minute if that was this program",
+        ),
+        Some([last_minute, ..]) => Verdict::works(format!("a load of {last_minute} on {} cores", here.nproc)),
+        None => Verdict::missing(
+            "/proc/loadavg tells nothing",
+            "look at other_programs_ratio of each run",
+        ),
+    }
+}
+
+/// Whether cores are left for load generators: more than a tenth of them disturbs a run.
+fn is_quiet(load: f64, cores: usize) -> bool {
+    load <= 0.1 * cores as f64
+}
+
+fn noise() -> Verdict {
+    const CALIBRATE: &str =
+        "handfast calibrate: without it a gate below the machine's noise fails for nothing";
+    let here = Machine::of(&Environment::observe());
+    let Some(file) = usual_place() else {
+        return Verdict::missing("there is no home to keep it in", "set XDG_STATE_HOME");
+    };
+    let known = Noise::load(here, &file);
+    if known.floors.is_empty() {
+        return Verdict::missing(format!("nothing is known in {}", file.display()), CALIBRATE);
+    }
+    Verdict::works(format!(
+        "{} figures, measured {}",
+        known.floors.len(),
+        known.measured
+    ))
+}
+
+fn hardware() -> Verdict {
+    match Hardware::open().missing() {
+        None => Verdict::works("cycles, instructions, cache and branch misses are in every run"),
+        Some(reason) => Verdict::missing(
+            format!("{reason}: `hardware` is null in every run"),
+            "run on the machine itself, with kernel.perf_event_paranoid at most 2",
+        ),
+    }
 }
 
 fn two_cores() -> Verdict {
@@ -152,5 +208,16 @@ fn privileged_socket(domain: Domain) -> Verdict {
         Ok(_) if namespace::entered() => Verdict::works("in a namespace of the program's own"),
         Ok(_) => Verdict::works("on the host"),
         Err(error) => Verdict::missing(error, AS_ROOT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_quiet_that_has_nine_tenths_of_its_cores_free() {
+        assert!(is_quiet(0.2, 2) && is_quiet(3.0, 64));
+        assert!(!is_quiet(0.3, 2) && !is_quiet(10.5, 2));
     }
 }

@@ -20,10 +20,10 @@ pub(crate) fn print(findings: &[Finding], json: bool) -> io::Result<()> {
 
 fn line(finding: &Finding) -> String {
     match &finding.verdict {
-        Verdict::Works { detail } => format!("ok  {:<32} {detail}", finding.what),
+        Verdict::Works { detail } => format!("✓  {:<32} {detail}", finding.what),
         Verdict::Missing { reason, help } => {
             format!(
-                "no  {:<32} {reason}\n    {:<32} what helps: {help}",
+                "✗  {:<32} {reason}\n   {:<32} what helps: {help}",
                 finding.what, ""
             )
         }
@@ -40,7 +40,7 @@ mod tests {
             what: "TUN and TAP devices",
             verdict: Verdict::missing("/dev/net/tun: Permission denied", "run as root"),
         });
-        assert!(shown.starts_with("no  TUN and TAP devices"));
+        assert!(shown.starts_with("✗  TUN and TAP devices"));
         assert!(shown.contains("Permission denied") && shown.contains("what helps: run as root"));
     }
 
