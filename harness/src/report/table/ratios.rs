@@ -125,12 +125,17 @@ fn certainty(text: &mut String, documents: &[Document], named: impl Fn(&Document
                 format!("{metric} to {to} (p = {:.3})", ratio.p_adjusted.unwrap_or(1.0))
             })
             .collect();
-        if !doubtful.is_empty() {
+        let all = shown(document).count();
+        let (scenario, of) = (document.scenario, document.ratios.len());
+        if doubtful.len() == all {
             let _ = writeln!(
                 text,
-                "{}: may be chance, as one of {} ratios: {}",
-                document.scenario,
-                document.ratios.len(),
+                "{scenario}: each may be chance, as one of {of} ratios (Holm): take more --runs"
+            );
+        } else if !doubtful.is_empty() {
+            let _ = writeln!(
+                text,
+                "{scenario}: may be chance, as one of {of} ratios (Holm), unless there are more --runs: {}",
                 doubtful.join("; ")
             );
         }

@@ -102,7 +102,7 @@ fn ratios_stand_side_by_side_with_their_intervals_and_what_may_be_chance_is_said
     assert!(text.contains("5.00× [5.00×, 5.00×]"), "{text}");
     assert!(text.contains("Ratios are medians of 6 pairs of runs"), "{text}");
     assert!(
-        text.contains("may be chance, as one of 4 ratios: connections/s to kernel (p = 0.125)"),
+        text.contains("crr: each may be chance, as one of 4 ratios (Holm): take more --runs"),
         "{text}"
     );
 }
