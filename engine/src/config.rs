@@ -202,6 +202,9 @@ pub struct TcpConfig {
     /// Retransmissions, or probes of a closed window, answered or not, before a closed connection is given up. 8, Linux's choice: some
     /// 100 s.
     pub orphan_retries: u8,
+    /// Send no more than an initial window at once after a pause longer than the timeout, for which no acknowledgments are left that would
+    /// clock out a whole one (RFC 5681 section 4.1). True; Linux's `tcp_slow_start_after_idle`.
+    pub idle_restart: bool,
     /// Send smaller segments when full ones bring nothing but timeouts, because a router may drop them and not say so (RFC 4821). True.
     pub black_hole_detection: bool,
     /// Offer and use timestamps (RFC 7323). True.
@@ -323,6 +326,7 @@ impl Default for TcpConfig {
             connect_timeout: None,
             orphans: 65_536,
             orphan_retries: 8,
+            idle_restart: true,
             black_hole_detection: true,
             timestamps: true,
             window_scaling: true,

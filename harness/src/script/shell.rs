@@ -73,8 +73,9 @@ fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
     let name = program.rsplit('/').next().unwrap_or(program);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match (name, arguments.as_slice()) {
-        // What these set is what the engine's configuration starts from, and what it is thrown away with.
-        ("defaults.sh", _) => Ok(()),
+        // What this sets is what the engine's configuration starts from, but for one thing.
+        ("defaults.sh", _) => assign(command, "net.ipv4.tcp_slow_start_after_idle=0"),
+        // An engine is thrown away with its configuration.
         _ if name.starts_with("sysctl_restore") => Ok(()),
         ("true" | ":", _) => Ok(()),
         // A module or a cache that the engine has not, and the offloads and the queue of a device that is not there.
@@ -90,7 +91,8 @@ fn run_command(command: &str, assign: &mut Assign<'_>) -> Result<(), Stop> {
                 _,
                 "root",
                 "fq_codel" | "pfifo" | "pfifo_fast" | "noqueue",
-            ],
+            ]
+            | ["qdisc", "del" | "delete", "dev", _, "root"],
         ) => Ok(()),
         ("ip", ["link", "set", "dev", _, "mtu", mtu] | ["link", "set", _, "mtu", mtu])
         | ("ifconfig", [_, "mtu", mtu]) => assign(command, &format!("{MTU}={mtu}")),

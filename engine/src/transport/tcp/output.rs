@@ -149,7 +149,7 @@ impl Tcp {
         let unsent = queue.as_ref().map_or(0, |queue| queue.unsent());
         let mut len = 0;
         if unsent > 0 {
-            if connection.in_flight() == 0 && !connection.has_just_sent(out.now) {
+            if connection.in_flight() == 0 && !connection.has_just_sent(out.now) && self.config.idle_restart {
                 restart_if_idle(connection, out.now);
             }
             let Some(may_go) = may_send::<COMMON>(connection, unsent, max_segment) else {

@@ -4,7 +4,7 @@ mod reports;
 
 use crate::support::peer::{ACK, OUR_PORT, SYN, Script, Segment, say};
 use handfast::application::TcpHandle;
-use handfast::config::Congestion;
+use handfast::config::{Config, Congestion};
 use handfast::time::Duration;
 use handfast::transport::tcp::{TcpCounters, TcpInfo};
 
@@ -36,10 +36,14 @@ struct Sender {
 impl Sender {
     /// A connection whose round-trip time is known and whose window is 20 segments.
     fn new(peer: Peer, congestion: Congestion) -> Self {
+        Self::with(peer, |config| config.tcp.congestion = congestion)
+    }
+
+    fn with(peer: Peer, configure: impl FnOnce(&mut Config)) -> Self {
         let mut script = Script::new(|config| {
-            config.tcp.congestion = congestion;
             config.tcp.no_delay = true;
             config.tcp.random_back_off = false;
+            configure(config);
         });
         let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
         let mut syn = say(SYN, IRS, 0);
@@ -710,4 +714,13 @@ fn idleness_restarts_the_window() {
     sender.acknowledge(30, &[]);
     sender.pass(millis(3000));
     assert_eq!(sender.window(), 10);
+}
+
+#[test]
+fn a_window_outlasts_idleness_where_it_is_told_to() {
+    let mut sender = Sender::with(Peer::Sack, |config| config.tcp.idle_restart = false);
+    sender.send(20);
+    sender.acknowledge(30, &[]);
+    sender.pass(millis(3000));
+    assert_eq!(sender.window(), 40);
 }

@@ -45,6 +45,7 @@ pub(super) fn set(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "tcp_retries2" => tcp.retries = u8::try_from(last).ok()?,
         "tcp_invalid_ratelimit" => tcp.invalid_interval = Duration::from_millis(u64::from(last)),
         "tcp_fin_timeout" => tcp.fin_wait_2 = Duration::from_secs(u64::from(last)),
+        "tcp_slow_start_after_idle" => tcp.idle_restart = last != 0,
         "tcp_mtu_probing" if last <= 1 => tcp.black_hole_detection = last == 1,
         "tcp_rmem" => tcp.set_receive_buffer(last),
         "tcp_wmem" => tcp.send_buffer = last,
@@ -86,7 +87,7 @@ fn describes_engine(name: &str, value: u32) -> Option<()> {
         "tcp_early_retrans" => value == 3 || value == 4,
         "tcp_frto" => value != 0,
         "tcp_reordering" => value == 3,
-        "tcp_rfc1337" | "tcp_slow_start_after_idle" => value == 1,
+        "tcp_rfc1337" => value == 1,
         "tcp_fastopen"
         | "tcp_abort_on_overflow"
         | "tcp_syn_linear_timeouts"

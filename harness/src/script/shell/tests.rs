@@ -28,6 +28,17 @@ fn settings_of_both_spellings_reach_the_engine() {
     assert_eq!(config.tcp.fin_wait_2, Duration::from_secs(7));
 }
 
+/// The scripts of Linux begin with it, and some of them pause.
+#[test]
+fn the_defaults_of_scripts_let_a_window_outlast_a_pause() {
+    let mut config = config();
+    run("../common/defaults.sh", &mut config, false).expect("a known command");
+    assert!(!config.tcp.idle_restart);
+    let commands = "./defaults.sh\nsysctl -q net.ipv4.tcp_slow_start_after_idle=1";
+    run(commands, &mut config, false).expect("known commands");
+    assert!(config.tcp.idle_restart);
+}
+
 #[test]
 fn nothing_is_passed_over_in_silence() {
     for command in [
@@ -140,7 +151,8 @@ fn the_page_of_scripts_tells_no_sysctl_that_is_not_taken() {
 #[test]
 fn what_no_packet_can_tell_is_passed_over() {
     for command in [
-        "../common/defaults.sh > /dev/null 2>&1",
+        "../common/set_sysctls.py /proc/sys/net/ipv4/tcp_min_tso_segs=4 > /dev/null 2>&1",
+        "tc qdisc delete dev tun0 root 2>/dev/null",
         "ip tcp_metrics flush all",
         "ethtool -K tun0 tso off gso off",
         "ip link set dev tun0 txqueuelen 1000",
