@@ -1,5 +1,7 @@
 //! The verb `script`.
 
+mod given;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +10,7 @@ use std::{io, thread};
 
 use clap::Args;
 
+use self::given::Given;
 use crate::input;
 use crate::path::namespace;
 use crate::script::{self, Against, IpVersion, Options, Profile, Verdict};
@@ -28,9 +31,8 @@ pub(super) struct ScriptArguments {
     /// The IP version of all scripts, in place of their own
     #[arg(long = "ip_version", value_enum, value_name = "VERSION")]
     ip_version: Option<IpVersion>,
-    /// Microseconds by which times may differ, in place of what scripts say
-    #[arg(long = "tolerance_usecs", value_name = "N")]
-    tolerance: Option<u64>,
+    #[command(flatten)]
+    given: Given,
     /// Against the kernel: seconds of real time that a script may take; a longer one is unsupported
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     longest: u64,
@@ -62,7 +64,7 @@ pub(super) fn main(arguments: ScriptArguments) -> ExitCode {
         profile: arguments.profile.unwrap_or(default_profile),
         version: arguments.ip_version,
         longest: arguments.longest,
-        tolerance: arguments.tolerance,
+        given: arguments.given.into_pairs(),
         defines: arguments
             .define
             .into_iter()

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use handfast::config::{AddressBlock, Config};
 
 use super::lexer::Position;
-use super::shell;
 use super::tree::Script;
 use super::verdict::Stop;
+use super::{Options, shell};
 
 /// Which addresses a script's packets have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -40,8 +40,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// From the options of a script. A version on the command line goes first.
-    pub(super) fn new(script: &Script, version: Option<IpVersion>) -> Result<Self, (Position, Stop)> {
+    /// From the options of a script. What the command line gives goes first.
+    pub(super) fn new(script: &Script, options: &Options) -> Result<Self, (Position, Stop)> {
+        let version = options.version;
         let mut settings = Self {
             version: version.unwrap_or(IpVersion::Ipv4),
             // With 20 bytes more for the larger header, the segments of a script are the same over IPv6.
@@ -65,6 +66,11 @@ impl Settings {
             settings
                 .apply(name, value, version.is_some())
                 .map_err(|stop| (*at, stop))?;
+        }
+        for (name, value) in &options.given {
+            settings
+                .apply(name, value, true)
+                .map_err(|stop| (script.start(), stop))?;
         }
         if settings.version == IpVersion::Ipv6 {
             settings.local = [0xfd3d, 0x0a0b, 0x17d6, 0, 0, 0, 0, 1].into();

@@ -37,6 +37,7 @@ mod wire;
 mod world;
 
 pub(crate) use self::configuration::IpVersion;
+pub(crate) use self::shell::MTUS;
 pub(crate) use self::verdict::Verdict;
 
 use self::configuration::Settings;
@@ -74,8 +75,8 @@ pub(crate) struct Options {
     pub(crate) version: Option<IpVersion>,
     /// Seconds of real time that a script may take.
     pub(crate) longest: u64,
-    /// Microseconds by which times may differ, in place of what scripts say.
-    pub(crate) tolerance: Option<u64>,
+    /// Options in place of those that scripts have: names and values.
+    pub(crate) given: Vec<(&'static str, String)>,
     pub(crate) defines: Defines,
 }
 
@@ -112,11 +113,10 @@ pub(crate) fn run(text: &str, options: &Options) -> Verdict {
 }
 
 fn play(script: &tree::Script, options: &Options) -> Verdict {
-    let mut settings = match Settings::new(script, options.version) {
+    let settings = match Settings::new(script, options) {
         Ok(settings) => settings,
         Err((at, stop)) => return Verdict::stopped(at, stop, Vec::new()),
     };
-    settings.tolerance_micros = options.tolerance.or(settings.tolerance_micros);
     match options.against {
         Against::Engine => Runner::play(World::new(settings, script), script, options.profile),
         Against::Kernel if script.length() > options.longest.saturating_mul(1_000_000_000) => {

@@ -20,7 +20,7 @@ use super::verdict::Stop;
 /// What `assign` is told when a command sets the MTU of the device; `=` and the number follow.
 pub(super) const MTU: &str = "mtu";
 /// The MTUs that a script can ask for: what IPv4 needs at least (RFC 791), and its longest packet.
-pub(super) const MTUS: RangeInclusive<u32> = 68..=65_535;
+pub(crate) const MTUS: RangeInclusive<u32> = 68..=65_535;
 
 /// Carries out commands that set what the engine has a knob for, or the MTU of its device. Any other is unsupported.
 ///

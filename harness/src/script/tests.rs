@@ -17,7 +17,7 @@ fn options(profile: Profile, version: Option<IpVersion>) -> Options {
         profile,
         version,
         longest: 10,
-        tolerance: None,
+        given: Vec::new(),
         defines: [].into(),
     }
 }

@@ -49,7 +49,7 @@ fn options() -> Options {
         profile: Profile::Lenient,
         version: None,
         longest: LONGEST_SECONDS,
-        tolerance: Some(9_000),
+        given: vec![("tolerance_usecs", "9000".to_owned())],
         defines: [].into(),
     }
 }

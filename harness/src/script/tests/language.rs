@@ -1,7 +1,7 @@
 //! Every construct of the language, as a script that passes.
 
 use super::{HANDSHAKE, exact, options, verdict_after_handshake};
-use crate::script::{IpVersion, Profile, Verdict, run};
+use crate::script::{IpVersion, Options, Profile, Verdict, run};
 
 fn assert_passes(script: &str) {
     let verdict = run(script, &exact());
@@ -45,6 +45,18 @@ fn options_of_a_script() {
          --local_ip=192.168.0.1\n--remote_ip=192.0.2.1\n--gateway_ip=192.168.0.9\n--netmask_ip=255.255.0.0\n\
          --send_omit_free\n--tcp_ts_tick_usecs=1000\n--tcp_ts_ecr_scaled\n--is_anyip\n--tolerance_percent=1.5\n{HANDSHAKE}"
     ));
+}
+
+#[test]
+fn what_the_command_line_gives_goes_before_the_options_of_a_script() {
+    let text = "--mtu=1500\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n\
+                +0 listen(3, 1) = 0\n+0 < S 0:0(0) win 9000\n+0 > S. 0:0(0) ack 1 <mss 960>";
+    let given = Options {
+        given: vec![("mtu", "1000".to_owned())],
+        ..exact()
+    };
+    assert_eq!(run(text, &given), Verdict::Passed);
+    assert_ne!(run(text, &exact()), Verdict::Passed);
 }
 
 #[test]
