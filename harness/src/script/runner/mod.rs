@@ -33,6 +33,8 @@ pub(super) struct Runner<S> {
     lenient: bool,
     /// When the event before happened.
     base: Instant,
+    /// When the first of the events was due between which and now the script knows no pause. Real time passes between them all the same.
+    moment: Instant,
     blocked: Option<Blocked>,
     variables: HashMap<String, i64>,
     trace: VecDeque<String>,
@@ -46,6 +48,7 @@ impl<S: Subject> Runner<S> {
         let mut runner = Self {
             settings: subject.network().settings.clone(),
             base: subject.now(),
+            moment: subject.now(),
             subject,
             lenient: profile == Profile::Lenient,
             blocked: None,
@@ -91,6 +94,9 @@ impl<S: Subject> Runner<S> {
     fn event(&mut self, event: &Event) -> Result<(), (Position, Stop)> {
         let at = |stop| (event.at, stop);
         let window = Window::of(event.when, self.base);
+        if window.first > self.base {
+            self.moment = window.first;
+        }
         if let What::Expect(packet) = &event.what {
             return self.expect(event, packet, window).map_err(at);
         }
@@ -218,11 +224,11 @@ impl<S: Subject> Runner<S> {
         })
     }
 
-    /// Nothing may be left over when the script ends. Leniently, what its last event causes at once may be: packetdrill has stopped looking.
+    /// Nothing may be left over when the script ends. Leniently, what its last moment causes at once may be: packetdrill has stopped looking.
     fn finish(&mut self, end: Position) -> Result<(), (Position, Stop)> {
         self.await_blocked()?;
         if self.lenient {
-            let last = self.base;
+            let last = self.moment;
             self.subject.sent().retain(|sent| sent.at < last);
         }
         self.check_silence("before the end of the script")
