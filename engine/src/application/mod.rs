@@ -30,7 +30,7 @@ use crate::transport::tcp::Id;
 
 pub use crate::frame::RxChunk;
 pub use crate::transport::ready::Ready as Readiness;
-pub use crate::transport::tcp::{ConnectError, ConnectionError, SoftError, StreamError, TcpInfo};
+pub use crate::transport::tcp::{ConnectError, ConnectionError, Limit, SoftError, StreamError, TcpInfo};
 pub use crate::transport::udp::{BindError, Datagram, SendError};
 
 /// A TCP connection.

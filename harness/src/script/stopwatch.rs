@@ -3,7 +3,7 @@
 //! The engine keeps no such times. Its state changes only when it is polled, so that looking after each poll, in virtual time, gives them
 //! exactly.
 
-use handfast::application::TcpInfo;
+use handfast::application::{Limit, TcpInfo};
 use handfast::time::Instant;
 
 /// What a connection was doing since it was looked at last.
@@ -67,10 +67,7 @@ fn doing(of: &TcpInfo, blocked: bool) -> Doing {
     if of.send_queued == 0 {
         return Doing::Nothing;
     }
-    let window_left = of.snd_wnd.saturating_sub(of.unacked);
-    let congestion_left = of.snd_cwnd.saturating_sub(of.unacked);
-    let next = of.notsent.min(of.snd_mss);
-    if next > 0 && window_left < next && congestion_left >= next {
+    if of.limited_by == Limit::PeerWindow {
         Doing::WaitingForWindow
     } else if of.notsent == 0 && blocked {
         Doing::WaitingForRoom

@@ -13,7 +13,8 @@ use crate::time::{Duration, Instant};
 /// What Linux counts for each connection and each segment is counted for the whole engine only, in
 /// [`TcpCounters`](super::TcpCounters): segments and bytes in and out (`segs_in`, `data_segs_out`, `bytes_sent` and their like; `bytes_acked`
 /// and `bytes_received` are differences of [`snd_una`](Self::snd_una) and [`rcv_nxt`](Self::rcv_nxt)), `total_retrans`, `dsack_dups`, `reord_seen`, `rcv_ooopack`. What would cost each segment a reading of the clock is not known:
-/// `delivery_rate`, `busy_time`, `rwnd_limited`, `sndbuf_limited`, `last_data_recv`, `last_ack_recv`. `ato` is [`TcpConfig::delayed_ack`](crate::config::TcpConfig::delayed_ack)
+/// `delivery_rate`, `busy_time`, `last_data_recv`, `last_ack_recv`, and how long it was `rwnd_limited` or `sndbuf_limited`, where
+/// [`limited_by`](Self::limited_by) tells of the moment. `ato` is [`TcpConfig::delayed_ack`](crate::config::TcpConfig::delayed_ack)
 /// for all; `fackets` and `reordering` count segments, where RACK's reordering window is one of time; `rcv_mss` is not estimated: a segment is
 /// full when it is as long as ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +75,11 @@ pub struct TcpInfo {
     pub snd_una: u32,
     /// RCV.NXT, the number that the peer is to send next. It moves by what has come in order, modulo 2<sup>32</sup>, a FIN counted as one byte.
     pub rcv_nxt: u32,
+    /// The number behind what the peer is known to hold if it had no gaps: [`snd_una`](Self::snd_una) and [`sacked`](Self::sacked) together. From one
+    /// snapshot to the next it moves by what has been delivered, modulo 2<sup>32</sup>, a FIN counted as one byte.
+    pub delivered: u32,
+    /// What keeps it from sending more.
+    pub limited_by: Limit,
     /// Sent and not acknowledged.
     pub unacked: u32,
     /// Held by the peer beyond a gap, as SACK or duplicate acknowledgments tell.
@@ -94,6 +100,35 @@ pub struct TcpInfo {
     pub rcv_buffer: u32,
 }
 
+/// What keeps a connection from sending more, at the moment of a snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// All that the application has written is sent.
+    Application,
+    /// The peer's window has no room for another segment, and the congestion window has.
+    PeerWindow,
+    /// The congestion window has no room for another segment.
+    CongestionWindow,
+    /// Neither: what is written waits for more of it (Nagle's algorithm, a cork), for its pace, or for the device.
+    Sender,
+}
+
+impl Limit {
+    fn of(info: &TcpInfo) -> Self {
+        let next = info.notsent.min(info.snd_mss);
+        let has_room = |window: u32| window.saturating_sub(info.unacked) >= next;
+        if next == 0 {
+            Self::Application
+        } else if !has_room(info.snd_cwnd) {
+            Self::CongestionWindow
+        } else if !has_room(info.snd_wnd) {
+            Self::PeerWindow
+        } else {
+            Self::Sender
+        }
+    }
+}
+
 impl Tcp {
     /// A snapshot of a connection; `None` when the handle names none.
     pub(crate) fn info(&mut self, id: Id, now: Instant) -> Option<TcpInfo> {
@@ -108,11 +143,13 @@ impl Tcp {
         let known = self.queues.loss.get(connection.loss);
         let loss = known.as_deref();
         let mss = u32::from(connection.mss);
-        Some(TcpInfo {
-            sacked: loss.map_or(0, |loss| loss.sacked(mss)),
+        let sacked = loss.map_or(0, |loss| loss.sacked(mss));
+        let info = TcpInfo {
+            sacked,
+            delivered: connection.snd_una.0.wrapping_add(sacked),
             lost: loss.map_or(0, Loss::lost),
             retrans: loss.map_or(0, Loss::resent),
-            in_disorder: loss.is_some_and(|loss| !loss.is_repairing() && loss.sacked(mss) > 0),
+            in_disorder: loss.is_some_and(|loss| !loss.is_repairing() && sacked > 0),
             in_recovery: loss.is_some_and(Loss::is_recovering),
             after_timeout: loss.is_some_and(|loss| loss.is_repairing() && !loss.is_recovering()),
             pacing_rate,
@@ -122,6 +159,10 @@ impl Tcp {
             notsent,
             send_queued: queued,
             ..of_connection(connection)
+        };
+        Some(TcpInfo {
+            limited_by: Limit::of(&info),
+            ..info
         })
     }
 }
@@ -161,6 +202,8 @@ fn of_connection(connection: &Connection) -> TcpInfo {
         rcv_wnd: connection.rcv_wnd(),
         snd_una: connection.snd_una.0,
         rcv_nxt: connection.rcv_nxt.0,
+        delivered: connection.snd_una.0,
+        limited_by: Limit::Application,
         unacked: connection.in_flight(),
         sacked: 0,
         lost: 0,

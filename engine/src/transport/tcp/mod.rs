@@ -65,7 +65,7 @@ pub(crate) use arrival::Prospect;
 pub use connection::ConnectionError;
 pub use counters::TcpCounters;
 pub use families::TimeWaitStatus;
-pub use info::TcpInfo;
+pub use info::{Limit, TcpInfo};
 pub use invariants::Violation;
 pub(in crate::transport) use invariants::{Checked, ensure};
 pub use trouble::SoftError;

@@ -6,7 +6,7 @@ use crate::support::peer::{ACK, OUR_PORT, SYN, Script, Segment, say};
 use handfast::application::TcpHandle;
 use handfast::config::{Config, Congestion};
 use handfast::time::Duration;
-use handfast::transport::tcp::{TcpCounters, TcpInfo};
+use handfast::transport::tcp::{Limit, TcpCounters, TcpInfo};
 
 /// The peer's initial sequence number.
 const IRS: u32 = 5000;
@@ -723,4 +723,20 @@ fn a_window_outlasts_idleness_where_it_is_told_to() {
     sender.acknowledge(30, &[]);
     sender.pass(millis(3000));
     assert_eq!(sender.window(), 40);
+}
+
+#[test]
+fn a_snapshot_tells_what_was_delivered_and_what_limits() {
+    let mut sender = sack();
+    let before = sender.info();
+    assert_eq!(before.limited_by, Limit::Application);
+    sender.send(60);
+    assert_eq!(sender.info().limited_by, Limit::CongestionWindow);
+    sender.acknowledge(12, &[(13, 16)]);
+    assert_eq!(sender.info().delivered - before.delivered, 5 * MSS);
+    let info = sender.info();
+    let mut last = say(ACK, IRS + 1, info.snd_una + info.unacked);
+    last.window = 500;
+    sender.script.tell(&last);
+    assert_eq!(sender.info().limited_by, Limit::PeerWindow);
 }
