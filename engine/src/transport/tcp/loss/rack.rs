@@ -1,9 +1,11 @@
 //! RACK: what was sent before something that has arrived, and has not arrived itself for a reordering window, is lost (RFC 8985).
 //!
 //! The RFC keeps the time of each transmission. Here a connection keeps nothing while nothing is lost, so that the common path pays
-//! nothing: first transmissions happen in the order of their sequence numbers, so what was sent before is known without a
-//! clock, and the reordering window runs from when the later segment arrived. For first transmissions that were
-//! sent together that is the same instant; otherwise it is later by the time between them, never earlier.
+//! nothing: first transmissions happen in the order of their sequence numbers, so what was sent before is known without a clock, and the
+//! reordering window runs from when the first segment arrived that was sent later. The RFC counts from the latest arrival, less the time
+//! between the transmissions. Where acknowledgments clock segments out, these arrive as far apart as they were sent, and both are the same but
+//! for the time between two segments. Of a burst that a slow link spreads out the window ends earlier here, by as long as the link has taken
+//! for what arrived since; what is found lost too soon by that is reported as a duplicate, and the window grows.
 
 use std::collections::VecDeque;
 
