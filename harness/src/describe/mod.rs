@@ -61,19 +61,13 @@ pub(crate) fn describe(name: &str) -> Result<String, String> {
     ))
 }
 
-/// Metrics that people know by another name, as goodput, CPS or PDV: their meaning begins with it.
+/// Metrics that people know by another name, as goodput, CPS or PDV: their meaning begins with it, before a colon.
 fn meant_by(name: &str) -> Vec<String> {
-    let name = name.to_lowercase();
     let known_as = |definition: &&Definition| {
-        let defined = definition
-            .meaning
-            .split_once(':')
-            .map_or("", |(defined, _)| defined)
-            .to_lowercase();
-        let words = defined.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter));
-        defined.starts_with(&format!("{name} ("))
-            || defined == name
-            || words.into_iter().any(|word| word == name)
+        let (terms, _) = definition.meaning.split_once(':').unwrap_or_default();
+        terms
+            .split(['(', ';', ','])
+            .any(|term| term.trim().eq_ignore_ascii_case(name))
     };
     let found = DEFINITIONS.iter().filter(known_as);
     found
