@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::ScenarioKind;
+use crate::config::quantity::positive;
+use crate::config::{PathKind, ScenarioKind};
 use crate::doctor;
 use crate::load::holders::holder;
 use crate::observe::Onlookers;
@@ -125,6 +126,9 @@ struct Output {
     /// Of reorder, keep every arrival in sequence-*.csv, which replay-seq reads; costs time and 32 bytes for each
     #[arg(long)]
     keep_sequence: bool,
+    /// Keep the first N packets of each run that pass a device of the kernel, in capture-*.pcapng; costs time
+    #[arg(long, value_name = "N", value_parser = positive)]
+    capture: Option<u32>,
 }
 
 /// The options of a run that say what is written and shown.
@@ -141,6 +145,13 @@ impl Output {
         let reorder = plans.iter().any(|plan| plan.scenario == ScenarioKind::Reorder);
         if self.keep_sequence && !reorder {
             return Err("--keep-sequence keeps the arrivals of reorder: run that scenario".to_owned());
+        }
+        let mut paths = plans
+            .iter()
+            .flat_map(|plan| &plan.subjects)
+            .map(|subject| subject.config.path);
+        if self.capture.is_some() && paths.all(|path| path == PathKind::Memory) {
+            return Err("--capture keeps packets of the kernel's devices, and in memory they pass none: name another --path".to_owned());
         }
         self.onlookers.check(plans)
     }
@@ -181,6 +192,7 @@ fn session(plans: Vec<Plan>, shown: Shown, output: Output) -> ExitCode {
         out: output.out,
         onlookers: output.onlookers,
         keep_sequence: output.keep_sequence,
+        capture: output.capture,
     }
     .run()
     .into()

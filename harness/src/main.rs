@@ -7,6 +7,7 @@
 mod output;
 
 mod calibration;
+mod capture;
 mod cli;
 mod config;
 mod describe;

@@ -89,6 +89,7 @@ pub(crate) fn execute(plan: Plan, observers: &Observers) -> PlanRuns {
                 every: observers.every(),
                 sequences: plan.sequence(&subject.subject, run),
                 link_log: plan.wire_log(&subject.subject, run),
+                capture: plan.packets(&subject.subject, run),
             };
             replicate_once(subject, run, &job, &heard);
             if let Some(replicate) = &mut subject.runs[run] {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::capture;
 use crate::config::ScenarioKind;
 use crate::measure::environment::Environment;
 use crate::observe::{Observers, Onlookers};
@@ -78,6 +79,8 @@ pub(crate) struct Session {
     pub(crate) onlookers: Onlookers,
     /// Whether `reorder` keeps its arrivals one by one.
     pub(crate) keep_sequence: bool,
+    /// How many packets of each run are kept.
+    pub(crate) capture: Option<u32>,
 }
 
 impl Session {
@@ -158,6 +161,10 @@ impl Session {
             let keeps = self.keep_sequence && plan.scenario == ScenarioKind::Reorder;
             let plan = Plan {
                 sequences: keeps.then(|| shelf.directory(&plan.name)),
+                capture: self.capture.map(|packets| capture::Wanted {
+                    file: shelf.directory(&plan.name),
+                    packets: packets.into(),
+                }),
                 ..plan.clone()
             };
             let done = run::execute(plan.clone(), observers);

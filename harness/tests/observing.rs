@@ -206,3 +206,79 @@ fn an_endpoint_that_cannot_be_had_ends_the_program_before_anything_runs() {
     assert_eq!(output.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("--metrics {address}")));
 }
+
+/// The IP packets of a pcapng file.
+fn packets(file: &std::path::Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(file).expect("written");
+    let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
+    let (mut at, mut found) = (0, Vec::new());
+    while at < bytes.len() {
+        if word(at) == 6 {
+            found.push(bytes[at + 28..at + 28 + word(at + 20)].to_vec());
+        }
+        at += word(at + 4);
+    }
+    found
+}
+
+#[test]
+fn packets_of_every_stack_are_kept_in_the_order_in_which_they_passed_the_cable() {
+    const KEPT: usize = 400;
+    let scratch = directory("capture");
+    let ended = handfast(&[
+        "run",
+        "crr",
+        "--stack",
+        "kernel,engine",
+        "--path",
+        "veth",
+        "--runs",
+        "1",
+    ])
+    .args([
+        "--duration",
+        "200ms",
+        "--capture",
+        &KEPT.to_string(),
+        "--out",
+        scratch.path(),
+    ])
+    .stderr(Stdio::piped())
+    .output()
+    .expect("it starts");
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(matches!(ended.status.code(), Some(0 | 4)), "{errors}");
+    let captures: Vec<_> = std::fs::read_dir(&scratch.0)
+        .expect("listable")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "pcapng"))
+        .collect();
+    if captures.is_empty() {
+        return handfast_namespace::skip(format!(
+            "there is no path veth, or nobody may listen to it: {errors}"
+        ));
+    }
+    assert_eq!(captures.len(), 2, "{captures:?}");
+    for file in captures {
+        let packets = packets(&file);
+        assert_eq!(packets.len(), KEPT, "{}", file.display());
+        let segments = packets
+            .iter()
+            .filter(|packet| packet[0] == 0x45 && packet[9] == 6);
+        let flags: Vec<u8> = segments.map(|packet| packet[20 + 13] & 0x17).collect();
+        let syn = flags.iter().position(|flags| *flags == 0x02);
+        let syn_ack = flags.iter().position(|flags| *flags == 0x12);
+        assert!(syn.is_some() && syn < syn_ack, "{}: {flags:x?}", file.display());
+    }
+}
+
+#[test]
+fn packets_of_memory_alone_are_refused_with_the_way_out() {
+    let output = handfast(&["run", "rr", "--stack", "engine", "--capture", "9"])
+        .output()
+        .expect("it starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("--path"), "{errors}");
+}

@@ -50,6 +50,11 @@ pub(super) const FILES: &[Kept] = &[
                 `handfast replay-seq` tells its metrics anew. One file for each stack, path, placement, number of connections and run, and for each generator from the second on",
     },
     Kept {
+        name: "capture-*.pcapng",
+        about: "with --capture N, the first N IP packets of a run that arrived over a device of the kernel (over tap and tun those sent, too), filled-in \
+                connections and warm-up included, with the kernel's times; the file's last block says how many came too fast to be kept",
+    },
+    Kept {
         name: "search.json",
         about: "the document of a search, handfast.search/1: every run that it made, and what it found",
     },

@@ -194,6 +194,7 @@ mod tests {
             every: None,
             sequences: None,
             link_log: None,
+            capture: None,
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::capture;
 use crate::config::{
     DEFAULT_STACKS, Options, Pairing, PathKind, RunConfig, ScenarioKind, StackKind, connections_shown,
 };
@@ -86,6 +87,8 @@ pub(crate) struct Plan {
     pub(crate) sequences: Option<PathBuf>,
     /// The directory that gets what the wire did to each packet of each run.
     pub(crate) link_log: Option<PathBuf>,
+    /// The directory that gets packets of each run, and how many.
+    pub(crate) capture: Option<capture::Wanted>,
 }
 
 impl Plan {
@@ -124,6 +127,7 @@ impl Plan {
             path: None,
             sequences: None,
             link_log: asked.link.link_log.clone(),
+            capture: None,
         }
     }
 
@@ -137,6 +141,16 @@ impl Plan {
     pub(super) fn wire_log(&self, subject: &Subject, run: usize) -> Option<PathBuf> {
         let name = format!("{}-{}.csv", self.name, Self::place(subject, run));
         self.link_log.as_ref().map(|directory| directory.join(name))
+    }
+
+    /// Where a run of a subject writes its packets, which in memory pass no device.
+    pub(super) fn packets(&self, subject: &Subject, run: usize) -> Option<capture::Wanted> {
+        let wanted = self.capture.as_ref()?;
+        let name = format!("capture-{}.pcapng", Self::place(subject, run));
+        (subject.config.path != PathKind::Memory).then(|| capture::Wanted {
+            file: wanted.file.join(name),
+            packets: wanted.packets,
+        })
     }
 
     /// What tells a run of a subject from all others of a plan, as a part of a file's name.

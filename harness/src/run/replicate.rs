@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::interrupt;
+use crate::capture::{self, Capture};
 use crate::config::{Pairing, RunConfig};
 use crate::load::pulse::{Interval, Watch};
 use crate::measure::counters::Counters;
@@ -32,6 +33,8 @@ pub(super) struct Job {
     pub(super) sequences: Option<PathBuf>,
     /// Where what the wire did to each packet goes.
     pub(super) link_log: Option<PathBuf>,
+    /// Where packets go, and how many.
+    pub(super) capture: Option<capture::Wanted>,
 }
 
 /// What a replicate says, one line each.
@@ -118,6 +121,10 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
     if let Err(Unsupported(reason)) = scenario::prepare(job.stack, &job.config) {
         return Ok(Outcome::Unsupported(reason));
     }
+    let capture = job
+        .capture
+        .clone()
+        .map(|wanted| Capture::start(wanted, job.config.path));
     super::stop_on_signals()?;
     let stop = interrupt::flag();
     let told = Cell::new(0.0);
@@ -140,7 +147,11 @@ fn measure(job: &Job) -> Result<Outcome, ctrlc::Error> {
         interval: &interval,
         keep_sequence: job.sequences.is_some(),
     };
-    Ok(match scenario::run(job.stack, &job.config, stop, &watch) {
+    let done = scenario::run(job.stack, &job.config, stop, &watch);
+    if let Some(capture) = capture {
+        end_capture(capture);
+    }
+    Ok(match done {
         Ok(found) => {
             if let Some(place) = &job.sequences {
                 keep(place, &found.sequences);
@@ -179,6 +190,13 @@ fn keep_log(file: &Path) {
             "warning: no log of the wire: {} cannot be written ({error})",
             file.display()
         );
+    }
+}
+
+/// Writes the packets. A run whose packets cannot be kept counts nonetheless, and says so.
+fn end_capture(capture: io::Result<Capture>) {
+    if let Err(error) = capture.and_then(Capture::finish) {
+        note!("warning: packets are not kept ({error}); `handfast doctor` says what AF_PACKET takes");
     }
 }
 

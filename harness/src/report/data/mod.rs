@@ -29,7 +29,9 @@ pub(super) fn files(document: &Document) -> Vec<DataFile> {
 /// Whether a file of that name is one that [`files`] may have written for an earlier document.
 pub(super) fn is_ours(name: &str) -> bool {
     let sequence = name.starts_with("sequence-") && name.ends_with(".csv");
+    let packets = name.starts_with("capture-") && name.ends_with(".pcapng");
     sequence
+        || packets
         || name.ends_with("_ns.hlog")
         || [
             intervals::LOG,

@@ -173,6 +173,7 @@ fn all_files_are_known_as_ours_and_no_others() {
     );
     assert!(names.iter().all(|name| is_ours(name)));
     assert!(is_ours("sequence-engine-memory-same-core-1-run1.csv"));
+    assert!(is_ours("capture-kernel-veth-same-core-64-run1.pcapng"));
     for other in ["run.json", "notes.csv", "other.hlog", "sequence.csv"] {
         assert!(!is_ours(other), "{other}");
     }
