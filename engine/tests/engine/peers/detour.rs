@@ -11,17 +11,17 @@ use crate::support::namespace::{
 /// The interfaces of both routers between which the path may be narrow.
 const MIDDLE: [&str; 2] = ["middle0", "middle1"];
 
-/// The calling thread's host, a router, another router, and an engine behind a TUN interface of that.
+/// The calling thread's host, a router, another router, and an engine behind an interface of that.
 pub(super) struct Detour {
     pub(super) line: Line,
     pub(super) routers: [Elsewhere; 2],
 }
 
 impl Detour {
-    /// Packets between the routers have up to `mtu` bytes, those elsewhere up to 1500.
-    pub(super) fn new(mtu: u32) -> Option<Self> {
+    /// Packets between the routers have up to `mtu` bytes, those elsewhere up to 1500. The engine's device is of that kind.
+    pub(super) fn new(kind: Kind, mtu: u32) -> Option<Self> {
         let setting = Setting {
-            kind: Kind::Tun,
+            kind,
             mtu: 1500,
             offloads: false,
         };

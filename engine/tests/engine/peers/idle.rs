@@ -66,7 +66,7 @@ fn sleep<D: handfast::link::Device>(
 
 #[test]
 fn an_engine_with_a_silent_connection_sleeps_over_every_device() {
-    for kind in Kind::ALL.into_iter().chain([Kind::Raw]) {
+    for kind in Kind::every() {
         isolated(move || {
             if let Some(wakeups) = wakeups_in_an_hour(kind) {
                 assert!(wakeups <= FEW, "{kind:?}: {wakeups} wake-ups");

@@ -3,7 +3,7 @@
 use std::env;
 use std::net::IpAddr;
 
-use handfast::config::{AddressBlock, Config};
+use handfast::config::{AddressBlock, Config, Route};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::packet::{PacketConfig, PacketDevice, Transmission};
 use handfast::link::raw::{RawConfig, RawDevice};
@@ -22,6 +22,9 @@ pub(super) const INTERFACE: &str = "wire0";
 /// The interface of the engine's end, where it has one.
 const ENGINE_INTERFACE: &str = "engine0";
 
+/// The network that a line is, in each family.
+const SUBNETS: [(Family, u8); 2] = [(Family::V4, 24), (Family::V6, 64)];
+
 /// What the engine holds of the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -38,6 +41,11 @@ pub(super) enum Kind {
 impl Kind {
     /// Those that have the line to themselves, over both families.
     pub(super) const ALL: [Self; 5] = [Self::Packet, Self::PacketRing, Self::Xdp, Self::Tap, Self::Tun];
+
+    /// [`Kind::ALL`], and the one that shares its line with a kernel.
+    pub(super) fn every() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain([Self::Raw])
+    }
 
     /// The families that it carries.
     pub(super) fn families(self) -> &'static [Family] {
@@ -96,7 +104,7 @@ impl Setting {
             // The namespace of the engine's end lives as long as the socket in it.
             self.cable().visit(|| self.open_cable(pool.clone()))
         }?;
-        for (family, prefix) in [(Family::V4, 24), (Family::V6, 64)] {
+        for (family, prefix) in SUBNETS {
             add_address(INTERFACE, family.server(), prefix);
         }
         Some(Line { device, pool })
@@ -185,7 +193,23 @@ impl Setting {
 impl Line {
     /// An engine at the near end, with [`Family::client`] of both families, that talks with the kernel over `family`.
     pub(super) fn host(self, family: Family) -> Host<Box<dyn Device>> {
+        self.host_of(family, config())
+    }
+
+    /// As [`Line::host`], for an engine whose way to everybody else leads through the kernel at the far end.
+    pub(super) fn host_behind_router(self, family: Family) -> Host<Box<dyn Device>> {
         let mut config = config();
+        for (family, prefix) in SUBNETS {
+            let line = Route::on_link(family.client(), prefix).expect("a prefix");
+            let elsewhere = Route::default_through(family.server());
+            for route in [line, elsewhere] {
+                config.add_route(route).expect("no route contradicts another");
+            }
+        }
+        self.host_of(family, config)
+    }
+
+    fn host_of(self, family: Family, mut config: Config) -> Host<Box<dyn Device>> {
         config.tcp.connections = 4096;
         Host::with_config(family.client(), &config, self.pool, self.device)
     }

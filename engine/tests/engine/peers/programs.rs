@@ -237,19 +237,25 @@ fn iperf3_measures_datagrams_through_the_engine() {
     }
 }
 
-/// A path of which a part takes smaller packets than either end is found out, from outside and by the engine.
+/// A path of which a part takes smaller packets than either end is found out, from outside and by the engine, whatever the engine is behind.
 #[test]
 fn tracepath_finds_the_narrow_part_of_a_path_to_the_engine() {
-    for family in Family::BOTH {
+    let over_both = |kind| Family::BOTH.map(|family| (kind, family));
+    for (kind, family) in Kind::ALL.into_iter().flat_map(over_both) {
         isolated(move || {
-            let Some(detour) = Detour::new(1300) else { return };
-            let mut host = detour.line.host(family);
+            let Some(detour) = Detour::new(kind, 1300) else {
+                return;
+            };
+            let mut host = detour.line.host_behind_router(family);
             let to = family.client().to_string();
             let tracepath = start("tracepath", &["-n", &to], Vec::new());
             let Some(said) = host.run_until_finished(tracepath) else {
                 return;
             };
-            assert!(said.contains("pmtu 1300") && said.contains("reached"), "{said}");
+            assert!(
+                said.contains("pmtu 1300 hops 3") && said.contains("reached"),
+                "{kind:?}: {said}"
+            );
         });
     }
 }
