@@ -1,6 +1,7 @@
 //! Which addresses the two ends of a pair use: enough of them that no four-tuple comes back inside 60 s.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 
 use super::Unsupported;
 use crate::config::{IpVersion, Pressure, RunConfig};
@@ -83,11 +84,12 @@ pub(super) fn on_loopback(
 /// For stacks over the cable of a lab. Where four-tuples are counted, one host is connected to.
 pub(super) fn on_cable(config: &RunConfig, generator: u32) -> Addresses {
     let (ip, pressure) = (config.ip, &config.pressure);
-    let port = port_of(generator);
-    let mut server = lab::servers(ip, port);
-    if pressure.bounds_tuples() {
-        server.truncate(1);
-    }
+    let hosts = if pressure.bounds_tuples() {
+        1
+    } else {
+        usize::from(lab::SERVERS)
+    };
+    let ports = ports_of(generator, pressure);
     let any: IpAddr = match ip {
         IpVersion::V4 => Ipv4Addr::UNSPECIFIED.into(),
         IpVersion::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -98,13 +100,22 @@ pub(super) fn on_cable(config: &RunConfig, generator: u32) -> Addresses {
             None | Some(1) => vec![any],
             Some(sources) => lab::client_addresses(ip, sources),
         },
-        listen: vec![SocketAddr::new(any, port)],
-        server,
+        listen: ports.clone().map(|port| SocketAddr::new(any, port)).collect(),
+        server: ports
+            .flat_map(|port| lab::servers(ip, port).into_iter().take(hosts))
+            .collect(),
     }
 }
 
 fn port_of(generator: u32) -> u16 {
     PORT + u16::try_from(generator).expect("a generator for each core")
+}
+
+/// The ports of a generator's server.
+fn ports_of(generator: u32, pressure: &Pressure) -> Range<u16> {
+    let ports = ports_listened_on(pressure);
+    let first = PORT + u16::try_from(generator).expect("a generator for each core") * ports;
+    first..first + ports
 }
 
 /// For a process that holds connections beside a run in the namespace of both. It listens on addresses that nobody connects from: at any
@@ -135,10 +146,8 @@ fn in_namespace(generator: u32) -> Addresses {
 /// One host that listens, and as many that connect as were asked for. A client with several addresses binds one for each
 /// connection, which costs it two system calls.
 fn in_namespace_as_asked(generator: u32, pressure: &Pressure) -> Addresses {
-    let ports = ports_listened_on(pressure);
-    let first = PORT + u16::try_from(generator).expect("a generator for each core") * ports;
     let listening =
-        |address: Ipv4Addr| (first..first + ports).map(move |port| SocketAddr::from((address, port)));
+        |address: Ipv4Addr| ports_of(generator, pressure).map(move |port| SocketAddr::from((address, port)));
     let block = Ipv4Addr::new(127, 3, 0, 0).to_bits();
     let client = match pressure.addresses {
         None | Some(1) => vec![Ipv4Addr::UNSPECIFIED.into()],
@@ -211,6 +220,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::config::{Options, PathKind, ScenarioKind, StackKind};
 
     #[test]
     fn generators_share_no_client_address() {
@@ -232,6 +242,32 @@ mod tests {
             all.iter().collect::<HashSet<_>>().len(),
             4 * usize::from(NAMESPACE_SERVERS)
         );
+    }
+
+    #[test]
+    fn generators_share_no_port_on_a_cable_however_many_each_listens_on() {
+        for (ports, hosts) in [(None, usize::from(lab::SERVERS)), (Some(1), 1), (Some(4), 1)] {
+            let options = Options {
+                pressure: Pressure {
+                    ports,
+                    ..Pressure::default()
+                },
+                ..Options::default()
+            };
+            let config =
+                RunConfig::effective(ScenarioKind::Crr, StackKind::Kernel, PathKind::Veth, 1, &options);
+            let all: Vec<_> = (0..3).map(|generator| on_cable(&config, generator)).collect();
+            let listened: HashSet<_> = all.iter().flat_map(|one| &one.listen).collect();
+            let ports = ports.unwrap_or(1) as usize;
+            assert_eq!(listened.len(), 3 * ports);
+            let servers: HashSet<_> = all.iter().flat_map(|one| &one.server).collect();
+            assert_eq!(servers.len(), 3 * ports * hosts);
+            for one in &all {
+                let is_listened_on =
+                    |server: &SocketAddr| one.listen.iter().any(|at| at.port() == server.port());
+                assert!(one.server.iter().all(is_listened_on), "{one:?}");
+            }
+        }
     }
 
     #[test]
