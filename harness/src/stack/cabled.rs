@@ -196,6 +196,9 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
         Side::Server => (addresses.server.iter().map(SocketAddr::ip).collect(), Vec::new()),
     };
     let mut options = engine::Options::new(config, &own, side);
+    if shares_interface(config) {
+        options = options.beside_kernel(side);
+    }
     if config.flood.is_some() && side == Side::Server {
         options = options.with_detour(&detour(config));
     }
@@ -212,6 +215,14 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
             device
         })),
     })
+}
+
+/// Whether the kernel gets whatever an engine gets, too.
+fn shares_interface(config: &RunConfig) -> bool {
+    matches!(config.path, PathKind::Veth | PathKind::Wire)
+        && matches!(config.device, DeviceKind::Packet | DeviceKind::PacketRing)
+        // Who floods sends to the interface's own station.
+        && config.flood.is_none()
 }
 
 fn over_cable(

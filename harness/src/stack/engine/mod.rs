@@ -65,6 +65,13 @@ impl Options {
         Self { config, pool: pool() }
     }
 
+    /// The same, as a station of its own on an interface that is the kernel's, too. That drops at once what comes for another station; what comes
+    /// for its own it looks for a route for, and frees what it made for each later, thousands at a time, while everybody waits.
+    pub(super) fn beside_kernel(mut self, side: Side) -> Self {
+        self.config.link.hardware_address = Some([0x02, 0, 0, 0, 0x01, side as u8]);
+        self
+    }
+
     /// The same, which knows that whoever is behind the gateway of `detour` is nobody's neighbour, and whom to send to in their place.
     pub(super) fn with_detour(mut self, detour: &Detour) -> Self {
         let (link, network) = (detour.link, detour.network);
