@@ -87,6 +87,19 @@ fn a_value_out_of_bounds_is_refused_before_anything_runs() {
             &["--gateway 192.0.2.1 is for the engine"],
         ),
         (
+            &[
+                "serve",
+                "echo",
+                "--device",
+                "tun:t0",
+                "--address",
+                "10.9.0.2/24",
+                "--hardware-address",
+                "02:00:00:00:00:07",
+            ],
+            &["--hardware-address 02:00:00:00:00:07", "tun:t0", "leave it away"],
+        ),
+        (
             &["serve", "echo", "--stack", "kernel", "--trusted"],
             &["--trusted is for the engine"],
         ),

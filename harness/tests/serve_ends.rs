@@ -1,5 +1,5 @@
-//! How a server over each device ends while somebody is being served: told to, killed, or with its interface taken away; and that nothing of it is
-//! left. In network namespaces, as root, or left out loudly.
+//! Where a server is found, and how one over each device ends while somebody is being served: told to, killed, or with its interface taken away;
+//! and that nothing of it is left. In network namespaces, as root, or left out loudly.
 
 #[path = "support/patience.rs"]
 mod patience;
@@ -92,9 +92,13 @@ struct Server(Child);
 impl Server {
     /// Starts a server and waits until it serves. `None`, loudly, where it lacks something.
     fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, kind.options())
+    }
+
+    fn start_with(kind: Kind, options: &[&str]) -> Option<Self> {
         let child = Command::new(env!("CARGO_BIN_EXE_handfast"))
             .args(["serve", "echo", "--device"])
-            .args(kind.options())
+            .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
@@ -235,5 +239,24 @@ fn a_server_whose_interface_is_taken_away_says_so_and_ends() {
         assert!(said.ends_with("the interface is gone"), "{kind:?}: {said}");
         assert_eq!(server.ended().code(), Some(5), "{kind:?}");
         assert_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_server_that_is_a_station_of_its_own_is_found_there() {
+    isolated(|| {
+        if !Kind::Packet.prepare() {
+            return;
+        }
+        let station = "02:00:00:00:00:07";
+        let options = [Kind::Packet.options(), &["--hardware-address", station]].concat();
+        let Some(server) = Server::start_with(Kind::Packet, &options) else {
+            return;
+        };
+        let _load = Load::begin(Kind::Packet);
+        let neighbours = fs::read_to_string("/proc/thread-self/net/arp").expect("procfs");
+        let server_is_there = |row: &str| row.starts_with("10.1.0.2 ") && row.contains(station);
+        assert!(neighbours.lines().any(server_is_there), "{neighbours}");
+        drop(server);
     });
 }

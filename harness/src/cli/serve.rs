@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use handfast::link::ethernet::MacAddress;
 
 use crate::serve::{self, DeviceName, Network, Plan, Subnet};
 use crate::session::Exit;
@@ -27,6 +28,10 @@ pub(super) struct ServeArguments {
     /// Who passes on what is for other networks; one for each address family
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     gateway: Vec<IpAddr>,
+    /// The engine's station, instead of the device's, as in 02:00:00:00:00:07: what is for it, the kernel beside the engine drops at once (packet,
+    /// packet-ring, xdp, tap)
+    #[arg(long, value_name = "MAC", value_parser = station)]
+    hardware_address: Option<MacAddress>,
     /// The port [default: echo 7, discard 9, chargen 19, http 80]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
@@ -93,14 +98,33 @@ fn refuse_engine_options(arguments: &ServeArguments) -> Result<(), String> {
         .gateway
         .first()
         .map(|gateway| format!("--gateway {gateway}"));
+    let station = arguments
+        .hardware_address
+        .map(|station| format!("--hardware-address {station}"));
     let mtu = arguments.mtu.map(|mtu| format!("--mtu {mtu}"));
     let trusted = arguments.trusted.then(|| "--trusted".to_owned());
-    match device.or(gateway).or(mtu).or(trusted) {
+    match device.or(gateway).or(station).or(mtu).or(trusted) {
         Some(option) => Err(format!(
             "{option} is for the engine: the kernel has its own; leave it away"
         )),
         None => Ok(()),
     }
+}
+
+/// The hardware address of one station, as `Display` writes it.
+fn station(text: &str) -> Result<MacAddress, String> {
+    let octet = |text: &str| {
+        let is_pair = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u8::from_str_radix(text, 16).ok().filter(|_| is_pair)
+    };
+    let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
+    octets
+        .and_then(|octets| octets.try_into().ok())
+        .map(MacAddress)
+        .filter(MacAddress::is_station)
+        .ok_or_else(|| {
+            format!("`{text}` is no station's: write six pairs of digits, as in 02:00:00:00:00:07, the first even and not all of them zero")
+        })
 }
 
 /// Refuses addresses that no host has, and one that is given twice.
@@ -155,6 +179,11 @@ fn plan(arguments: ServeArguments) -> Result<Plan, String> {
     if arguments.address.is_empty() {
         return Err("the engine needs --address, as in --address 10.9.0.2/24".to_owned());
     }
+    if let Some(station) = arguments.hardware_address.filter(|_| !device.has_stations()) {
+        return Err(format!(
+            "--hardware-address {station} is for Ethernet, and {device} begins with IP: leave it away"
+        ));
+    }
     Ok(Plan {
         service,
         port: arguments.port,
@@ -163,8 +192,35 @@ fn plan(arguments: ServeArguments) -> Result<Plan, String> {
             device,
             addresses: arguments.address,
             gateways: arguments.gateway,
+            station: arguments.hardware_address,
             mtu: arguments.mtu.unwrap_or(1500),
             trusted: arguments.trusted,
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::station;
+
+    #[test]
+    fn a_station_is_written_as_it_is_shown() {
+        for text in ["02:00:00:00:00:07", "de:ad:be:ef:00:01"] {
+            assert_eq!(station(text).expect("a station").to_string(), text);
+        }
+        for text in [
+            "",
+            "02:00:00:00:00",
+            "02:00:00:00:00:07:08",
+            "2:0:0:0:0:7",
+            "02:00:00:00:00:+7",
+            "02-00-00-00-00-07",
+            "03:00:00:00:00:07",
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+        ] {
+            let error = station(text).expect_err("no station");
+            assert!(error.contains(&format!("`{text}`")), "{error}");
+        }
+    }
 }

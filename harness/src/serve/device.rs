@@ -34,6 +34,13 @@ pub(crate) enum DeviceName {
 const FORMS: &str =
     "write tun:NAME, tap:NAME, packet:INTERFACE, packet-ring:INTERFACE, xdp:INTERFACE, or raw";
 
+impl DeviceName {
+    /// Whether its packets begin with Ethernet headers.
+    pub(crate) fn has_stations(&self) -> bool {
+        !matches!(self, Self::Tun(_) | Self::Raw)
+    }
+}
+
 impl FromStr for DeviceName {
     type Err = String;
 

@@ -16,6 +16,7 @@ use handfast::engine::{Counters, Engine};
 use handfast::frame::{FramePool, PoolConfig};
 use handfast::link::Device;
 use handfast::link::error::OpenError;
+use handfast::link::ethernet::MacAddress;
 use handfast::link::raw::MARK;
 use handfast::link::wait::Waiter;
 use handfast::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub(crate) struct Host {
     pub(crate) device: DeviceName,
     pub(crate) addresses: Vec<Subnet>,
     pub(crate) gateways: Vec<IpAddr>,
+    /// Instead of the device's own.
+    pub(crate) station: Option<MacAddress>,
     /// Of a tun or tap device.
     pub(crate) mtu: u32,
     /// Whether received checksums are believed.
@@ -81,6 +84,7 @@ impl Host {
             .iter()
             .map(|subnet| AddressBlock::single(subnet.address));
         let mut config = Config::new(secret, own);
+        config.link.hardware_address = self.station.map(|station| station.0);
         for subnet in &self.addresses {
             let route = Route::on_link(subnet.address, subnet.prefix).map_err(Trouble::usage)?;
             match config.add_route(route) {
@@ -200,6 +204,7 @@ mod tests {
                 device: device.parse().expect("a device"),
                 addresses: vec!["10.9.0.2/24".parse().expect("an address")],
                 gateways: Vec::new(),
+                station: None,
                 mtu: 1500,
                 trusted: false,
             };
