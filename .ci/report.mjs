@@ -90,7 +90,8 @@ async function isDrawn(page) {
     };
     return handfast.plots.map(pixels);
   });
-  for (const [chart, found] of drawn) assert(found > 20, `plot ${chart} has ${found} pixels of its series`);
+  // A single interval is a point of six pixels across, a good part of which are mixed with what is around it.
+  for (const [chart, found] of drawn) assert(found > 10, `plot ${chart} has ${found} pixels of its series`);
   assert.equal(drawn.length, await page.locator("figure.chart").count());
 }
 

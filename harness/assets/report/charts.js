@@ -225,7 +225,7 @@
       const [first, last] = [at[0], at[at.length - 1]];
       if (first < last) return [first, last];
       if (x.unit === "part") return [0, 1];
-      return isLog(x) ? [first / 2, first * 2] : [first - 1, first + 1];
+      return isLog(x) ? [first / 2, first * 2] : [first < 0 ? first - 1 : Math.max(0, first - 1), first + 1];
     }
 
     width() {
