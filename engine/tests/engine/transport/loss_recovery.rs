@@ -364,7 +364,9 @@ fn the_reordering_window_ends() {
     sender.pass(ROUND_TRIP);
     assert_eq!(sender.acknowledge(10, &[(11, 12)]), []);
     assert_eq!(sender.pass(millis(9)), []);
+    assert_eq!(sender.counters().fast_recoveries, 0);
     assert_eq!(sender.pass(millis(3)), [10]);
+    assert_eq!(sender.counters().fast_recoveries, 1);
 }
 
 /// RFC 8985 section 6.2: a retransmission that is lost is found when something that was sent later arrives.
