@@ -290,7 +290,9 @@ impl Loss {
             let is_new = self.phase == Phase::Disorder
                 && self.dup_acks >= DUP_THRESH
                 && connection.snd_una.ge(self.recover);
-            if is_new || self.phase == Phase::Recovery {
+            // What was sent in a recovery is outstanding behind its end, and nothing has overtaken that.
+            let is_partial = self.phase == Phase::Recovery && connection.snd_una.lt(self.recover);
+            if is_new || is_partial {
                 let head = connection.snd_una;
                 let end = (head + mss).min(connection.snd_max);
                 self.scoreboard.lose_original(head, end);
