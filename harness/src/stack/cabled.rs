@@ -221,8 +221,8 @@ fn engine_end(lab: &'static Lab, side: Side, config: &RunConfig, addresses: &Add
 fn shares_interface(config: &RunConfig) -> bool {
     matches!(config.path, PathKind::Veth | PathKind::Wire)
         && matches!(config.device, DeviceKind::Packet | DeviceKind::PacketRing)
-        // Who floods sends to the interface's own station.
-        && config.flood.is_none()
+        // Who floods sends to the interface's own station, and neighbours remember which it was before the flood.
+        && config.scenario != ScenarioKind::SynFlood
 }
 
 fn over_cable(
