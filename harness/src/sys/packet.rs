@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmmsg};
