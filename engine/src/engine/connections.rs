@@ -68,15 +68,19 @@ impl<D: Device> Engine<D> {
         if to.is_unspecified() || to.is_multicast() || to.is_limited_broadcast() || remote.port() == 0 {
             return Err(ConnectError::InvalidRemoteAddress);
         }
-        let from = match local {
-            Some(local) => Some(Address::from(local))
-                .filter(|from| self.internet.is_local(from) && from.is_v4() == to.is_v4()),
-            None => self.internet.source_for(&to),
-        };
         if !self.internet.has_route(&to) {
             return Err(ConnectError::NoRoute);
         }
-        let from = from.ok_or(ConnectError::InvalidLocalAddress)?;
+        let from = match local {
+            Some(local) => Address::from(local),
+            None => self
+                .internet
+                .source_for(&to)
+                .ok_or(ConnectError::InvalidLocalAddress)?,
+        };
+        if from.is_v4() != to.is_v4() || !self.internet.is_local(&from) {
+            return Err(ConnectError::InvalidLocalAddress);
+        }
         self.transport
             .tcp
             .connect(self.now, from, to, remote.port())

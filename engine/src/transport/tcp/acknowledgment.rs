@@ -202,9 +202,10 @@ impl Connection {
     /// RFC 6298 sections 5.2 and 5.3: the timer runs anew while anything is outstanding. Gives the deadline that is to be armed.
     #[inline(always)]
     pub(super) fn restart_retransmission_timer(&mut self, now: Instant) -> Option<Instant> {
-        if self.all_acknowledged() {
+        let all_acknowledged = self.all_acknowledged();
+        self.flags.clear_if(all_acknowledged, Has::SMALL_SENT);
+        if all_acknowledged {
             self.retransmit_at = Deadline::NEVER;
-            self.flags.clear(Has::SMALL_SENT);
             return None;
         }
         let deadline = now + self.first_timeout();

@@ -118,6 +118,13 @@ impl Flags {
         self.0 &= !flags;
     }
 
+    /// Clears the flags if `condition` is true. Writes the whole word, so that who reads the whole word next need not wait: a processor does
+    /// not hand on a byte that is still on its way to the cache to the load of a word around it.
+    #[inline]
+    pub(crate) fn clear_if(&mut self, condition: bool, flags: u32) {
+        self.0 &= !(flags & u32::from(condition).wrapping_neg());
+    }
+
     /// Clears the flags and tells whether any was set.
     #[inline]
     pub(crate) fn take(&mut self, flags: u32) -> bool {

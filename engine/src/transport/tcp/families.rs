@@ -109,7 +109,7 @@ impl TimeWaits {
     }
 
     /// Adds an entry, whose [hash](TimeWaits::hash) the caller knows; gives back the one that had to leave for it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(
         &mut self,
         entry: Entry<FlowKey>,

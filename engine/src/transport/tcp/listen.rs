@@ -281,11 +281,12 @@ impl Tcp {
             offered,
         };
         let Some(flow) = self.half_open.insert(entry, out.now) else {
-            return self.answer_with_cookie(out, &entry);
+            // A copy here and below, because what is handed over must lie in memory.
+            return self.answer_with_cookie(out, &HalfOpen { ..entry });
         };
         if !self.insert_flow(arrival.key, arrival.hash, flow) {
             self.half_open.remove(flow);
-            return self.answer_with_cookie(out, &entry);
+            return self.answer_with_cookie(out, &HalfOpen { ..entry });
         }
         self.send_syn_ack(out, &entry, origin.timestamp_offset());
     }

@@ -147,6 +147,7 @@ impl Tcp {
         let mut connection = self.connections.get_mut(index);
         let queue = self.queues.send.get(connection.send);
         let unsent = queue.as_ref().map_or(0, |queue| queue.unsent());
+        let owes_fin = connection.owes_fin();
         let mut len = 0;
         if unsent > 0 {
             if connection.in_flight() == 0 && !connection.has_just_sent(out.now) && self.config.idle_restart {
@@ -156,7 +157,7 @@ impl Tcp {
                 return self.await_window(out, index);
             };
             len = may_go;
-        } else if !connection.owes_fin() {
+        } else if !owes_fin {
             return self.output_acknowledgment(out, index);
         }
         let packet = out.queue.push().ok_or(QueueFull)?;
@@ -165,7 +166,7 @@ impl Tcp {
             _ => 0,
         };
         // What a device cuts into several must not end with a FIN: that would be on all of them.
-        let ends = connection.owes_fin() && sent == unsent && sent <= u32::from(connection.mss);
+        let ends = owes_fin && sent == unsent && sent <= u32::from(connection.mss);
         // PSH on the last segment that there is to send (RFC 9293 MUST-61).
         let mut flags = Flags::ACK;
         if len > 0 && len == unsent {
@@ -203,7 +204,7 @@ impl Tcp {
         }
         note_limit(connection);
         note_small(connection, sent);
-        Ok(!ends && connection.owes_fin())
+        Ok(owes_fin && !ends)
     }
 
     /// The windows hold back what there is to send; an acknowledgment may be due.

@@ -236,6 +236,7 @@ impl Tcp {
     fn on_fin_in_order(&mut self, out: &mut Output<'_>, index: u32) {
         let connection = self.connections.get_mut(index);
         connection.rcv_nxt += 1;
+        let is_orphan = connection.flags.has(Has::ORPHAN);
         connection.flags.set(Has::FIN_RECEIVED);
         connection.state = connection.state.on_fin_received();
         let queue = self.queues.receive.get(connection.receive);
@@ -244,7 +245,7 @@ impl Tcp {
         }
         let connection = self.connections.get_mut(index);
         // Who has given the handle up hears only of the end.
-        if !connection.flags.has(Has::ORPHAN) {
+        if !is_orphan {
             self.notices
                 .add(index, connection, Ready::READABLE | Ready::PEER_CLOSED);
         }

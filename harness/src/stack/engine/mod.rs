@@ -22,7 +22,7 @@ use handfast::link::Device;
 use handfast::time::Instant;
 
 use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Side, Stack, StackCounters};
-use crate::config::{RunConfig, ScenarioKind};
+use crate::config::{PathKind, RunConfig, ScenarioKind};
 use crate::flood;
 use crate::load::conductor::warm_up;
 use crate::path::detour::{Detour, NOBODY};
@@ -31,6 +31,11 @@ use crate::path::detour::{Detour, NOBODY};
 const CLOSES_PER_SECOND: f64 = 1_000_000.0;
 /// The most TIME_WAIT entries that an end keeps: 60 s of more than a million closes a second.
 const TIME_WAIT_ENTRIES: u32 = 100_000_000;
+
+/// Connections that an end has room for however few it is asked for, where no packet is lost. A flow table for many more leaves the cache.
+const LEAST_CONNECTIONS: u32 = 8_192;
+/// The same where packets may be lost: connections that were closed long ago may still send again.
+const LEAST_CONNECTIONS_WITH_LOSS: u32 = 65_536;
 
 /// How an end is made.
 #[derive(Clone, Debug)]
@@ -51,7 +56,11 @@ impl Options {
         // Nobody else is on the wire.
         config.link.duplicate_address_detection = 0;
         let connections = u64::from(run.connections) * 4 + run.idle + 1024;
-        config.tcp.connections = u32::try_from(connections).unwrap_or(u32::MAX).max(65_536);
+        let least = match run.path {
+            PathKind::Memory => LEAST_CONNECTIONS,
+            _ => LEAST_CONNECTIONS_WITH_LOSS,
+        };
+        config.tcp.connections = u32::try_from(connections).unwrap_or(u32::MAX).max(least);
         // All of them may be closed at a time.
         config.tcp.orphans = config.tcp.connections;
         config.tcp.half_open = run.connections.saturating_mul(2).max(4096);

@@ -49,6 +49,8 @@ impl Tcp {
         })
     }
 
+    // In line, because who reads the handle at once from where it was put in two pieces waits for both to reach the cache.
+    #[inline(always)]
     pub(crate) fn connect(
         &mut self,
         now: Instant,

@@ -16,6 +16,7 @@ use crate::transport::flow_table::Flow;
 
 impl Tcp {
     /// Answers the SYN of a half-open connection, for the first time or again.
+    #[inline(always)]
     pub(in crate::transport::tcp) fn send_syn_ack(
         &mut self,
         out: &mut Output<'_>,

@@ -27,6 +27,7 @@ pub(in crate::transport::tcp) struct Syn {
 }
 
 impl Tcp {
+    #[inline(always)]
     pub(in crate::transport::tcp) fn emit_syn(
         &mut self,
         out: &mut Output<'_>,
