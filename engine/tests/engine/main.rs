@@ -41,7 +41,9 @@ mod transport {
     mod several_addresses;
     mod smoltcp_peer;
     mod state_matrix;
+    mod strangers;
     mod tcp_acceptance;
+    mod tcp_counters;
     mod tcp_lifecycle;
     mod tcp_room;
     mod tcp_rules;

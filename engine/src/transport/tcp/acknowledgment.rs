@@ -285,3 +285,6 @@ pub(super) fn echoed_rtt(
     let rtt = u16::try_from(timestamp_clock(now).wrapping_sub(sent)).ok()?;
     (flags.has(Has::TIMESTAMPS) && rtt <= LONGEST_ECHO_MS).then_some(rtt)
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,6 @@ impl ReceiveQueue {
         self.early.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

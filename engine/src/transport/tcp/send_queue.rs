@@ -394,3 +394,6 @@ pub(crate) struct Limit {
     pub(crate) bytes: u32,
     pub(crate) pieces: usize,
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,13 @@ fn windows_wrap_and_exclude_their_right_edge() {
     assert!(!start.in_window(start, 0));
 }
 
+/// A number reads as a number, not as the tuple that holds it.
+#[test]
+fn a_number_is_written_as_such() {
+    let number = SeqNumber(u32::MAX);
+    assert_eq!(format!("{number} {number:?}"), "4294967295 4294967295");
+}
+
 proptest! {
     #[test]
     fn adding_then_subtracting_is_the_identity(a in any_seq(), octets in any_number()) {
