@@ -279,15 +279,36 @@ impl Script {
     /// Hands the engine packets that have all arrived when it looks.
     pub(crate) fn inject_batch(&mut self, packets: &[&[u8]]) {
         for bytes in packets {
-            if self.is_ethernet {
-                let is_v4 = bytes.first().is_none_or(|first| first >> 4 == 4);
-                let ether_type = if is_v4 { ethernet::IPV4 } else { ethernet::IPV6 };
-                self.put(&station::frame(STATIONS[0], STATIONS[1], ether_type, bytes));
-            } else {
-                self.put(bytes);
-            }
+            let bytes = self.on_the_wire(bytes);
+            self.put(&bytes);
         }
         self.hand_over();
+    }
+
+    /// Hands the engine a packet whose last bytes, so many, lie apart from the others.
+    pub(crate) fn inject_in_two(&mut self, bytes: &[u8], last: usize) {
+        let bytes = self.on_the_wire(bytes);
+        let (front, back) = bytes.split_at(bytes.len() - last);
+        let pieces = [front, back].map(|bytes| {
+            let frame = self.pool.copy(Purpose::Application, bytes);
+            frame.expect("the test's own pool has a slot").freeze()
+        });
+        let packet = self.batch.push().expect("room");
+        packet.checksum = Checksum::InPacket;
+        for piece in pieces {
+            packet.push_piece(piece).expect("two pieces");
+        }
+        self.hand_over();
+    }
+
+    /// The packet as the wire carries it.
+    fn on_the_wire(&self, bytes: &[u8]) -> Vec<u8> {
+        if !self.is_ethernet {
+            return bytes.to_vec();
+        }
+        let is_v4 = bytes.first().is_none_or(|first| first >> 4 == 4);
+        let ether_type = if is_v4 { ethernet::IPV4 } else { ethernet::IPV6 };
+        station::frame(STATIONS[0], STATIONS[1], ether_type, bytes)
     }
 
     fn put(&mut self, bytes: &[u8]) {

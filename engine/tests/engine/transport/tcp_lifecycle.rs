@@ -63,6 +63,23 @@ fn four_way_teardown_leaves_time_wait_for_60_seconds() {
     });
 }
 
+/// Who still has the handle hears that the peer's stream has ended; who has given it up hears only when all is over.
+#[test]
+fn the_end_of_a_stream_is_an_event() {
+    both(|mut pair| {
+        let (client, server) = pair.connect();
+        pair.client_ready(client);
+        pair.client.tcp_close(client);
+        pair.settle();
+        let ended = Readiness::READABLE | Readiness::PEER_CLOSED;
+        assert!(pair.server_ready(server).contains(ended));
+        assert_eq!(pair.client_ready(client), Readiness::NONE);
+        pair.server.tcp_close(server);
+        pair.settle();
+        assert_eq!(pair.client_ready(client), Readiness::CLOSED);
+    });
+}
+
 #[test]
 fn half_close_lets_the_other_direction_go_on() {
     both(|mut pair| {

@@ -188,3 +188,24 @@ fn what_came_early_leaves_a_slot_for_what_is_missing() {
         );
     }
 }
+
+/// A device may hand a segment over in pieces: each has its place, early or not.
+#[test]
+fn early_text_in_pieces_is_put_together() {
+    let mut script = Script::new(|_| {});
+    let listener = listen(&mut script, 1);
+    let syn_ack = knock(&mut script, 9).expect("there is room");
+    let last = complete(&syn_ack);
+    script.tell(&last);
+    let connection = script.engine.tcp_accept(listener).expect("established");
+    for (at, text) in [(4, b"efgh"), (0, b"abcd")] {
+        let segment = say(ACK, IRS + 1 + at, last.ack).ports(9, OUR_PORT).text(text);
+        script.inject_in_two(&segment.encode(Family::V4), 3);
+    }
+    assert_eq!(script.hear().last().map(|heard| heard.ack), Some(IRS + 9));
+    let mut text = Vec::new();
+    while let Ok(Read::Data(chunk)) = script.engine.tcp_receive_chunk(connection, usize::MAX) {
+        text.extend_from_slice(&chunk);
+    }
+    assert_eq!(text, b"abcdefgh");
+}

@@ -141,11 +141,10 @@ fn impaired() {
 type Engines = Pair<LocalEnd>;
 
 fn engines() -> Engines {
-    engines_over(pair(WireConfig::default()))
+    engines_over(Family::V4, pair(WireConfig::default()))
 }
 
-fn engines_over(wire: (LocalEnd, LocalEnd)) -> Engines {
-    let family = Family::V4;
+fn engines_over(family: Family, wire: (LocalEnd, LocalEnd)) -> Engines {
     let small = |secret, address| {
         let mut config = config(secret, address);
         config.tcp.time_wait = Duration::from_secs(1);
@@ -222,12 +221,14 @@ fn connections() {
 
 #[test]
 fn requests_and_responses() {
-    let mut engines = engines();
-    let (client, server) = engines.connect();
-    assert_steady(engines, 1_000, 10_000, |engines| {
-        echo(engines, client, server);
-        engines.now += Duration::from_micros(100);
-    });
+    for family in Family::BOTH {
+        let mut engines = engines_over(family, pair(WireConfig::default()));
+        let (client, server) = engines.connect();
+        assert_steady(engines, 1_000, 10_000, |engines| {
+            echo(engines, client, server);
+            engines.now += Duration::from_micros(100);
+        });
+    }
 }
 
 #[test]
@@ -276,7 +277,7 @@ fn datagrams() {
 /// Frames around packets, and neighbours that are probed every now and then.
 #[test]
 fn requests_and_responses_over_ethernet() {
-    let mut engines = engines_over(ethernet_pair(WireConfig::default(), STATIONS));
+    let mut engines = engines_over(Family::V4, ethernet_pair(WireConfig::default(), STATIONS));
     let (client, server) = engines.connect();
     assert_steady(engines, 1_000, 10_000, |engines| {
         echo(engines, client, server);
