@@ -14,6 +14,7 @@ impl Tcp {
     /// Text was kept beyond a gap, or a gap was filled: whether acknowledgments have something to report.
     #[cold]
     pub(in crate::transport::tcp) fn note_gaps(&mut self, index: u32) {
+        let owes_duplicate = self.owes_duplicate(index);
         let connection = self.connections.get_mut(index);
         let early = self
             .queues
@@ -26,7 +27,7 @@ impl Tcp {
         });
         if has_gaps && connection.flags.has(Has::SACK) {
             connection.flags.set(Has::SACK_DUE);
-        } else {
+        } else if !owes_duplicate {
             connection.flags.clear(Has::SACK_DUE);
         }
     }
