@@ -270,7 +270,8 @@ impl Loss {
         let Some(undo) = self.undo.take() else {
             return;
         };
-        if undo.restore().window() > connection.congestion.window() {
+        // Of two states with the same window the one before the loss has the higher threshold.
+        if undo.restore().window() >= connection.congestion.window() {
             connection.congestion = undo.restore();
         }
         connection.reordering.note_seen();
