@@ -1,11 +1,10 @@
 //! What goes out while there is loss: what is lost first, then what is new (RFC 6675 section 5 step C, RFC 8985 section 6.2).
 
-use super::Phase;
 use crate::internet::Output;
 use crate::transport::tcp::Tcp;
-use crate::transport::tcp::connection::{Connection, Flags as Has};
+use crate::transport::tcp::connection::Flags as Has;
 use crate::transport::tcp::outgoing::timestamps_of;
-use crate::transport::tcp::output::{QueueFull, Text, note_small, sendable};
+use crate::transport::tcp::output::{QueueFull, Text, note_limit, note_small, sendable};
 use crate::transport::tcp::segment::Flags;
 use crate::transport::tcp::seq::SeqNumber;
 
@@ -40,12 +39,8 @@ impl Tcp {
         let mss = u32::from(connection.mss);
         let in_window = (connection.snd_una + connection.snd_wnd).distance(start).max(0) as u32;
         let lost = (end - start).min(in_window);
-        // After a timeout the first segment goes whatever the window's size.
-        let is_first = loss.phase == Phase::Timeout && start == connection.snd_una;
-        let allowance = match loss.allowance(connection) {
-            allowance if is_first => allowance.max(mss),
-            allowance => allowance,
-        };
+        // A timeout leaves a window of one segment and nothing on the way, so that the first goes.
+        let allowance = loss.allowance(connection);
         if lost == 0 || allowance < lost.min(mss) || !loss.scoreboard.has_room() {
             return None;
         }
@@ -80,15 +75,11 @@ impl Tcp {
         let limit = len.min(text_end.distance(start).max(0) as u32);
         let queue = self.queues.send.peek(connection.send);
         // What a device cuts into several must not end with a FIN: that would be on all of them. Nor may less than all of the text precede it.
-        let ends = fin > 0
-            && len > limit
+        let ends = len > limit
             && limit <= u32::from(connection.mss)
             && (limit == 0 || queue.is_some_and(|queue| queue.can_copy_whole(offset, limit)));
         let is_last = limit > 0 && start + limit == text_end && self.unsent(index) == 0;
-        let text = match limit {
-            0 => Text::None,
-            _ => Text::Again { offset, limit },
-        };
+        let text = Text::Again { offset, limit };
         let mut flags = pushed(is_last);
         if ends {
             flags |= Flags::FIN;
@@ -132,9 +123,8 @@ impl Tcp {
             let (connection, loss) = self.loss_of(index, out.now);
             let peer = connection.snd_wnd.saturating_sub(connection.in_flight());
             let usable = loss.allowance(connection).min(peer).min(unsent);
-            let len = sendable(connection, usable, unsent, max_segment).filter(|_| usable > 0);
-            let Some(len) = len else {
-                note_limit(connection, loss.allowance(connection));
+            let Some(len) = sendable(connection, usable, unsent, max_segment) else {
+                note_limit(connection);
                 return Ok(());
             };
             self.send_new(out, index, len)?;
@@ -174,15 +164,5 @@ fn pushed(is_last: bool) -> Flags {
         Flags::PSH | Flags::ACK
     } else {
         Flags::ACK
-    }
-}
-
-/// Remembers whether the congestion window is what holds the connection back.
-fn note_limit(connection: &mut Connection, allowance: u32) {
-    if allowance < u32::from(connection.mss) {
-        connection.flags.set(Has::WINDOW_LIMITED);
-        connection.congestion.note_use(connection.congestion.window());
-    } else {
-        connection.flags.clear(Has::WINDOW_LIMITED);
     }
 }
