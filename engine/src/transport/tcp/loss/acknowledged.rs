@@ -34,8 +34,8 @@ impl Tcp {
         );
         self.answer_tail_probe(index, arrival, &reported, acknowledged, now);
         let connection = self.connections.get_mut(index);
-        let has_news = !reported.held.as_slice().is_empty()
-            || (acknowledged == 0 && !connection.flags.has(Has::SACK) && !connection.all_acknowledged());
+        let has_news =
+            !reported.held.as_slice().is_empty() || (acknowledged == 0 && !connection.flags.has(Has::SACK));
         if !connection.flags.has(Has::LOSS) && !has_news {
             if reported.duplicate.is_some() {
                 connection.reordering.note_spurious();
@@ -211,11 +211,11 @@ impl Loss {
         let mss = u32::from(connection.mss);
         if delivered.acknowledged > 0 {
             delivered.octets = delivered.acknowledged.min(mss);
-            let others = (delivered.acknowledged / mss).saturating_sub(1);
+            let others = match self.phase {
+                Phase::Recovery => (delivered.acknowledged / mss).saturating_sub(1),
+                Phase::Disorder | Phase::Timeout => u32::MAX,
+            };
             self.dup_acks = self.dup_acks.saturating_sub(others);
-            if self.phase != Phase::Recovery || connection.snd_una.ge(self.recover) {
-                self.dup_acks = 0;
-            }
             return;
         }
         let most = match self.phase {

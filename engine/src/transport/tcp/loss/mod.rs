@@ -240,10 +240,8 @@ impl Tcp {
         if !loss.is_over(connection) {
             return false;
         }
-        if loss
-            .probe
-            .is_some_and(|probe| probe.again && probe.end == connection.snd_una)
-        {
+        // One that was new data, or has more behind it, would be answered by now.
+        if loss.probe.is_some() {
             connection.flags.set(Has::TAIL_PROBED);
         }
         let rto_at = loss.rto_at;

@@ -114,7 +114,7 @@ impl Tcp {
         } else {
             let len = self.last_segment_len(index);
             let last = self.connections.get(index).snd_max - len;
-            self.resend(out, index, last, len).is_ok_and(|sent| sent > 0)
+            self.resend(out, index, last, len).is_ok()
         };
         self.counters.tail_loss_probes += u64::from(sent);
         let (connection, loss) = self.loss_of(index, out.now);

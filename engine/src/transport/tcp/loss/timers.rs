@@ -8,9 +8,7 @@ use crate::time::{Duration, Instant};
 use crate::transport::random::SplitMix64;
 use crate::transport::tcp::Tcp;
 use crate::transport::tcp::connection::{Connection, Flags as Has};
-
-/// How finely the random part of a timeout is told.
-const PART_BITS: u32 = 10;
+use crate::transport::tcp::seq::SeqNumber;
 
 impl Tcp {
     /// The connection's timer, which was `due` now, has run out. True when it was not the retransmission timer.
@@ -107,30 +105,31 @@ impl Tcp {
         if connection.retries == 0 || !self.config.random_back_off {
             return connection.rtt.rto();
         }
-        connection.random_timeout()
+        random_timeout(
+            connection.rtt.rto(),
+            connection.hash,
+            connection.snd_una,
+            connection.retries,
+        )
     }
 }
 
-impl Connection {
-    /// RTO, and up to a quarter more, which only the key of the flow table tells.
-    fn random_timeout(&self) -> Duration {
-        let rto = self.rtt.rto();
-        let seed = self.hash ^ u64::from(self.snd_una.0) << 32 ^ u64::from(self.retries);
-        let part = SplitMix64::new(seed).next() >> (u64::BITS - PART_BITS);
-        rto + Duration::from_nanos((rto.as_nanos() >> (PART_BITS + 2)) * part)
-    }
+/// RTO, and up to a quarter more. Only who knows the key of the flow table, which makes the `hash`, can tell how much.
+fn random_timeout(rto: Duration, hash: u64, snd_una: SeqNumber, retries: u8) -> Duration {
+    let seed = hash ^ u64::from(snd_una.0) << 32 ^ u64::from(retries);
+    let quarter = rto.as_nanos() / 4;
+    rto + Duration::from_nanos(SplitMix64::new(seed).next() % quarter)
 }
 
 impl Loss {
-    /// Marks all that is outstanding as lost. A peer who does not hold what he reported, or does not answer, is not believed any more (RFC
-    /// 2018 section 8).
+    /// Marks all that is outstanding as lost. A peer who does not answer is not believed any more (RFC 2018 section 8).
     fn give_up_on_all(&mut self, connection: &mut Connection, distrusts: bool) {
         let (snd_una, snd_max) = (connection.snd_una, connection.snd_max);
         if distrusts {
             // What arrives now may be what was reported before.
             self.undo = None;
         }
-        if distrusts || self.scoreboard.is_sacked(snd_una) || !self.scoreboard.has_room() {
+        if distrusts || !self.scoreboard.has_room() {
             self.scoreboard.clear(snd_una);
         }
         self.scoreboard.lose_all(snd_una, snd_max);
@@ -140,5 +139,35 @@ impl Loss {
         self.probe = None;
         self.dup_acks = 0;
         connection.flags.clear(Has::RTT_RUNNING | Has::TAIL_PROBED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, SeqNumber, random_timeout};
+
+    const RTO: Duration = Duration::from_millis(300);
+
+    fn timeout(hash: u64, snd_una: u32, retries: u8) -> Duration {
+        random_timeout(RTO, hash, SeqNumber(snd_una), retries)
+    }
+
+    #[test]
+    fn up_to_a_quarter_is_added() {
+        let all = || (0..1_000).map(|hash| timeout(hash, 1, 1).as_micros());
+        let (shortest, longest) = (all().min().unwrap(), all().max().unwrap());
+        assert!((300_000..301_000).contains(&shortest), "{shortest} us");
+        assert!((374_000..375_000).contains(&longest), "{longest} us");
+    }
+
+    /// Whoever has seen one timeout can't foresee that of another connection, of later data, or after another try.
+    #[test]
+    fn each_timeout_is_another() {
+        for hash in [0, u64::MAX] {
+            let first = timeout(hash, 1, 1);
+            for other in [timeout(hash ^ 1, 1, 1), timeout(hash, 2, 1), timeout(hash, 1, 2)] {
+                assert_ne!(first, other, "{hash:x}");
+            }
+        }
     }
 }
