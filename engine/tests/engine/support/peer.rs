@@ -271,6 +271,23 @@ impl Script {
         script
     }
 
+    /// As [`Script::new`], with a device that cuts what is too long for a packet: the peer hears it in one piece.
+    pub(crate) fn with_a_device_that_cuts(change: impl FnOnce(&mut Config)) -> Self {
+        let mut script = Self::new(|_| {});
+        let (near, far) = pair(WireConfig {
+            trusted: false,
+            max_segment: 65_000,
+            queue: 256,
+            ..WireConfig::default()
+        });
+        let mut config = config(1, script.family.client());
+        change(&mut config);
+        script.engine = Engine::new(&config, script.pool.clone(), near);
+        script.wire = far;
+        script.is_ethernet = false;
+        script
+    }
+
     /// Hands the engine a packet, and lets it do what it does at once.
     pub(crate) fn inject(&mut self, bytes: &[u8]) {
         self.inject_batch(&[bytes]);

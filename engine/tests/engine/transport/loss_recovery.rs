@@ -1,6 +1,8 @@
 //! What loss recovery does, rule by rule: a scripted peer says what he has, and hears what is sent again.
 
+mod reordering;
 mod reports;
+mod virtual_segments;
 
 use crate::support::peer::{ACK, OUR_PORT, SYN, Script, Segment, say};
 use handfast::application::TcpHandle;
@@ -40,11 +42,20 @@ impl Sender {
     }
 
     fn with(peer: Peer, configure: impl FnOnce(&mut Config)) -> Self {
-        let mut script = Script::new(|config| {
+        let script = Script::new(|config| {
             config.tcp.no_delay = true;
             config.tcp.random_back_off = false;
             configure(config);
         });
+        let mut sender = Self::on(script, peer);
+        assert_eq!(sender.send(10), (0..10).collect::<Vec<_>>());
+        sender.pass(ROUND_TRIP);
+        assert_eq!(sender.acknowledge(10, &[]), []);
+        sender
+    }
+
+    /// A connection that has sent nothing yet.
+    fn on(mut script: Script, peer: Peer) -> Self {
         let listener = script.engine.tcp_listen(Script::ours(), 8).unwrap();
         let mut syn = say(SYN, IRS, 0);
         syn.sack_permitted = peer != Peer::Plain;
@@ -58,17 +69,13 @@ impl Sender {
         last.timestamps = stamped.then_some((1, tsval));
         script.tell(&last);
         let connection = script.engine.tcp_accept(listener).expect("established");
-        let mut sender = Self {
+        Self {
             script,
             connection,
             first,
             stamped,
             tsval,
-        };
-        assert_eq!(sender.send(10), (0..10).collect::<Vec<_>>());
-        sender.pass(ROUND_TRIP);
-        assert_eq!(sender.acknowledge(10, &[]), []);
-        sender
+        }
     }
 
     /// Queues so many segments of data; tells which segments go out.
