@@ -260,3 +260,6 @@ pub(super) fn remember_timestamp(connection: &mut Connection, seq: SeqNumber, ts
         connection.ts_recent_at = coarse_clock(now);
     }
 }
+
+#[cfg(test)]
+mod tests;
