@@ -320,6 +320,24 @@ fn the_send_buffer_is_the_connections_own() {
     );
 }
 
+/// Woken for each octet that becomes free, a writer would write octet by octet.
+#[test]
+fn a_refused_writer_hears_when_half_of_the_buffer_is_free() {
+    both(
+        |config| config.tcp.send_buffer = 4000,
+        |mut script| {
+            let (connection, first) = established(&mut script);
+            assert_eq!(script.engine.tcp_send(connection, &[1; 5000]), Ok(4000));
+            script.hear();
+            news(&mut script);
+            for (acknowledged, is_told) in [(1999, false), (2000, true), (3000, false)] {
+                script.tell(&say(ACK, IRS + 1, first + acknowledged));
+                assert_eq!(news(&mut script).contains(Readiness::WRITABLE), is_told);
+            }
+        },
+    );
+}
+
 /// A larger receive buffer opens the window at once; a smaller one never takes back what was offered (SHLD-14).
 #[test]
 fn the_receive_buffer_is_the_connections_own() {
