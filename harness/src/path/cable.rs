@@ -4,10 +4,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::pin;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
+use rtnetlink::packet_route::link::{
+    BridgePortState, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth, LinkAttribute, LinkInfo,
+    State,
+};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
@@ -18,6 +23,10 @@ use crate::sys;
 
 /// What the device of an end is called, on its host.
 pub(crate) const DEVICE: &str = "wire0";
+
+/// How long the kernel may take to notice that a device is up.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Joins two hosts by a pair of virtual Ethernet devices, `name` at the near one and [`DEVICE`] at the far one, both still down.
 ///
@@ -61,6 +70,47 @@ pub(crate) fn join_bridge(host: &Host, name: &str, bridge: &str) -> Result<(), N
         .build();
     netlink(host, async |handle| handle.link().set(port).execute().await)
         .map_err(|error| refused(error.to_string()))
+}
+
+/// Waits until the kernel of `host` has noticed that both ends of `device` are up, as it does in its own time: on a busy machine a second later,
+/// and before that it drops what it is to send over it, or to pass on.
+///
+/// # Errors
+/// [`NotPossible`] when that does not come about in [`NOTICED_WITHIN`], or there is no such device.
+pub(crate) fn await_link(host: &Host, device: &str) -> Result<(), NotPossible> {
+    let failed = |error: String| NotPossible(format!("{device} does not come up ({error})"));
+    let index = index_on(host, device).map_err(|error| failed(error.to_string()))?;
+    let since = Instant::now();
+    while !attributes(host, index).is_some_and(|link| carries_packets(&link)) {
+        if since.elapsed() > NOTICED_WITHIN {
+            return Err(failed(format!(
+                "its other end is not noticed within {NOTICED_WITHIN:?}"
+            )));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(())
+}
+
+/// Whether a device sends what it is given, and passes it on where it is a port of a bridge.
+fn carries_packets(link: &[LinkAttribute]) -> bool {
+    let port_state = |info: &LinkInfo| match info {
+        LinkInfo::PortData(InfoPortData::BridgePort(port)) => port.iter().find_map(|fact| match fact {
+            InfoBridgePort::State(state) => Some(*state),
+            _ => None,
+        }),
+        _ => None,
+    };
+    link.iter().all(|fact| match fact {
+        LinkAttribute::OperState(state) => matches!(state, State::Up | State::Unknown),
+        // What has no queue yet.
+        LinkAttribute::Qdisc(queue) => queue != "noop",
+        LinkAttribute::LinkInfo(facts) => {
+            let state = facts.iter().find_map(port_state);
+            state.is_none_or(|state| state == BridgePortState::Forwarding)
+        }
+        _ => true,
+    })
 }
 
 /// Gives `host` an Ethernet device named [`DEVICE`], still down, whose far end is the descriptor.
@@ -162,19 +212,21 @@ pub(crate) struct Passed {
 /// What the device of `host` counted; `None` where the kernel does not tell.
 pub(crate) fn passed(host: &Host) -> Option<Passed> {
     let index = index_on(host, DEVICE).ok()?;
+    attributes(host, index)?.into_iter().find_map(|fact| match fact {
+        LinkAttribute::Stats64(counted) => Some(Passed {
+            unsent: counted.tx_dropped,
+            for_nobody: counted.rx_otherhost_dropped,
+        }),
+        _ => None,
+    })
+}
+
+/// What the kernel of `host` tells of a device; `None` when it is gone.
+fn attributes(host: &Host, index: u32) -> Option<Vec<LinkAttribute>> {
     let mut found = None;
     netlink(host, async |handle| {
         let mut answers = pin!(handle.link().get().match_index(index).execute());
-        let Some(link) = answers.next().await.transpose()? else {
-            return Ok(());
-        };
-        found = link.attributes.into_iter().find_map(|attribute| match attribute {
-            LinkAttribute::Stats64(counted) => Some(Passed {
-                unsent: counted.tx_dropped,
-                for_nobody: counted.rx_otherhost_dropped,
-            }),
-            _ => None,
-        });
+        found = answers.next().await.transpose()?.map(|link| link.attributes);
         Ok(())
     })
     .ok()?;
@@ -244,6 +296,30 @@ pub(super) fn netlink(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_carries_packets_when_it_is_up_and_has_a_queue_and_its_bridge_lets_it() {
+        let queue = |name: &str| LinkAttribute::Qdisc(name.to_owned());
+        let port = |state| {
+            let facts = vec![InfoBridgePort::State(state)];
+            LinkAttribute::LinkInfo(vec![LinkInfo::PortData(InfoPortData::BridgePort(facts))])
+        };
+        let up = LinkAttribute::OperState(State::Up);
+        assert!(carries_packets(&[up.clone(), queue("noqueue")]));
+        assert!(carries_packets(&[up.clone(), port(BridgePortState::Forwarding)]));
+        assert!(
+            carries_packets(&[LinkAttribute::OperState(State::Unknown)]),
+            "a TAP tells no more"
+        );
+        for not_yet in [
+            LinkAttribute::OperState(State::LowerLayerDown),
+            LinkAttribute::OperState(State::Down),
+            queue("noop"),
+            port(BridgePortState::Disabled),
+        ] {
+            assert!(!carries_packets(&[up.clone(), not_yet.clone()]), "{not_yet:?}");
+        }
+    }
 
     #[test]
     fn a_question_that_could_not_be_asked_takes_no_device_away() {

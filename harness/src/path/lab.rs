@@ -54,6 +54,8 @@ impl Lab {
         cable::veth(&lab.client, DEVICE, &server, mtu)?;
         cable::bring_up(&lab.client, &occupants.connecting())?;
         cable::bring_up(&server, &occupants.answering())?;
+        cable::await_link(&lab.client, DEVICE)?;
+        cable::await_link(&server, DEVICE)?;
         Ok(Self {
             server: Some(server),
             ..lab
@@ -68,6 +70,8 @@ impl Lab {
         let server_end = cable::tap(&server, mtu)?;
         cable::bring_up(&lab.client, &occupants.connecting())?;
         cable::bring_up(&server, &occupants.answering())?;
+        cable::await_link(&lab.client, DEVICE)?;
+        cable::await_link(&server, DEVICE)?;
         let lab = Self {
             server: Some(server),
             ..lab
@@ -84,10 +88,14 @@ impl Lab {
         if occupants.kernel_connects {
             switch.lead_to(&lab.client, Port::Client, mtu)?;
             cable::bring_up(&lab.client, &occupants.connecting())?;
+            cable::await_link(&lab.client, DEVICE)?;
+            switch.await_port(Port::Client)?;
         }
         if occupants.kernel_answers {
             switch.lead_to(&server, Port::Server, mtu)?;
             cable::bring_up(&server, &occupants.answering())?;
+            cable::await_link(&server, DEVICE)?;
+            switch.await_port(Port::Server)?;
         }
         Ok(Self {
             server: Some(server),

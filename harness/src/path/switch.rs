@@ -68,6 +68,14 @@ impl Switch {
         self.plug_in(port)
     }
 
+    /// Waits until packets pass through `port`, whose device is up at its other end, too.
+    ///
+    /// # Errors
+    /// [`NotPossible`] when that does not come about.
+    pub(crate) fn await_port(&self, port: Port) -> Result<(), NotPossible> {
+        cable::await_link(&self.host, port.device())
+    }
+
     /// A device without which no packet gets through, and which is gone.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         [BRIDGE, Port::Client.device(), Port::Server.device()]

@@ -302,6 +302,7 @@ fn plugged_in(
     let _visit = visit(switch.host())?;
     let device = tunnel(config, port.device(), pool).map_err(|error| NotPossible(error.to_string()))?;
     switch.plug_in(port)?;
+    switch.await_port(port)?;
     Ok(device)
 }
 
