@@ -34,6 +34,7 @@ mod transport {
     mod ecn;
     mod gathering;
     mod goodput;
+    mod hash_flood;
     mod loss_recovery;
     mod pacing;
     mod path_mtu;

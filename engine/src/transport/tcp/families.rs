@@ -251,21 +251,23 @@ impl HalfOpens {
 
     /// Checks both tables, and that `is_known` knows each entry under its tuple.
     pub(super) fn check(&self, is_known: impl Fn(&FlowKey, Flow) -> bool) -> Checked {
-        let v4 = self
-            .v4
-            .check()?
-            .map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen4(id)));
-        let v6 = self
-            .v6
-            .check()?
-            .map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen6(id)));
-        for (key, flow) in v4.chain(v6) {
+        self.v4.check()?;
+        self.v6.check()?;
+        for (key, flow) in self.iter() {
             ensure!(
                 is_known(&key, flow),
                 "the flow table does not know half-open {key:?}"
             );
         }
         Ok(())
+    }
+
+    /// Every entry by its tuple. O(slots).
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FlowKey, Flow)> {
+        let v4 = self.v4.iter();
+        let v6 = self.v6.iter();
+        v4.map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen4(id)))
+            .chain(v6.map(|(id, entry)| (entry.key.to_flow(), Flow::HalfOpen6(id))))
     }
 
     /// Adds an entry. `None` when the table of its family is full.

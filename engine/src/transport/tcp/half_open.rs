@@ -9,7 +9,7 @@ mod tests;
 
 use super::compact_key::CompactKey;
 use super::input::TS_RECENT_LIFETIME;
-use super::invariants::ensure;
+use super::invariants::{Checked, ensure};
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
 use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
@@ -352,8 +352,8 @@ impl<K: CompactKey> HalfOpenTable<K> {
         firsts.map(instant).min()
     }
 
-    /// Checks that every entry waits in the queue of its level, and gives them all with their ids. O(slots).
-    pub(super) fn check(&self) -> Result<impl Iterator<Item = (u32, &HalfOpen<K>)>, String> {
+    /// Checks that every entry waits in the queue of its level. O(entries).
+    pub(super) fn check(&self) -> Checked {
         let mut queued = 0;
         for (level, ends) in self.levels.iter().enumerate() {
             let (mut id, mut prev) = (ends.first, NIL);
@@ -377,10 +377,15 @@ impl<K: CompactKey> HalfOpenTable<K> {
             "{queued} half-open entries wait, {} are counted",
             self.len
         );
+        Ok(())
+    }
+
+    /// Every entry with its id. O(slots).
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &HalfOpen<K>)> {
         let entries = self.slots.iter().zip(0u32..);
-        Ok(entries
+        entries
             .filter(|(slot, _)| slot.place != Place::Free)
-            .map(|(slot, id)| (id, &slot.entry)))
+            .map(|(slot, id)| (id, &slot.entry))
     }
 
     /// Puts a slot where one is free, the one freed last first.

@@ -4,7 +4,6 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::Tcp;
 use super::connection::Flags as Has;
-use super::families::HalfOpens;
 use crate::arch::tuple_hash::TupleHasher;
 use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
@@ -33,9 +32,8 @@ impl Tcp {
         full == Full::ProbeLimit && self.rekey() && self.find(key, self.flow_hash(key)) == Some(flow)
     }
 
-    /// Draws a new key and fills the table anew. O(connections). Half-open entries are dropped; their peers' SYNs come again.
-    pub(super) fn rekey(&mut self) -> bool {
-        self.half_open = HalfOpens::new(self.config.half_open, self.config.syn_ack_retries);
+    /// Draws a new key and fills the table anew, with connections and half-open ones. O(connections).
+    fn rekey(&mut self) -> bool {
         (0..ATTEMPTS).any(|_| {
             self.counters.flow_table_rebuilds += 1;
             let hasher = TupleHasher::new(derived_secret(&self.secret, self.counters.flow_table_rebuilds));
@@ -47,9 +45,9 @@ impl Tcp {
                 .connections
                 .iter()
                 .filter(|(_, connection)| !connection.flags.has(Has::DETACHED));
-            self.flows
-                .rebuild(attached.map(|(index, connection)| (connection.hash, Flow::Connection(index))))
-                .is_ok()
+            let connections = attached.map(|(index, connection)| (connection.hash, Flow::Connection(index)));
+            let half_open = self.half_open.iter().map(|(key, flow)| (key.hash(&hasher), flow));
+            self.flows.rebuild(connections.chain(half_open)).is_ok()
         })
     }
 }
