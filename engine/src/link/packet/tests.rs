@@ -8,6 +8,9 @@ use crate::link::sys::interface::Feature;
 use crate::time::Duration;
 
 const NOW: Instant = Instant::ZERO;
+/// How often is looked for a packet before it counts as lost, for seconds: the core that it waits for may be a virtual machine's whose host has
+/// other work.
+const LOOKS: usize = 10_000_000;
 
 /// Two devices on the two ends of a cable, in a namespace where the kernel has nothing to say.
 pub(in crate::link) fn cable(
@@ -52,7 +55,7 @@ fn fill(pool: &FramePool, batch: &mut PacketQueue, count: usize, bytes: usize) {
 }
 
 fn receive_until(device: &mut PacketDevice, batch: &mut PacketQueue, wanted: usize) {
-    for _ in 0..100_000 {
+    for _ in 0..LOOKS {
         device.receive(NOW, batch);
         if batch.len() >= wanted {
             return;
@@ -532,7 +535,7 @@ fn receiver_of(near: &mut PacketDevice, members: &mut [PacketDevice], frame: &[u
     let piece = pool.copy(Purpose::Application, frame).unwrap().freeze();
     batch.push().unwrap().push_piece(piece).unwrap();
     assert_eq!(near.transmit(NOW, &mut batch), 1);
-    for _ in 0..100_000 {
+    for _ in 0..LOOKS {
         for (number, member) in members.iter_mut().enumerate() {
             if member.receive(NOW, &mut batch) == 1 {
                 return number;
