@@ -41,6 +41,8 @@ pub(crate) struct Flow {
     syn_at: Instant,
     /// The peer's last SYN without ACK, until it is answered.
     pending: Option<Segment>,
+    /// The peer's SYN that was answered last.
+    answered: Option<Segment>,
     our_scale: Option<u8>,
     peer_scale: Option<u8>,
     peer_mss: u32,
@@ -113,9 +115,10 @@ impl Flow {
         self.our_scale = segment.scale;
         self.we_sack = segment.sack_permitted;
         if segment.has(ACK)
-            && let Some(peer) = self.pending.take()
+            && let Some(peer) = self.pending.take().or_else(|| self.answered_before(segment.ack))
         {
             self.adopt(&peer);
+            self.answered = Some(peer);
             // The window in a SYN is not scaled.
             let edge = segment.seq.wrapping_add(1 + u32::from(peer.window));
             self.heard = Some(self.heard.unwrap_or(edge));
@@ -124,6 +127,12 @@ impl Flow {
             .has(ACK)
             .then(|| segment.ack.wrapping_add(u32::from(segment.window)));
         Ok(())
+    }
+
+    /// The peer's SYN, if it was answered by another SYN-ACK before: two that came together may be answered by two in a row.
+    fn answered_before(&self, ack: u32) -> Option<Segment> {
+        let answered = self.earlier.as_ref()?.answered;
+        answered.filter(|syn| syn.seq.wrapping_add(1) == ack)
     }
 
     pub(super) fn on_sent(&mut self, now: Instant, segment: &Segment, rules: &Rules) -> Result<(), String> {
