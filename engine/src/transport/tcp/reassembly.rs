@@ -186,4 +186,4 @@ impl Reassembly {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

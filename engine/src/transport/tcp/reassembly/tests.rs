@@ -10,7 +10,7 @@ const LEN: usize = 240;
 const PIECES: usize = 1_000;
 
 /// The last quarter of its slots is scarce.
-fn pool(slots: u32) -> FramePool {
+pub(in crate::transport::tcp) fn pool(slots: u32) -> FramePool {
     FramePool::new(PoolConfig {
         small_slots: slots,
         large_slots: 1,
@@ -19,7 +19,7 @@ fn pool(slots: u32) -> FramePool {
     })
 }
 
-fn received(pool: &FramePool, bytes: &[u8]) -> Payload {
+pub(in crate::transport::tcp) fn received(pool: &FramePool, bytes: &[u8]) -> Payload {
     let frame = pool.copy(Purpose::Receive, bytes).expect("a slot is left");
     frame.freeze()
 }

@@ -1,24 +1,10 @@
 use super::{COPYBREAK_BYTES, COPYBREAK_PIECES, ReceiveQueue};
-use crate::frame::{FramePool, Payload, PoolConfig, Purpose};
+use crate::frame::FramePool;
+use crate::transport::tcp::reassembly::tests::{pool, received};
 use crate::transport::tcp::seq::SeqNumber;
 
 const SLOTS: u32 = 64;
 const MOST: usize = 1_000;
-
-/// The last quarter of its slots is scarce.
-fn pool() -> FramePool {
-    FramePool::new(PoolConfig {
-        small_slots: SLOTS,
-        large_slots: 1,
-        loans: 0,
-        guaranteed_percent: 0,
-    })
-}
-
-fn received(pool: &FramePool, bytes: &[u8]) -> Payload {
-    let frame = pool.copy(Purpose::Receive, bytes).expect("a slot is left");
-    frame.freeze()
-}
 
 /// A queue that holds so many pieces of one byte, and the byte that comes next.
 fn of_pieces(pool: &FramePool, pieces: usize) -> ReceiveQueue {
@@ -44,7 +30,7 @@ fn assert_holds(queue: &mut ReceiveQueue, pieces: usize, last: &[u8]) {
 /// Small payloads each have a slot until there are many of them; then they share one.
 #[test]
 fn many_small_payloads_are_copied_together() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, COPYBREAK_PIECES);
     let taken = pool.usage().small;
     let largest = [9; COPYBREAK_BYTES];
@@ -56,7 +42,7 @@ fn many_small_payloads_are_copied_together() {
 
 #[test]
 fn a_large_payload_is_not_worth_copying() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, COPYBREAK_PIECES);
     let large = [9; COPYBREAK_BYTES + 1];
     let copied = queue.push(received(&pool, &large), MOST, &pool);
@@ -67,7 +53,7 @@ fn a_large_payload_is_not_worth_copying() {
 /// A slot that somebody else looks at must not change: small payloads begin another one, which the next of them share.
 #[test]
 fn nothing_is_written_into_a_slot_that_is_shared() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, COPYBREAK_PIECES - 1);
     let shared = received(&pool, b"s");
     queue.push(shared.clone(), MOST, &pool).expect("room");
@@ -87,7 +73,7 @@ fn nothing_is_written_into_a_slot_that_is_shared() {
 /// When slots are scarce a payload of any size is copied behind the last one, if that has room for it; else it is kept as it is.
 #[test]
 fn scarce_slots_are_given_back() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, 1);
     let rest: Vec<_> = (pool.usage().small..SLOTS - SLOTS / 4)
         .map(|_| received(&pool, b"-"))
@@ -106,7 +92,7 @@ fn scarce_slots_are_given_back() {
 
 #[test]
 fn a_full_queue_gives_the_payload_back() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, 3);
     let refused = queue.push(received(&pool, b"more"), 3, &pool);
     assert_eq!(
@@ -118,7 +104,7 @@ fn a_full_queue_gives_the_payload_back() {
 
 #[test]
 fn a_queue_that_is_cleared_holds_nothing() {
-    let pool = pool();
+    let pool = pool(SLOTS);
     let mut queue = of_pieces(&pool, 3);
     assert!(
         queue
