@@ -8,8 +8,8 @@ use super::pulse::Slot;
 use super::{Actor, Next, Phase};
 use crate::stack::{Event, Nanos, Stack, StackCounters};
 
-/// Nanoseconds between two looks at the number of TIME_WAIT entries.
-const LOOK_EVERY: Nanos = 100_000_000;
+/// Nanoseconds between two looks at the number of TIME_WAIT entries, for which the kernel's stack reads a file.
+const LOOK_EVERY: Nanos = 1_000_000_000;
 /// Room for the events of a poll; a poll with more grows it once.
 const EVENTS: usize = 4096;
 

@@ -26,11 +26,14 @@ use crate::stack::{self, MakeEnd, Nanos, Stack, Unsupported};
 
 /// Connections that a listener may hold before they are accepted: Linux's own ceiling (`somaxconn`).
 const BACKLOG: usize = 4096;
-/// How long an end of a thread of its own sleeps at most, so that it notices the next phase: while it fills and drains, and under load. A
-/// timer that is due before the system's next tick has to be set and cancelled for each sleep, for which a virtual machine calls its host:
-/// with 1 ms under load a transaction cost a third more processor time.
+/// How long an end of a thread of its own sleeps at most while it fills and drains, so that it notices the next phase.
 const SHORT_SLEEP: Duration = Duration::from_millis(1);
-const LONG_SLEEP: Duration = Duration::from_millis(20);
+/// The same under load, whose end it knows: for a run that ends early. Timers change what they are to wait for: on a virtual machine, whose
+/// host is called when a core's timer is set or switched off, a transaction cost a third more processor time with sleeps of 1 ms than
+/// without a limit, and a tenth less with sleeps of 20 ms.
+const LONG_SLEEP: Duration = Duration::from_millis(500);
+/// The same where somebody looks on, who expects something of each interval.
+const WATCHED_SLEEP: Duration = Duration::from_millis(20);
 /// Nanoseconds by which a system may wake a thread up too late, twice the usual slack of Linux's timers.
 const LATE_WAKING: Nanos = 100_000;
 
@@ -357,9 +360,21 @@ struct ThreadOutcome<T> {
     idle_ns: Nanos,
 }
 
+/// How long a thread may sleep that nothing wakes up, in a phase that ends at `ends_at`.
+fn longest_sleep(control: &Control, phase: Phase, ends_at: Nanos, now: Nanos) -> Duration {
+    if !phase.loads() {
+        return SHORT_SLEEP;
+    }
+    let longest = if control.pulse.is_some() {
+        WATCHED_SLEEP
+    } else {
+        LONG_SLEEP
+    };
+    Duration::from_nanos(ends_at.saturating_sub(now)).clamp(SHORT_SLEEP, longest)
+}
+
 /// How long a thread may sleep in wait for an event. Close to a time that the actor named it does not: systems wake up late.
-fn patience(phase: Phase, next: Next, now: Nanos) -> Duration {
-    let longest = if phase.loads() { LONG_SLEEP } else { SHORT_SLEEP };
+fn patience(longest: Duration, next: Next, now: Nanos) -> Duration {
     match next {
         Next::Now => Duration::ZERO,
         Next::At(time) => Duration::from_nanos(time.saturating_sub(now + LATE_WAKING)).min(longest),
@@ -375,11 +390,12 @@ where
 {
     let (mut meter, mut idleness) = (Meter::new(), Idleness::default());
     loop {
-        let phase = control.phase.get();
+        let (phase, ends_at) = control.phase.with_end();
         meter.before(phase);
         let now = cpu::now();
         idleness.turn(phase, now, end.is_quiet());
-        let wait = patience(phase, end.step(phase, now), now);
+        let longest = longest_sleep(control, phase, ends_at, now);
+        let wait = patience(longest, end.step(phase, now), now);
         meter.after(phase);
         control.report(thread, phase, end.settled());
         if phase == Phase::Done {
@@ -401,19 +417,42 @@ where
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_millis(20);
+
     #[test]
     fn nobody_sleeps_past_the_time_of_the_next_operation() {
-        let under_load = |next, now| patience(Phase::Measure, next, now);
-        assert_eq!(under_load(Next::Now, 5), Duration::ZERO);
-        assert_eq!(under_load(Next::OnEvent, 5), LONG_SLEEP);
-        assert_eq!(under_load(Next::At(1_000), 5_000), Duration::ZERO, "overdue");
+        let wait = |next, now| patience(LONGEST, next, now);
+        assert_eq!(wait(Next::Now, 5), Duration::ZERO);
+        assert_eq!(wait(Next::OnEvent, 5), LONGEST);
+        assert_eq!(wait(Next::At(1_000), 5_000), Duration::ZERO, "overdue");
         assert_eq!(
-            under_load(Next::At(90_000), 5_000),
+            wait(Next::At(90_000), 5_000),
             Duration::ZERO,
             "too close to sleep"
         );
-        assert_eq!(under_load(Next::At(505_000), 5_000), Duration::from_micros(400));
-        assert_eq!(under_load(Next::At(Nanos::MAX), 5_000), LONG_SLEEP);
-        assert_eq!(patience(Phase::Drain, Next::At(Nanos::MAX), 5_000), SHORT_SLEEP);
+        assert_eq!(wait(Next::At(505_000), 5_000), Duration::from_micros(400));
+        assert_eq!(wait(Next::At(Nanos::MAX), 5_000), LONGEST);
+    }
+
+    #[test]
+    fn nobody_sleeps_past_the_end_of_the_load() {
+        let alone = Control::new(2, false, None);
+        let longest = |phase, ends_at, now| longest_sleep(&alone, phase, ends_at, now);
+        assert_eq!(
+            longest(Phase::Measure, 7_000_000, 4_000_000),
+            Duration::from_millis(3)
+        );
+        assert_eq!(longest(Phase::Measure, 2_000_000_000, 0), LONG_SLEEP);
+        assert_eq!(
+            longest(Phase::WarmUp, 7_000_000, 7_000_001),
+            SHORT_SLEEP,
+            "the next phase is due"
+        );
+        assert_eq!(longest(Phase::Drain, 2_000_000_000, 0), SHORT_SLEEP);
+        let watched = Control::new(2, false, Some(Duration::from_secs(1)));
+        assert_eq!(
+            longest_sleep(&watched, Phase::Measure, 2_000_000_000, 0),
+            WATCHED_SLEEP
+        );
     }
 }

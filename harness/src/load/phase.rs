@@ -1,6 +1,8 @@
 //! The phases of a run, after those of RFC 9411 §4.3: initialisation, ramp-up, sustain, ramp-down.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::stack::Nanos;
 
 /// Where a run stands. Phases follow each other in this order; those with nothing to do are passed through.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,21 +53,41 @@ impl Phase {
     }
 }
 
-/// A phase that threads share.
+/// A phase that threads share, with its end, so that whoever sleeps in it can wake up by itself.
 #[derive(Debug)]
-pub(crate) struct SharedPhase(AtomicU8);
+pub(crate) struct SharedPhase {
+    phase: AtomicU8,
+    ends_at: AtomicU64,
+}
 
 impl SharedPhase {
     pub(crate) fn new(phase: Phase) -> Self {
-        Self(AtomicU8::new(phase as u8))
+        Self {
+            phase: AtomicU8::new(phase as u8),
+            ends_at: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn get(&self) -> Phase {
-        Phase::ALL[usize::from(self.0.load(Ordering::Acquire))]
+        Phase::ALL[usize::from(self.phase.load(Ordering::Acquire))]
     }
 
+    /// The phase, and when it is to end: in the past where nobody knows.
+    pub(crate) fn with_end(&self) -> (Phase, Nanos) {
+        // In the order that is the reverse of how they are set: no phase is taken to last as long as the next one.
+        let ends_at = self.ends_at.load(Ordering::Acquire);
+        (self.get(), ends_at)
+    }
+
+    /// Begins `phase`, which may end at any time.
     pub(crate) fn set(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Release);
+        self.set_until(phase, 0);
+    }
+
+    /// Begins `phase`, which is to end at `ends_at`, or earlier for a reason that nobody foresees.
+    pub(crate) fn set_until(&self, phase: Phase, ends_at: Nanos) {
+        self.phase.store(phase as u8, Ordering::Release);
+        self.ends_at.store(ends_at, Ordering::Release);
     }
 }
 
@@ -79,6 +101,15 @@ mod tests {
             assert_eq!(phase as usize, number);
             assert_eq!(SharedPhase::new(phase).get(), phase);
         }
+    }
+
+    #[test]
+    fn only_a_phase_that_was_given_an_end_has_one() {
+        let shared = SharedPhase::new(Phase::Prepare);
+        shared.set_until(Phase::WarmUp, 7);
+        assert_eq!(shared.with_end(), (Phase::WarmUp, 7));
+        shared.set(Phase::Drain);
+        assert_eq!(shared.with_end(), (Phase::Drain, 0));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use crate::program;
 /// The verb that makes this program a replicate.
 pub(crate) const VERB: &str = "replicate";
 
-/// How often to look whether the program was told to stop.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often to look whether the program was told to stop. A look wakes a core up that the replicate may be at rest on.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a replicate that was told to stop may take to say what it measured.
 const GRACE: Duration = Duration::from_secs(10);

@@ -86,10 +86,11 @@ impl Sender {
             };
             let producer = &mut self.producer;
             let start = producer.position;
-            match stack.send(conn, self.write, &mut |bytes| producer.produce(bytes)) {
+            let rest = rest_of_write(start, self.write);
+            match stack.send(conn, rest, &mut |bytes| producer.produce(bytes)) {
                 Ok(taken) => {
                     producer.position = start + taken as u64;
-                    if taken < self.write {
+                    if taken < rest {
                         self.state = State::Blocked(conn);
                     }
                 }
@@ -98,6 +99,11 @@ impl Sender {
         }
         Next::Now
     }
+}
+
+/// Of what was taken in part the rest comes next, as from a program that has a whole buffer to write; what follows begins on a word again.
+fn rest_of_write(position: u64, write: usize) -> usize {
+    write - (position % write as u64) as usize
 }
 
 impl Actor for Sender {
@@ -137,5 +143,17 @@ impl Actor for Sender {
             failures: self.failures.into_measured(),
             connected: self.connected,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rest_of_write;
+
+    #[test]
+    fn the_rest_of_a_write_that_was_taken_in_part_comes_next() {
+        assert_eq!(rest_of_write(0, 64), 64);
+        assert_eq!(rest_of_write(10, 64), 54);
+        assert_eq!(rest_of_write(128, 64), 64);
     }
 }

@@ -1,11 +1,6 @@
-//! A closed loop over the kernel's sockets that shares no code with the harness, to hold its figures against: non-blocking sockets behind
-//! epoll, as servers have them.
-//!
-//! `closed_loop serve ADDRESS` echoes until it is ended. `closed_loop rr|crr ADDRESS BYTES SECONDS` sends messages of that size to it, over
-//! one connection or a new one each, and prints operations per second and the median time of one in microseconds.
+//! Requests and responses, over one connection or a new one each, and the server that answers them.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,33 +8,29 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use crate::{Outcome, unless_blocked};
 
 const LISTENER: Token = Token(0);
 
-fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match *arguments.as_slice() {
-        ["serve", address] => serve(address.parse()?),
-        ["rr", address, bytes, seconds] => {
-            let mut client = Client::new(address.parse()?, bytes.parse()?)?;
-            let mut stream = client.connect()?;
-            measure(seconds.parse()?, || client.exchange(&mut stream))
-        }
-        ["crr", address, bytes, seconds] => {
-            let mut client = Client::new(address.parse()?, bytes.parse()?)?;
-            measure(seconds.parse()?, || {
-                let mut stream = client.connect()?;
-                client.exchange(&mut stream)?;
-                client.close(stream)
-            })
-        }
-        _ => Err("usage: closed_loop serve ADDRESS, or closed_loop rr|crr ADDRESS BYTES SECONDS".into()),
-    }
+/// Measures transactions over one connection.
+pub(super) fn rr(server: SocketAddr, bytes: usize, seconds: f64) -> Outcome<()> {
+    let mut client = Client::new(server, bytes)?;
+    let mut stream = client.connect()?;
+    measure(seconds, || client.exchange(&mut stream))
 }
 
-fn serve(address: SocketAddr) -> Outcome<()> {
+/// Measures connections with a transaction each.
+pub(super) fn crr(server: SocketAddr, bytes: usize, seconds: f64) -> Outcome<()> {
+    let mut client = Client::new(server, bytes)?;
+    measure(seconds, || {
+        let mut stream = client.connect()?;
+        client.exchange(&mut stream)?;
+        client.close(stream)
+    })
+}
+
+/// Echoes until it is ended.
+pub(super) fn serve(address: SocketAddr) -> Outcome<()> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(64));
     let mut listener = TcpListener::bind(address)?;
     poll.registry()
@@ -77,14 +68,6 @@ fn echo(stream: &mut TcpStream, buffer: &mut [u8]) -> Outcome<bool> {
         stream.write_all(&buffer[..length])?;
     }
     Ok(true)
-}
-
-fn unless_blocked<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 struct Client {
