@@ -174,14 +174,19 @@ impl Stack for Uring {
 
     fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone> {
         let connection = self.open(conn)?;
-        if length == 0 || connection.in_flight.has(Operation::Send) {
-            connection.blocked |= length != 0;
-            return Ok(0);
-        }
-        connection.in_flight.begin(Operation::Send);
         let file = connection.file;
-        let taken = self.ring.send(file, conn.slot, length, fill);
-        self.open(conn)?.blocked = taken < length;
+        let is_first = !connection.in_flight.has(Operation::Send);
+        let may_go = length > 0 && (is_first || self.ring.is_sending(file));
+        let taken = if may_go {
+            self.ring.send(file, conn.slot, length, fill)
+        } else {
+            0
+        };
+        let connection = self.open(conn)?;
+        if taken > 0 {
+            connection.in_flight.begin(Operation::Send);
+        }
+        connection.blocked |= taken < length;
         Ok(taken)
     }
 

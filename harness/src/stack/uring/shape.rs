@@ -9,8 +9,10 @@ use crate::sys::uring::{Ring, Shape};
 const RECEIVE_MEMORY: u32 = 8 << 20;
 /// A page, for messages of a few bytes; one for each burst of arrivals on a connection.
 const SMALL: u32 = 4 << 10;
-/// What one send or receive moves at most: larger buffers leave the second-level cache.
+/// What one write or receive moves at most: larger buffers leave the second-level cache.
 const LARGE: u32 = 64 << 10;
+/// Writes of one step that go to the kernel as one send.
+const WRITES: u32 = 4;
 /// The largest run of datagrams, with what the kernel says of it in the same buffer.
 const RUN: u32 = 68 << 10;
 /// Buffers for runs.
@@ -45,6 +47,6 @@ pub(crate) fn shape(config: &RunConfig, options: &Options) -> Shape {
         files,
         receive_buffers: u16::try_from(RECEIVE_MEMORY / piece).expect("at most 2,048"),
         receive_buffer: piece,
-        send_buffer: piece,
+        send_buffer: WRITES * piece,
     }
 }

@@ -111,6 +111,46 @@ fn connections_without_buffers_go_on_when_others_are_read() {
 }
 
 #[test]
+fn what_is_sent_in_one_step_goes_in_one_send() {
+    let Some((mut client, mut server, near, far)) = connected(4, 1) else {
+        return;
+    };
+    assert_eq!(client.send(near[0], 40, &mut |bytes| bytes.fill(1)), Ok(40));
+    assert_eq!(
+        client.send(near[0], 40, &mut |bytes| bytes.fill(2)),
+        Ok(24),
+        "the buffer is full"
+    );
+    assert_eq!(client.send(near[0], 40, &mut |bytes| bytes.fill(3)), Ok(0));
+    until(&mut client, |event| event.ready == Ready::WRITABLE);
+    assert_eq!(client.counters().payload_bytes, Some(64));
+    let mut read = Vec::new();
+    while read.len() < 64 {
+        poll(&mut server);
+        while let Ok(Received::Bytes(_)) =
+            server.receive(far[0], 64, &mut |bytes| read.extend_from_slice(bytes))
+        {}
+    }
+    assert_eq!(read, [[1; 40].as_slice(), &[2; 24]].concat());
+}
+
+#[test]
+fn what_is_sent_behind_somebody_else_waits_for_the_first() {
+    let Some((mut client, _server, near, _)) = connected(4, 2) else {
+        return;
+    };
+    for &conn in &near {
+        assert_eq!(client.send(conn, 30, &mut |bytes| bytes.fill(1)), Ok(30));
+    }
+    assert_eq!(client.send(near[0], 30, &mut |bytes| bytes.fill(2)), Ok(0));
+    assert_eq!(client.send(near[1], 30, &mut |bytes| bytes.fill(2)), Ok(30));
+    until(&mut client, |event| {
+        event.conn == near[0] && event.ready == Ready::WRITABLE
+    });
+    assert_eq!(client.send(near[0], 30, &mut |bytes| bytes.fill(3)), Ok(30));
+}
+
+#[test]
 fn a_poll_with_nothing_to_do_makes_no_system_call() {
     let Some((mut client, _server, _, _)) = connected(4, 1) else {
         return;

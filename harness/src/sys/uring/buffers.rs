@@ -148,14 +148,16 @@ impl Outgoing {
         self.size
     }
 
-    /// Up to `length` bytes that nobody else uses until [`Outgoing::put_back`].
-    pub(super) fn take(&mut self, length: usize) -> (u32, &mut [u8]) {
-        let index = self.free.pop().unwrap_or_else(|| {
+    /// A buffer that nobody else uses until [`Outgoing::put_back`].
+    pub(super) fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
             self.buffers.push(vec![0; self.size].into_boxed_slice());
             self.buffers.len() as u32 - 1
-        });
-        let length = length.min(self.size);
-        (index, &mut self.buffers[index as usize][..length])
+        })
+    }
+
+    pub(super) fn bytes(&mut self, index: u32) -> &mut [u8] {
+        &mut self.buffers[index as usize]
     }
 
     pub(super) fn put_back(&mut self, index: u32) {

@@ -43,7 +43,8 @@ impl Ring {
         length: usize,
         fill: &mut dyn FnMut(&mut [u8]),
     ) {
-        let (buffer, bytes) = self.outgoing.take(length);
+        let buffer = self.outgoing.take();
+        let bytes = &mut self.outgoing.bytes(buffer)[..length];
         assert_eq!(bytes.len(), length, "a run fits into a buffer");
         fill(bytes);
         // Few sockets send to few places, and each is kept for as long as the ring is.
