@@ -47,7 +47,7 @@ pub(super) fn receive(address: SocketAddr) -> Outcome<()> {
         match unless_blocked(socket.socket.recv_from(&mut buffer))? {
             Some((0, asks)) => drop(socket.socket.send_to(&intact.to_le_bytes(), asks)?),
             Some((length, _)) => {
-                intact += u64::from(buffer[..length].iter().fold(MARK, |all, byte| all & byte))
+                intact += u64::from(buffer[..length].iter().fold(MARK, |all, byte| all & byte));
             }
             None => socket.wait(None)?,
         }

@@ -20,7 +20,7 @@ use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, squeue};
 use socket2::SockAddr;
 
-pub(crate) use self::buffers::Arrived;
+pub(crate) use self::buffers::{Arrived, Draft};
 use self::buffers::{Incoming, Outgoing};
 pub(crate) use self::datagrams::Run;
 pub(crate) use self::request::{Completion, Operation, Shape, SocketOptions};
@@ -34,15 +34,6 @@ const ADDRESSES: usize = SUBMISSIONS as usize / 3 * 2;
 /// Entries without progress after which the kernel is taken to refuse submissions for good.
 const PATIENCE: usize = 1 << 16;
 
-/// A send that was asked for and is not queued yet, so that what follows on the same file can go with it.
-#[derive(Clone, Copy)]
-struct OpenSend {
-    file: u32,
-    token: u32,
-    buffer: u32,
-    length: usize,
-}
-
 /// One ring, its direct descriptors and its buffers.
 pub(crate) struct Ring {
     /// Dropped before the memory that its requests point to.
@@ -54,7 +45,6 @@ pub(crate) struct Ring {
     addresses: Vec<SockAddr>,
     /// Where datagrams were sent to.
     destinations: HashMap<SocketAddr, Box<SockAddr>>,
-    open_send: Option<OpenSend>,
     enters: u64,
 }
 
@@ -87,7 +77,6 @@ impl Ring {
             constants: Box::new(entries::Constants::new(options)),
             addresses: Vec::with_capacity(ADDRESSES),
             destinations: HashMap::new(),
-            open_send: None,
             enters: 0,
         })
     }
@@ -118,7 +107,6 @@ impl Ring {
 
     /// Makes a socket at `file`, connects it, and receives from it once it is. `from` without an address leaves that to the kernel.
     pub(crate) fn connect(&mut self, file: u32, token: u32, from: SocketAddr, to: SocketAddr) {
-        self.queue_open_send();
         if self.addresses.len() + 2 > ADDRESSES {
             self.make_room();
         }
@@ -144,47 +132,37 @@ impl Ring {
         self.push(&[entries::receive(file, token)]);
     }
 
-    /// Whether the last thing asked for was a send on `file`, to which more can be added.
-    pub(crate) fn is_sending(&self, file: u32) -> bool {
-        self.open_send.is_some_and(|open| open.file == file)
+    /// A draft without a byte.
+    pub(crate) fn draft(&mut self) -> Draft {
+        Draft {
+            buffer: self.outgoing.take(),
+            length: 0,
+        }
     }
 
-    /// Sends up to `length` bytes, which `fill` produces, and returns how many: behind those before them while [`Ring::is_sending`]; if not,
-    /// none may be in flight on `file`. The kernel completes it when all have gone.
-    pub(crate) fn send(
+    /// Adds up to `length` bytes, which `fill` produces, to `draft`, and returns how many: fewer where it is full.
+    pub(crate) fn write(
         &mut self,
-        file: u32,
-        token: u32,
+        draft: &mut Draft,
         length: usize,
         fill: &mut dyn FnMut(&mut [u8]),
     ) -> usize {
-        let mut open = match self.open_send {
-            Some(open) if open.file == file => open,
-            _ => {
-                self.queue_open_send();
-                let buffer = self.outgoing.take();
-                OpenSend {
-                    file,
-                    token,
-                    buffer,
-                    length: 0,
-                }
-            }
-        };
-        let room = &mut self.outgoing.bytes(open.buffer)[open.length..];
+        let room = &mut self.outgoing.bytes(draft.buffer)[draft.length..];
         let length = length.min(room.len());
         fill(&mut room[..length]);
-        open.length += length;
-        self.open_send = Some(open);
+        draft.length += length;
         length
     }
 
-    fn queue_open_send(&mut self) {
-        if let Some(open) = self.open_send.take() {
-            let start = self.outgoing.bytes(open.buffer).as_ptr();
-            let entry = entries::send(open.file, open.token, open.buffer, start, open.length);
-            self.push_behind(&[entry]);
-        }
+    /// Sends `draft`. The kernel completes it when all has gone; until then nothing else is to be sent on `file`.
+    pub(crate) fn send(&mut self, file: u32, token: u32, draft: Draft) {
+        let Draft { buffer, length } = draft;
+        let start = self.outgoing.bytes(buffer).as_ptr();
+        self.push(&[entries::send(file, token, buffer, start, length)]);
+    }
+
+    pub(crate) fn discard(&mut self, draft: Draft) {
+        self.outgoing.put_back(draft.buffer);
     }
 
     /// Ends this direction of the connection with a FIN.
@@ -233,11 +211,6 @@ impl Ring {
     }
 
     fn push(&mut self, chain: &[squeue::Entry]) {
-        self.queue_open_send();
-        self.push_behind(chain);
-    }
-
-    fn push_behind(&mut self, chain: &[squeue::Entry]) {
         self.reserve(chain.len());
         // SAFETY: what the entries point to is in `addresses`, `destinations`, `constants`, `outgoing` or `incoming`. None of it moves, and each
         // is left as it is until the kernel has copied it or has completed the request.
@@ -246,7 +219,6 @@ impl Ring {
 
     /// Takes what is queued to the kernel and has it do what it had put off.
     fn submit(&mut self) -> io::Result<usize> {
-        self.queue_open_send();
         let queued = self.ring.submission().len();
         let taken = self.take(queued);
         self.forget_copied_addresses();
@@ -273,7 +245,6 @@ impl Ring {
 
     /// Enters the kernel if there is a reason to, and waits there for up to `wait` until something completes.
     pub(crate) fn enter(&mut self, wait: Duration) {
-        self.queue_open_send();
         // Errors are an interruption, the end of the time, or want of memory: the next call tries again.
         if wait.is_zero() || !self.ring.completion().is_empty() {
             let queue = self.ring.submission();

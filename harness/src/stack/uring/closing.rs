@@ -31,7 +31,8 @@ impl Uring {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };
-        if connection.phase != Phase::Closing || connection.in_flight.has(Operation::Send) {
+        let sends = connection.draft.is_some() || connection.in_flight.has(Operation::Send);
+        if connection.phase != Phase::Closing || sends {
             return;
         }
         if connection.at_end {
@@ -53,6 +54,7 @@ impl Uring {
         }
         connection.phase = Phase::Ending(Ready::default());
         self.discard(conn);
+        self.discard_draft(conn);
         self.wind_up(conn);
     }
 
@@ -61,6 +63,7 @@ impl Uring {
             connection.end(Ready::FAILED);
         }
         self.discard(conn);
+        self.discard_draft(conn);
         self.wind_up(conn);
     }
 
@@ -100,6 +103,14 @@ impl Uring {
             for arrived in connection.arrived.drain(..) {
                 self.ring.give_back(arrived);
             }
+        }
+    }
+
+    /// Gives back what was written and will not be sent.
+    fn discard_draft(&mut self, conn: Conn) {
+        let draft = self.connections.get_mut(conn).and_then(|one| one.draft.take());
+        if let Some(draft) = draft {
+            self.ring.discard(draft);
         }
     }
 }

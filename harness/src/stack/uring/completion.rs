@@ -134,15 +134,7 @@ impl Uring {
             return;
         };
         self.tally.payload_bytes += u64::from(sent);
-        let Some(connection) = self.connections.get_mut(conn) else {
-            return;
-        };
-        if std::mem::take(&mut connection.blocked) && connection.phase == Phase::Open {
-            events.push(Event {
-                conn,
-                ready: Ready::WRITABLE,
-            });
-        }
+        self.send_draft(conn, events);
         self.go_on_closing(conn);
     }
 

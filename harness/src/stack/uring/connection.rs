@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::super::Ready;
-use crate::sys::uring::{Arrived, Operation};
+use crate::sys::uring::{Arrived, Draft, Operation};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
@@ -47,7 +47,9 @@ pub(super) struct Connection {
     pub(super) arrived: VecDeque<Arrived>,
     /// The end of the peer's stream has come, behind what is in `arrived`.
     pub(super) at_end: bool,
-    /// A send was cut short; the end of the one in flight is announced.
+    /// What was written in this step, or while a send is in flight.
+    pub(super) draft: Option<Draft>,
+    /// The draft had no room for all; that it has gone is announced.
     pub(super) blocked: bool,
 }
 
@@ -70,6 +72,7 @@ impl Connection {
             in_flight: InFlight::default(),
             arrived: VecDeque::new(),
             at_end: false,
+            draft: None,
             blocked: false,
         }
     }

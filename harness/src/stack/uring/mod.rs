@@ -4,7 +4,7 @@
 //! sockets are direct descriptors, which take no place in the process's table of open files. Each ring has a table of its own, as
 //! large as `RLIMIT_NOFILE` allows.
 //!
-//! A connection has one send in flight. What has been received for connections that nobody reads keeps its buffers; when none is left, the
+//! A connection has one send in flight, and what it writes in a step, or meanwhile, goes in the next one. What has been received for connections that nobody reads keeps its buffers; when none is left, the
 //! others wait until some are read.
 
 mod closing;
@@ -29,7 +29,7 @@ use self::datagrams::DatagramSocket;
 pub(super) use self::shape::{check, shape};
 use super::kernel::{Baseline, Options, nstat};
 use super::slots::Slots;
-use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Received, Stack, StackCounters};
+use super::{Conn, ConnectError, Datagrams, Event, Gone, Nanos, Ready, Received, Stack, StackCounters};
 use crate::path::host::Host;
 use crate::sys::uring::{Operation, Ring, Shape, SocketOptions};
 
@@ -44,6 +44,8 @@ pub(crate) struct Uring {
     connections: Slots<Connection>,
     /// Connections whose receive ended because no buffer was left.
     starved: Vec<Conn>,
+    /// Connections that began a draft since the last poll.
+    written: Vec<Conn>,
     datagram_sockets: Vec<DatagramSocket>,
     tally: Tally,
     baseline: Baseline,
@@ -95,6 +97,7 @@ impl Uring {
             listeners: Vec::new(),
             connections: Slots::new(),
             starved: Vec::new(),
+            written: Vec::new(),
             datagram_sockets: Vec::new(),
             tally: Tally::default(),
             baseline: Baseline::now(),
@@ -129,11 +132,33 @@ impl Uring {
         }
     }
 
-    fn open(&mut self, conn: Conn) -> Result<&mut Connection, Gone> {
-        self.connections
-            .get_mut(conn)
-            .filter(|one| one.phase == Phase::Open)
-            .ok_or(Gone)
+    fn send_drafts(&mut self, events: &mut Vec<Event>) {
+        let mut written = std::mem::take(&mut self.written);
+        for conn in written.drain(..) {
+            self.send_draft(conn, events);
+        }
+        self.written = written;
+    }
+
+    /// Sends what was written, unless a send is in flight, behind which it goes.
+    fn send_draft(&mut self, conn: Conn, events: &mut Vec<Event>) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        if connection.in_flight.has(Operation::Send) {
+            return;
+        }
+        let Some(draft) = connection.draft.take() else {
+            return;
+        };
+        connection.in_flight.begin(Operation::Send);
+        self.ring.send(connection.file, conn.slot, draft);
+        if std::mem::take(&mut connection.blocked) && connection.phase == Phase::Open {
+            events.push(Event {
+                conn,
+                ready: Ready::WRITABLE,
+            });
+        }
     }
 }
 
@@ -173,19 +198,20 @@ impl Stack for Uring {
     }
 
     fn send(&mut self, conn: Conn, length: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<usize, Gone> {
-        let connection = self.open(conn)?;
-        let file = connection.file;
-        let is_first = !connection.in_flight.has(Operation::Send);
-        let may_go = length > 0 && (is_first || self.ring.is_sending(file));
-        let taken = if may_go {
-            self.ring.send(file, conn.slot, length, fill)
-        } else {
-            0
-        };
-        let connection = self.open(conn)?;
-        if taken > 0 {
-            connection.in_flight.begin(Operation::Send);
+        let connection = self
+            .connections
+            .get_mut(conn)
+            .filter(|one| one.phase == Phase::Open)
+            .ok_or(Gone)?;
+        if length == 0 {
+            return Ok(0);
         }
+        let (ring, written) = (&mut self.ring, &mut self.written);
+        let draft = connection.draft.get_or_insert_with(|| {
+            written.push(conn);
+            ring.draft()
+        });
+        let taken = ring.write(draft, length, fill);
         connection.blocked |= taken < length;
         Ok(taken)
     }
@@ -253,6 +279,8 @@ impl Stack for Uring {
 
     fn poll(&mut self, _now: Nanos, wait: Duration, events: &mut Vec<Event>) {
         self.resume();
+        self.send_drafts(events);
+        let wait = if events.is_empty() { wait } else { Duration::ZERO };
         self.ring.enter(wait);
         let mut found = false;
         while let Some(completion) = self.ring.next_completion() {

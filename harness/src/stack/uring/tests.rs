@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::Ready;
 use super::*;
 
 pub(super) fn options() -> Options {
@@ -135,19 +134,49 @@ fn what_is_sent_in_one_step_goes_in_one_send() {
 }
 
 #[test]
-fn what_is_sent_behind_somebody_else_waits_for_the_first() {
-    let Some((mut client, _server, near, _)) = connected(4, 2) else {
+fn writes_come_in_their_order_however_sends_cut_them() {
+    let Some((mut client, mut server, near, far)) = connected(4, 1) else {
         return;
     };
-    for &conn in &near {
-        assert_eq!(client.send(conn, 30, &mut |bytes| bytes.fill(1)), Ok(30));
+    let (mut sent, mut read) = (Vec::new(), Vec::new());
+    while read.len() < 4_000 {
+        let number = sent.len() as u8;
+        let write = client.send(near[0], 40, &mut |bytes| {
+            bytes.fill(number);
+            sent.extend_from_slice(bytes);
+        });
+        write.expect("it is open");
+        poll(&mut client);
+        poll(&mut server);
+        while let Ok(Received::Bytes(_)) =
+            server.receive(far[0], 64, &mut |bytes| read.extend_from_slice(bytes))
+        {}
     }
-    assert_eq!(client.send(near[0], 30, &mut |bytes| bytes.fill(2)), Ok(0));
-    assert_eq!(client.send(near[1], 30, &mut |bytes| bytes.fill(2)), Ok(30));
-    until(&mut client, |event| {
-        event.conn == near[0] && event.ready == Ready::WRITABLE
-    });
-    assert_eq!(client.send(near[0], 30, &mut |bytes| bytes.fill(3)), Ok(30));
+    assert_eq!(read, sent[..read.len()]);
+}
+
+#[test]
+fn a_close_sends_what_was_written_before_it() {
+    let Some((mut client, mut server, near, far)) = connected(4, 1) else {
+        return;
+    };
+    client
+        .send(near[0], 40, &mut |bytes| bytes.fill(1))
+        .expect("it is open");
+    client.close(near[0]);
+    let mut read = 0;
+    for _ in 0..200 {
+        poll(&mut client);
+        poll(&mut server);
+        while let Ok(Received::Bytes(length)) = server.receive(far[0], 64, &mut |_| {}) {
+            read += length;
+        }
+        if matches!(server.receive(far[0], 64, &mut |_| {}), Ok(Received::EndOfStream)) {
+            assert_eq!(read, 40);
+            return;
+        }
+    }
+    panic!("no end came behind {read} bytes");
 }
 
 #[test]

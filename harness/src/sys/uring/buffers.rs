@@ -126,7 +126,15 @@ impl Drop for Incoming {
     }
 }
 
-/// Buffers of sends in flight.
+/// Bytes that are to be sent, in a buffer of the ring's; to be given to [`Ring::send`](super::Ring::send) or
+/// [`Ring::discard`](super::Ring::discard).
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(super) buffer: u32,
+    pub(super) length: usize,
+}
+
+/// Buffers of drafts and of sends in flight.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     size: usize,

@@ -34,7 +34,7 @@ impl Ring {
         self.push(&[entry]);
     }
 
-    /// Sends `length` bytes, which `fill` produces, as the kernel cuts them for this socket.
+    /// Sends `length` bytes, at most [`Ring::longest_send`], which `fill` produces, as the kernel cuts them for this socket.
     pub(crate) fn send_datagrams(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -45,7 +45,6 @@ impl Ring {
     ) {
         let buffer = self.outgoing.take();
         let bytes = &mut self.outgoing.bytes(buffer)[..length];
-        assert_eq!(bytes.len(), length, "a run fits into a buffer");
         fill(bytes);
         // Few sockets send to few places, and each is kept for as long as the ring is.
         let to = self
