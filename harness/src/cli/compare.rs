@@ -20,8 +20,8 @@ pub(super) const AFTER_HELP: &str = "A place is a run.json, or a directory: all 
      The effect is the median ratio with a 95 % bootstrap interval; the test is Wilcoxon's signed-rank test for pairs and else both Mann and \
      Whitney's and that of a difference beside a drift that A and B share, corrected by Holm for all that is compared. B is slower (or \
      faster) when the tests say so (p below 1 %), the interval leaves `no change` out, and the change is above the gate and above twice the \
-     noise that `handfast calibrate` has found on this machine. It is the same when the whole interval is within. Else the runs cannot \
-     tell, and it is said how many would.\n\n\
+     noise that `handfast calibrate` has found on this machine. It is the same when the whole interval is within the gate. Else the \
+     runs cannot tell, and it is said how many would, or that the machine is too noisy for the gate.\n\n\
      Exit status: 0 nothing is slower, 1 something is, 2 usage, 3 the runs cannot tell, 4 a run does not count";
 
 #[derive(Debug, Args)]

@@ -217,6 +217,31 @@ fn a_tenth_slower_is_found_by_ten_pairs_and_never_called_the_same() {
     }
 }
 
+/// A machine on which the same differs by much from the same cannot find it, which makes it no less slow.
+#[test]
+fn a_tenth_slower_is_not_the_same_on_a_machine_too_noisy_to_find_it() {
+    let mut random = SplitMix64::new(22);
+    let (mut hidden, mut most_of_the_margins) = (0, 0.0_f64);
+    for noise in Noise::ALL {
+        for _ in 0..20 {
+            let known = calibrated(noise, &mut random);
+            let [a, b] = session(noise, Order::Turns, 10, 0.9, &mut random);
+            let compared = compare(&a, &b, 0.05, &known).expect("comparable");
+            let row = &compared.rows[0];
+            assert!(
+                matches!(row.verdict, Verdict::Slower | Verdict::Inconclusive),
+                "{noise:?}: {row:?}"
+            );
+            most_of_the_margins = most_of_the_margins.max(row.margin);
+            hidden += usize::from(row.margin > 0.1);
+        }
+    }
+    assert!(
+        hidden >= 10,
+        "{hidden} margins above a tenth, the largest {most_of_the_margins}"
+    );
+}
+
 #[test]
 fn a_tenth_slower_is_found_by_twenty_runs_in_blocks_on_a_machine_whose_runs_are_independent() {
     let found = told(Noise::Normal, Order::Blocks, 20, 0.9, 0.05, 200);

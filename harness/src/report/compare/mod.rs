@@ -2,7 +2,8 @@
 //!
 //! A difference counts when it is larger than the margin, its 95 % interval leaves zero out, and the tests, corrected for all that is
 //! compared at once, stay below 1 %: that by ranks, and, of runs that did not take turns, that of a difference beside a drift. Two
-//! are the same when the whole interval lies within the margin. Everything else is inconclusive, which is a verdict.
+//! are the same when the whole interval lies within the gate, which a noisy machine makes no wider: what is hidden by its noise is
+//! not the same for that. Everything else is inconclusive, which is a verdict.
 
 #[cfg(test)]
 mod errors;
@@ -89,7 +90,7 @@ pub(crate) struct Row {
     pub(crate) paired: bool,
     /// Pairs, or runs of the side that has fewer.
     pub(crate) n: usize,
-    /// Change within which two are the same, as a part of one: the gate, or twice the noise of this machine where that is more.
+    /// Change beyond which one is slower or faster, as a part of one: the gate, or twice the noise of this machine where that is more.
     pub(crate) margin: f64,
     /// What the same against the same differs by on this machine, as a part of one; null where it was not calibrated.
     pub(crate) noise: Option<f64>,

@@ -17,7 +17,7 @@ pub(crate) fn verdicts(comparison: &Comparison) -> String {
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["", "A", "B", "change", "95 % interval", "p (Holm)", "verdict"]);
     for row in &comparison.rows {
-        table.add_row(cells(row, comparison.gate));
+        table.add_row(cells(row));
     }
     let _ = writeln!(text, "\n{}", table.trim_fmt());
     remarks(&mut text, comparison);
@@ -49,7 +49,7 @@ fn headline(comparison: &Comparison) -> String {
     )
 }
 
-fn cells(row: &Row, gate: f64) -> Vec<Cell> {
+fn cells(row: &Row) -> Vec<Cell> {
     let place = match row.placement {
         Placement::SameCore => "",
         Placement::Split => ", two cores",
@@ -77,10 +77,7 @@ fn cells(row: &Row, gate: f64) -> Vec<Cell> {
         right(row.ratio.map_or_else(|| "–".to_owned(), change)),
         right(interval),
         right(p),
-        Cell::new(match row.verdict {
-            Verdict::Same if row.margin > gate => format!("same (within {})", percent(row.margin)),
-            verdict => word(verdict).to_owned(),
-        }),
+        Cell::new(word(row.verdict)),
     ]
 }
 

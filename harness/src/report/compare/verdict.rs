@@ -24,25 +24,26 @@ pub(super) fn verdict(row: &Row, gate: f64, tests: usize) -> (Verdict, Option<St
             how_many(row, enough)
         ));
     };
-    let margin = row.margin.ln_1p();
+    let (gate, margin) = (gate.ln_1p(), row.margin.ln_1p());
     let change = ratio.ln().abs();
+    let within = |limit: f64| low.ln() >= -limit && high.ln() <= limit;
     let leaves_out_none = low > 1.0 || high < 1.0;
     let differs = p < SIGNIFICANT && leaves_out_none;
     if differs && change > margin {
         let faster = (ratio > 1.0) == more_is_better(&row.metric);
         return (if faster { Verdict::Faster } else { Verdict::Slower }, None);
     }
-    if differs && change > gate.ln_1p() {
+    if within(gate) {
+        return (Verdict::Same, None);
+    }
+    if change > gate && (differs || within(margin)) {
         return inconclusive(format!(
             "a change beyond the gate is below twice what the same differs by from the same here ({:.1} %): calibrate with more \
              or longer runs, on a quiet machine",
             100.0 * row.margin
         ));
     }
-    if low.ln() >= -margin && high.ln() <= margin {
-        return (Verdict::Same, None);
-    }
-    let wanted = wanted(row.n, (low, high), change.max(margin)).max(enough);
+    let wanted = wanted(row.n, (low, high), change.max(gate)).max(enough);
     if leaves_out_none && change > margin && row.p_drift.is_some() && row.p_drift >= row.p {
         return inconclusive(format!(
             "a machine that by itself became slower or faster meanwhile would look the same: take runs of A and B in turns (A, B, \
