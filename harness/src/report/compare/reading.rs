@@ -13,6 +13,9 @@ use crate::input;
 /// How deep below a directory documents are looked for.
 const DEEPEST: usize = 4;
 
+const RUN: &str = "handfast.run/1";
+const SUITE: &str = "handfast.suite/1";
+
 /// One document. Fields that are not named here are skipped.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Read {
@@ -51,7 +54,8 @@ pub(super) struct ReadRun {
 #[error("{0}")]
 pub(crate) struct Unreadable(pub(super) String);
 
-/// All documents at `place`: a file, or a directory with files named `run.json` in it or below. A suite is its documents.
+/// All documents at `place`: a file, or a directory with files named `run.json` in it or below, or with JSON files of other names whose
+/// schema says that they are documents. A suite is its documents.
 ///
 /// # Errors
 /// When there is nothing to read, or something that is not a document; names the file.
@@ -65,7 +69,7 @@ pub(crate) fn read(place: &Path) -> Result<Vec<Read>, Unreadable> {
     };
     if files.is_empty() {
         return Err(Unreadable(format!(
-            "{} holds no run.json: name a document, or a directory that `run --out` wrote",
+            "{} holds no document: name one, or a directory that `run --out` wrote",
             place.display()
         )));
     }
@@ -85,10 +89,27 @@ fn find(directory: &Path, deepest: usize, files: &mut Vec<PathBuf>) {
         let path = entry.path();
         if path.is_dir() && deepest > 0 {
             find(&path, deepest - 1, files);
-        } else if entry.file_name() == "run.json" {
+        } else if is_document(&path) {
             files.push(path);
         }
     }
+}
+
+/// What is named `run.json` is meant to be one, and is an error when it is none.
+fn is_document(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == "run.json")
+        || file.extension().is_some_and(|extension| extension == "json")
+            && file.is_file()
+            && schema(file).is_some_and(|schema| [RUN, SUITE].contains(&schema.as_str()))
+}
+
+fn schema(file: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Labelled {
+        schema: String,
+    }
+    let text = input::read(file).ok()?;
+    Some(serde_json::from_slice::<Labelled>(&text).ok()?.schema)
 }
 
 fn read_file(file: &Path) -> Result<Vec<Read>, Unreadable> {
@@ -97,11 +118,11 @@ fn read_file(file: &Path) -> Result<Vec<Read>, Unreadable> {
     let json: Value =
         serde_json::from_slice(&text).map_err(|error| unreadable(format!("this is no JSON ({error})")))?;
     let documents = match json["schema"].as_str() {
-        Some("handfast.run/1") => vec![json],
-        Some("handfast.suite/1") => json["documents"].as_array().cloned().unwrap_or_default(),
+        Some(RUN) => vec![json],
+        Some(SUITE) => json["documents"].as_array().cloned().unwrap_or_default(),
         Some(other) => {
             return Err(unreadable(format!(
-                "its schema is `{other}`; handfast.run/1 and handfast.suite/1 can be compared"
+                "its schema is `{other}`; {RUN} and {SUITE} can be compared"
             )));
         }
         None => {
@@ -113,7 +134,7 @@ fn read_file(file: &Path) -> Result<Vec<Read>, Unreadable> {
     let parsed = documents.into_iter().map(serde_json::from_value);
     parsed
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(format!("this is no handfast.run/1 document ({error})")))
+        .map_err(|error| unreadable(format!("this is no {RUN} document ({error})")))
 }
 
 impl Read {

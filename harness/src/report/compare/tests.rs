@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -220,6 +222,15 @@ fn an_invalid_document_and_another_machine_are_told() {
 }
 
 #[test]
+fn the_baseline_is_a_directory_to_compare_with() {
+    let baseline = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/baseline");
+    let documents = read(&baseline).expect("readable");
+    assert!(documents.len() >= 5, "{} documents", documents.len());
+    let found = compare(&documents, &documents, 0.05, &unknown()).expect("comparable");
+    assert_ne!(found.verdict, Verdict::Slower);
+}
+
+#[test]
 fn what_this_program_writes_can_be_read_and_compared() {
     let directory = std::env::temp_dir().join(format!("handfast-compare-{}", std::process::id()));
     let file = directory.join("deep/run.json");
@@ -233,6 +244,15 @@ fn what_this_program_writes_can_be_read_and_compared() {
     let stacks: std::collections::BTreeSet<String> =
         found.rows.iter().map(|row| row.stack.to_string()).collect();
     assert_eq!(stacks.len(), 3, "the unsupported one has nothing to compare");
+    std::fs::copy(&file, directory.join("by another name.json")).expect("writable");
+    std::fs::write(
+        directory.join("search.json"),
+        "{\"schema\": \"handfast.search/1\"}",
+    )
+    .expect("writable");
+    std::fs::write(directory.join("notes.json"), "[").expect("writable");
+    assert_eq!(read(&directory).expect("readable").len(), 2 * of_file.len());
+    std::fs::remove_file(directory.join("by another name.json")).expect("removable");
     std::fs::write(&file, "{\"schema\": \"handfast.run/2\"}").expect("writable");
     assert!(
         read(&file)
@@ -252,7 +272,7 @@ fn what_this_program_writes_can_be_read_and_compared() {
         read(&directory)
             .expect_err("empty")
             .to_string()
-            .contains("no run.json")
+            .contains("no document")
     );
     std::fs::remove_dir_all(directory).expect("removable");
 }
