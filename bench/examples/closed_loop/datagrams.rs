@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use mio::Interest;
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
 
+use crate::watched::Watched;
 use crate::{Outcome, unless_blocked};
 
 /// Every byte of every datagram.
@@ -15,32 +16,9 @@ const LARGEST: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_millis(100);
 const ASKED: usize = 20;
 
-struct Socket {
-    socket: UdpSocket,
-    poll: Poll,
-    events: Events,
-}
-
-impl Socket {
-    fn bind(address: SocketAddr, interest: Interest) -> Outcome<Self> {
-        let mut socket = UdpSocket::bind(address)?;
-        let poll = Poll::new()?;
-        poll.registry().register(&mut socket, Token(0), interest)?;
-        Ok(Self {
-            socket,
-            poll,
-            events: Events::with_capacity(8),
-        })
-    }
-
-    fn wait(&mut self, at_most: Option<Duration>) -> Outcome<()> {
-        Ok(self.poll.poll(&mut self.events, at_most)?)
-    }
-}
-
 /// Receives until it is ended, reads every byte, and answers a datagram of none with the number of those that came intact.
 pub(super) fn receive(address: SocketAddr) -> Outcome<()> {
-    let mut socket = Socket::bind(address, Interest::READABLE)?;
+    let mut socket = Watched::new(UdpSocket::bind(address)?, Interest::READABLE)?;
     let mut buffer = vec![0; LARGEST];
     let mut intact = 0_u64;
     loop {
@@ -57,7 +35,7 @@ pub(super) fn receive(address: SocketAddr) -> Outcome<()> {
 /// Sends datagrams of that size for that long, and prints how many a second came, and how many at all.
 pub(super) fn send(receiver: SocketAddr, bytes: usize, seconds: f64) -> Outcome<()> {
     let any = SocketAddr::new(receiver.ip(), 0);
-    let mut socket = Socket::bind(any, Interest::READABLE | Interest::WRITABLE)?;
+    let mut socket = Watched::new(UdpSocket::bind(any)?, Interest::READABLE | Interest::WRITABLE)?;
     let mut datagram = vec![0; bytes];
     let (start, length) = (Instant::now(), Duration::from_secs_f64(seconds));
     while start.elapsed() < length {
@@ -73,9 +51,8 @@ pub(super) fn send(receiver: SocketAddr, bytes: usize, seconds: f64) -> Outcome<
 }
 
 /// How many came; behind what is on its way.
-fn ask(socket: &mut Socket, receiver: SocketAddr) -> Outcome<u64> {
-    let registry = socket.poll.registry();
-    registry.reregister(&mut socket.socket, Token(0), Interest::READABLE)?;
+fn ask(socket: &mut Watched<UdpSocket>, receiver: SocketAddr) -> Outcome<u64> {
+    socket.watch_for(Interest::READABLE)?;
     let mut count = [0; size_of::<u64>()];
     for _ in 0..ASKED {
         socket.socket.send_to(&[], receiver)?;

@@ -16,6 +16,7 @@ use std::io::{self, ErrorKind};
 mod datagrams;
 mod requests;
 mod stream;
+mod watched;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
+use mio::Interest;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Type};
 
+use crate::watched::Watched;
 use crate::{Outcome, unless_blocked};
 
 const WORD: usize = size_of::<u64>();
@@ -15,56 +16,43 @@ const READ: usize = 64 << 10;
 /// Linux's own, whatever the machine's default is: BBR takes a fifth of the bits of CUBIC from a loopback device.
 const CONGESTION_CONTROL: &[u8] = b"cubic";
 
-/// A socket, and the wait for it.
-struct Socket {
-    stream: TcpStream,
-    poll: Poll,
-    events: Events,
+/// Writes all of `bytes`.
+fn write_all(stream: &mut Watched<TcpStream>, mut bytes: &[u8]) -> Outcome<()> {
+    while !bytes.is_empty() {
+        match unless_blocked(stream.socket.write(bytes))? {
+            Some(taken) => bytes = &bytes[taken..],
+            None => stream.wait(None)?,
+        }
+    }
+    Ok(())
 }
 
-impl Socket {
-    fn new(mut stream: TcpStream) -> Outcome<Self> {
-        let poll = Poll::new()?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        poll.registry().register(&mut stream, Token(0), interest)?;
-        Ok(Self {
-            stream,
-            poll,
-            events: Events::with_capacity(8),
-        })
-    }
-
-    /// Writes all of `bytes`.
-    fn write(&mut self, mut bytes: &[u8]) -> Outcome<()> {
-        while !bytes.is_empty() {
-            match unless_blocked(self.stream.write(bytes))? {
-                Some(taken) => bytes = &bytes[taken..],
-                None => self.poll.poll(&mut self.events, None)?,
-            }
+/// Reads what is there, up to the length of `bytes`; 0 is the end.
+fn read_some(stream: &mut Watched<TcpStream>, bytes: &mut [u8]) -> Outcome<usize> {
+    loop {
+        if let Some(length) = unless_blocked(stream.socket.read(bytes))? {
+            return Ok(length);
         }
-        Ok(())
+        stream.wait(None)?;
     }
+}
 
-    /// Reads what is there, up to the length of `bytes`; 0 is the end.
-    fn read(&mut self, bytes: &mut [u8]) -> Outcome<usize> {
-        loop {
-            if let Some(length) = unless_blocked(self.stream.read(bytes))? {
-                return Ok(length);
-            }
-            self.poll.poll(&mut self.events, None)?;
-        }
-    }
+fn watched(stream: std::net::TcpStream) -> Outcome<Watched<TcpStream>> {
+    stream.set_nonblocking(true)?;
+    Watched::new(
+        TcpStream::from_std(stream),
+        Interest::READABLE | Interest::WRITABLE,
+    )
 }
 
 /// Reads one connection to its end, and closes when the other end has. Each word of it is to be its own number when `checks`.
 pub(super) fn read(address: SocketAddr, checks: bool) -> Outcome<()> {
     let (stream, _) = std::net::TcpListener::bind(address)?.accept()?;
-    stream.set_nonblocking(true)?;
-    let mut socket = Socket::new(TcpStream::from_std(stream))?;
+    let mut stream = watched(stream)?;
     let mut buffer = vec![0; WORD + READ];
     let (mut kept, mut number) = (0, 0);
     loop {
-        let length = socket.read(&mut buffer[kept..kept + READ])?;
+        let length = read_some(&mut stream, &mut buffer[kept..kept + READ])?;
         if length == 0 {
             return Ok(());
         }
@@ -96,8 +84,7 @@ pub(super) fn write(address: SocketAddr, bytes: usize, seconds: f64, makes: bool
     let stream = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     stream.set_tcp_congestion(CONGESTION_CONTROL)?;
     stream.connect(&address.into())?;
-    stream.set_nonblocking(true)?;
-    let mut socket = Socket::new(TcpStream::from_std(stream.into()))?;
+    let mut stream = watched(stream.into())?;
     let mut buffer = vec![0; bytes - bytes % WORD];
     let (mut number, mut written) = (0, 0);
     let (start, length) = (Instant::now(), Duration::from_secs_f64(seconds));
@@ -105,11 +92,11 @@ pub(super) fn write(address: SocketAddr, bytes: usize, seconds: f64, makes: bool
         if makes {
             make(&mut buffer, &mut number);
         }
-        socket.write(&buffer)?;
+        write_all(&mut stream, &buffer)?;
         written += buffer.len() as u64;
     }
-    socket.stream.shutdown(Shutdown::Write)?;
-    socket.read(&mut buffer)?;
+    stream.socket.shutdown(Shutdown::Write)?;
+    read_some(&mut stream, &mut buffer)?;
     let rate = written as f64 * 8.0 / start.elapsed().as_secs_f64();
     println!("{:.3} {written}", rate / 1e9);
     Ok(())
