@@ -447,7 +447,7 @@ fn a_comparison_of_what_is_no_document_is_a_usage_error() {
     assert_refused(&["compare", "/nowhere", "/nowhere"], &["/nowhere"]);
     assert_refused(
         &["compare", "/proc/self/fdinfo", "/nowhere"],
-        &["no run.json", "--out"],
+        &["no document", "--out"],
     );
     assert_refused(
         &["compare", "/nowhere", "/nowhere", "--gate", "5"],
