@@ -14,9 +14,9 @@ use crate::report::compare::{Comparison, Unreadable, Verdict, compare, read, ver
 use crate::report::one_line;
 use crate::session::Exit;
 
-pub(super) const AFTER_HELP: &str = "A place is a run.json, or a directory: all such documents in it and below, whatever their names, count together. Documents whose \
-     runs took turns (A, B, B, A, …; one `run --runs 1 --out A/1`, one `run --runs 1 --out B/1` and so on) are compared in pairs, \
-     others as two samples.\n\n\
+pub(super) const AFTER_HELP: &str = "A place is a run.json, or a directory: all files named run.json in it and below count together, or, where \
+     none is, all such documents. Documents whose runs took turns (A, B, B, A, …; one `run --runs 1 --out A/1`, one `run --runs 1 --out B/1` \
+     and so on) are compared in pairs, others as two samples.\n\n\
      The effect is the median ratio with a 95 % bootstrap interval; the test is Wilcoxon's signed-rank test for pairs and else both Mann and \
      Whitney's and that of a difference beside a drift that A and B share, corrected by Holm for all that is compared. B is slower (or \
      faster) when the tests say so (p below 1 %), the interval leaves `no change` out, and the change is above the gate and above twice the \

@@ -54,16 +54,15 @@ pub(super) struct ReadRun {
 #[error("{0}")]
 pub(crate) struct Unreadable(pub(super) String);
 
-/// All documents at `place`: a file, or a directory with files named `run.json` in it or below, or with JSON files of other names whose
-/// schema says that they are documents. A suite is its documents.
+/// All documents at `place`: a file, or a directory with files named `run.json` in it or below. Where none has that name, those JSON
+/// files whose schema says that they are documents: beside a `run.json` they may be copies, and no run counts twice. A suite is its
+/// documents.
 ///
 /// # Errors
 /// When there is nothing to read, or something that is not a document; names the file.
 pub(crate) fn read(place: &Path) -> Result<Vec<Read>, Unreadable> {
     let files = if place.is_dir() {
-        let mut files = Vec::new();
-        find(place, DEEPEST, &mut files);
-        files
+        below(place)
     } else {
         vec![place.to_owned()]
     };
@@ -81,26 +80,30 @@ pub(crate) fn read(place: &Path) -> Result<Vec<Read>, Unreadable> {
     Ok(documents)
 }
 
-fn find(directory: &Path, deepest: usize, files: &mut Vec<PathBuf>) {
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    find(directory, DEEPEST, &mut files);
+    let is_run = |file: &Path| file.file_name().is_some_and(|name| name == "run.json");
+    if files.iter().any(|file| is_run(file)) {
+        files.retain(|file| is_run(file));
+    } else {
+        files.retain(|file| schema(file).is_some_and(|schema| [RUN, SUITE].contains(&schema.as_str())));
+    }
+    files
+}
+
+fn find(directory: &Path, deepest: usize, json: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() && deepest > 0 {
-            find(&path, deepest - 1, files);
-        } else if is_document(&path) {
-            files.push(path);
+            find(&path, deepest - 1, json);
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "json") {
+            json.push(path);
         }
     }
-}
-
-/// What is named `run.json` is meant to be one, and is an error when it is none.
-fn is_document(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name == "run.json")
-        || file.extension().is_some_and(|extension| extension == "json")
-            && file.is_file()
-            && schema(file).is_some_and(|schema| [RUN, SUITE].contains(&schema.as_str()))
 }
 
 fn schema(file: &Path) -> Option<String> {
