@@ -111,27 +111,33 @@ impl PortAllocator {
 
     /// The set of ports towards a destination. O(1), and nearly free for the destination asked for last.
     ///
-    /// `hash` is a keyed hash of the three other arguments, and the same for the same arguments: it is also where the
-    /// search for a port starts.
+    /// `hash` gives a keyed hash of the three other arguments, the same for the same arguments: it is also where the search for a port starts.
+    /// The destination asked for last is known without it.
     ///
     /// # Errors
     /// [`Full`] when `max_destinations` have taken ports.
+    #[inline]
     pub fn destination(
         &mut self,
         local: Address,
         remote: Address,
         remote_port: u16,
-        hash: u64,
+        hash: impl FnOnce() -> u64,
     ) -> Result<DestinationId, Full> {
         let destination = Destination {
             local,
             remote,
             remote_port,
         };
-        let is_same = |id: u32| self.sets[id as usize].destination == destination;
-        if let Some(last) = self.last.filter(|last| is_same(last.index())) {
-            return Ok(last);
+        match self.last {
+            Some(last) if self.sets[last.index() as usize].destination == destination => Ok(last),
+            _ => self.another_destination(destination, hash()),
         }
+    }
+
+    #[inline(never)]
+    fn another_destination(&mut self, destination: Destination, hash: u64) -> Result<DestinationId, Full> {
+        let is_same = |id: u32| self.sets[id as usize].destination == destination;
         let id = match self.index.find(hash, is_same) {
             Some(known) => DestinationId::new(known),
             None => self.open(destination, hash)?,

@@ -16,7 +16,9 @@ fn hash(remote_port: u16) -> u64 {
 
 /// Destinations of these tests differ in the remote port.
 fn destination(ports: &mut PortAllocator, remote_port: u16) -> Result<DestinationId, Full> {
-    ports.destination(LOCAL, Address::v4([10, 0, 0, 2]), remote_port, hash(remote_port))
+    ports.destination(LOCAL, Address::v4([10, 0, 0, 2]), remote_port, || {
+        hash(remote_port)
+    })
 }
 
 #[test]

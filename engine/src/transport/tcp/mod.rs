@@ -14,6 +14,7 @@ mod connections;
 mod cookie;
 mod counters;
 mod delivery;
+mod destination;
 mod ecn;
 mod end;
 mod events;

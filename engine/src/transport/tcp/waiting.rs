@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Tcp;
 use super::arrival::Arrival;
+use super::destination::towards;
 use super::families::{TimeWaitStatus, Waiting};
 use super::input::timestamp_clock;
 use super::options::Timestamps;
@@ -163,14 +164,7 @@ impl Tcp {
 
     fn preload_one(&mut self, now: Instant, local: Address, remote: SocketAddr, left: Duration) -> bool {
         let (to, remote_port) = (Address::from(remote.ip()), remote.port());
-        let towards = FlowKey {
-            local,
-            remote: to,
-            local_port: 0,
-            remote_port,
-        }
-        .hash(&self.port_hasher);
-        let Ok(destination) = self.ports.destination(local, to, remote_port, towards) else {
+        let Ok(destination) = towards(&mut self.ports, &self.port_hasher, local, to, remote_port) else {
             return false;
         };
         let Some(local_port) = self.ports.allocate(destination) else {
@@ -209,14 +203,7 @@ fn forget(
         local_port,
         remote_port,
     } = entry.key;
-    let towards = FlowKey {
-        local,
-        remote,
-        local_port: 0,
-        remote_port,
-    }
-    .hash(hasher);
-    if let Ok(destination) = ports.destination(local, remote, remote_port, towards) {
+    if let Ok(destination) = towards(ports, hasher, local, remote, remote_port) {
         ports.release(destination, local_port);
     }
 }

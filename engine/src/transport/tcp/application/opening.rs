@@ -8,6 +8,7 @@ use crate::transport::flow::FlowKey;
 use crate::transport::flow_table::Flow;
 use crate::transport::ports::DestinationId;
 use crate::transport::tcp::Tcp;
+use crate::transport::tcp::destination::towards;
 use crate::transport::tcp::listen::InUse;
 
 /// Ports that are tried before the destination counts as exhausted. Each failure means that a peer's connection has just that tuple.
@@ -61,16 +62,7 @@ impl Tcp {
         if !self.connections.has_room() {
             return Err(ConnectError::TooManyConnections);
         }
-        let towards = FlowKey {
-            local,
-            remote,
-            local_port: 0,
-            remote_port,
-        }
-        .hash(&self.port_hasher);
-        let destination = self
-            .ports
-            .destination(local, remote, remote_port, towards)
+        let destination = towards(&mut self.ports, &self.port_hasher, local, remote, remote_port)
             .map_err(|_| ConnectError::TooManyDestinations)?;
         let (key, hash) = self.free_tuple(destination, local, remote, remote_port)?;
         let origin = self.isn.origin(&key);
