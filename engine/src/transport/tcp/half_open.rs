@@ -8,9 +8,10 @@
 mod tests;
 
 use super::compact_key::CompactKey;
-use super::input::TS_RECENT_LIFETIME;
+use super::input::{TS_RECENT_LIFETIME, timestamp_clock};
 use super::invariants::{Checked, ensure};
 use super::milliseconds::{MillisecondClock, timeout_in_millis};
+use super::options::Timestamps;
 use super::seq::SeqNumber;
 use crate::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ impl Offered {
     }
 }
 
-/// What is known of a connection before it is one; 32 bytes for IPv4, 56 for IPv6.
+/// What is known of a connection before it is one; 36 bytes for IPv4, 60 for IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct HalfOpen<K> {
     /// The four-tuple.
@@ -62,6 +63,8 @@ pub(super) struct HalfOpen<K> {
     pub iss: SeqNumber,
     /// The timestamp of the SYN, if it had one.
     pub ts_recent: u32,
+    /// What is added to the clock for our timestamps. It could be found out again, but for as long as a segment takes.
+    pub ts_offset: u32,
     /// The listener that the SYN came to.
     pub listener: u16,
     /// The peer's maximum segment size, in bytes.
@@ -82,6 +85,7 @@ impl<K> HalfOpen<K> {
             irs,
             iss,
             ts_recent,
+            ts_offset,
             listener,
             mss,
             window,
@@ -93,12 +97,22 @@ impl<K> HalfOpen<K> {
             irs,
             iss,
             ts_recent,
+            ts_offset,
             listener,
             mss,
             window,
             window_shift,
             offered,
         }
+    }
+
+    /// What our segments say before there is a connection, if the SYN had a timestamp.
+    #[inline]
+    pub(super) fn timestamps(&self, now: Instant) -> Option<Timestamps> {
+        self.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
+            tsval: timestamp_clock(now).wrapping_add(self.ts_offset),
+            tsecr: self.ts_recent,
+        })
     }
 }
 
@@ -111,7 +125,7 @@ enum Place {
     Due,
 }
 
-/// 48 bytes for IPv4, 72 for IPv6.
+/// 52 bytes for IPv4, 76 for IPv6.
 #[derive(Debug)]
 struct Slot<K> {
     entry: HalfOpen<K>,

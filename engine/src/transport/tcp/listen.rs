@@ -274,6 +274,7 @@ impl Tcp {
             irs: arrival.header.seq,
             iss,
             ts_recent: options.timestamps.map_or(0, |timestamps| timestamps.tsval),
+            ts_offset: origin.timestamp_offset(),
             listener: listener as u16,
             mss: options.mss.unwrap_or(0),
             window: arrival.header.window,
@@ -288,6 +289,6 @@ impl Tcp {
             self.half_open.remove(flow);
             return self.answer_with_cookie(out, &HalfOpen { ..entry });
         }
-        self.send_syn_ack(out, &entry, origin.timestamp_offset());
+        self.send_syn_ack(out, &entry);
     }
 }

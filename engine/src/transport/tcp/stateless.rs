@@ -31,7 +31,7 @@ impl Tcp {
         };
         let cookie = self.cookies.make(&entry.key, entry.irs, told, out.now);
         let offers = |option| cookie.told.offered.contains(option);
-        let tsval = timestamp_clock(out.now).wrapping_add(self.isn.origin(&entry.key).timestamp_offset());
+        let tsval = timestamp_clock(out.now).wrapping_add(entry.ts_offset);
         let syn = Syn {
             flags: syn_ack_flags(cookie.told.offered),
             seq: cookie.iss,
@@ -87,6 +87,7 @@ impl Tcp {
             irs,
             iss,
             ts_recent: timestamps.map_or(0, |timestamps| timestamps.tsval),
+            ts_offset: self.isn.origin(arrival.key).timestamp_offset(),
             listener: listener as u16,
             mss: told.mss,
             window: header.window,

@@ -5,8 +5,6 @@ use super::Tcp;
 use super::arrival::Arrival;
 use super::half_open::{HalfOpen, Offered};
 use super::handshake::initial_window;
-use super::input::timestamp_clock;
-use super::options::Timestamps;
 use super::reply::Reply;
 use super::segment::Flags;
 use crate::internet::Output;
@@ -49,7 +47,7 @@ impl Tcp {
                     self.half_open.set_ts_recent(flow, timestamps.tsval);
                 }
                 let entry = self.half_open.get(flow);
-                self.send_syn_ack_again(out, &entry);
+                self.send_syn_ack(out, &entry);
             } else {
                 self.challenge_half_open(out, flow);
             }
@@ -74,17 +72,12 @@ impl Tcp {
         let entry = self.half_open.get(flow);
         let scales = entry.offered.contains(Offered::WINDOW_SCALE);
         let shift = if scales { self.window_scale } else { 0 };
-        let tsval = timestamp_clock(out.now).wrapping_add(self.isn.origin(&entry.key).timestamp_offset());
-        let stamped = entry.offered.contains(Offered::TIMESTAMPS);
         let reply = Reply {
             flags: Flags::ACK,
             seq: entry.iss + 1,
             ack: entry.irs + 1,
             window: initial_window(&self.config) >> shift,
-            timestamps: stamped.then_some(Timestamps {
-                tsval,
-                tsecr: entry.ts_recent,
-            }),
+            timestamps: entry.timestamps(out.now),
         };
         self.reply(out, &entry.key, reply);
     }

@@ -4,8 +4,7 @@
 use super::super::Tcp;
 use super::super::arrival::Arrival;
 use super::super::half_open::{HalfOpen, Offered};
-use super::super::input::{TICK, expired_at, past_tick, timestamp_clock};
-use super::super::options::Timestamps;
+use super::super::input::{TICK, expired_at, past_tick};
 use super::super::state::State;
 use super::agreement::{Agreed, agree};
 use super::syn::{Syn, initial_window, syn_ack_flags};
@@ -21,7 +20,6 @@ impl Tcp {
         &mut self,
         out: &mut Output<'_>,
         entry: &HalfOpen<FlowKey>,
-        ts_offset: u32,
     ) {
         let syn = Syn {
             flags: syn_ack_flags(entry.offered),
@@ -32,24 +30,12 @@ impl Tcp {
                 .contains(Offered::WINDOW_SCALE)
                 .then_some(self.window_scale),
             sack_permitted: entry.offered.contains(Offered::SACK),
-            timestamps: entry.offered.contains(Offered::TIMESTAMPS).then(|| Timestamps {
-                tsval: timestamp_clock(out.now).wrapping_add(ts_offset),
-                tsecr: entry.ts_recent,
-            }),
+            timestamps: entry.timestamps(out.now),
             traffic_class: 0,
         };
         if self.emit_syn(out, &entry.key, syn).is_none() {
             self.counters.replies_lost += 1;
         }
-    }
-
-    pub(in crate::transport::tcp) fn send_syn_ack_again(
-        &mut self,
-        out: &mut Output<'_>,
-        entry: &HalfOpen<FlowKey>,
-    ) {
-        let ts_offset = self.isn.origin(&entry.key).timestamp_offset();
-        self.send_syn_ack(out, entry, ts_offset);
     }
 
     /// SYN-ACKs that were not answered are sent again, and given up at last.
@@ -69,7 +55,7 @@ impl Tcp {
             if self.half_open.rearm(flow, out.now) {
                 if is_to_be_sent {
                     self.counters.segments_retransmitted += 1;
-                    self.send_syn_ack_again(out, &entry);
+                    self.send_syn_ack(out, &entry);
                 }
             } else {
                 let hash = self.half_open.get(flow).key.hash(&self.flow_hasher);
@@ -150,9 +136,8 @@ impl Tcp {
             self.counters.dropped_no_connection += 1;
             return None;
         }
-        let ts_offset = self.isn.origin(arrival.key).timestamp_offset();
         let snd_nxt = entry.iss + 1;
-        let index = self.conceive(arrival.key, arrival.hash, snd_nxt, ts_offset, out.now)?;
+        let index = self.conceive(arrival.key, arrival.hash, snd_nxt, entry.ts_offset, out.now)?;
         let connection = self.connections.get_mut(index);
         let agreed = Agreed {
             peer_mss: entry.mss,
