@@ -244,16 +244,19 @@ fn handle(conn: Conn) -> TcpHandle {
 
 /// The harness's flags for the engine's.
 fn ready(news: Readiness) -> Ready {
-    let table = [
-        (Readiness::CONNECTED, Ready::CONNECTED),
-        (Readiness::READABLE, Ready::READABLE),
-        (Readiness::PEER_CLOSED, Ready::READABLE),
-        (Readiness::WRITABLE, Ready::WRITABLE),
-        (Readiness::CLOSED, Ready::CLOSED),
-        (Readiness::FAILED, Ready::FAILED),
-    ];
-    let set = table.into_iter().filter(|(from, _)| news.contains(*from));
-    set.fold(Ready::default(), |ready, (_, flag)| ready | flag)
+    let told = |from, flag| {
+        if news.contains(from) {
+            flag
+        } else {
+            Ready::default()
+        }
+    };
+    told(Readiness::CONNECTED, Ready::CONNECTED)
+        | told(Readiness::READABLE, Ready::READABLE)
+        | told(Readiness::PEER_CLOSED, Ready::READABLE)
+        | told(Readiness::WRITABLE, Ready::WRITABLE)
+        | told(Readiness::CLOSED, Ready::CLOSED)
+        | told(Readiness::FAILED, Ready::FAILED)
 }
 
 impl<D: Device> Stack for Engine<D> {
