@@ -50,6 +50,7 @@ mod transport {
     mod tcp_rules;
     mod two_ways;
     mod urgent;
+    mod virtual_segments;
 }
 
 /// What programs hold.

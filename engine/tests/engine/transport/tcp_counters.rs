@@ -3,6 +3,7 @@
 use crate::support::Family;
 use crate::support::peer::{ACK, FIN, PSH, RST, SYN, Script, Segment, say};
 use handfast::application::{Read, TcpHandle};
+use handfast::time::Duration;
 use handfast::transport::tcp::TcpCounters;
 
 /// The peer's initial sequence number, and that of its first text.
@@ -212,4 +213,36 @@ fn what_ends_connections_is_counted() {
     established(&mut script, None);
     script.tell(&say(RST, FIRST, 0));
     assert_eq!(script.engine.counters().tcp.resets_received, 1);
+}
+
+/// Whichever way a segment takes: answering a SYN, with text or without, with the FIN, out of TIME_WAIT, or to nobody's connection.
+#[test]
+fn each_segment_that_leaves_is_counted_once() {
+    for family in Family::BOTH {
+        let mut script = Script::over(family, |_| {});
+        let listener = script.engine.tcp_listen(script.local(), 8).unwrap();
+        let mut heard = script.tell(&say(SYN, IRS, 0));
+        let snd_nxt = heard[0].seq.wrapping_add(1);
+        heard.extend(script.tell(&say(ACK, FIRST, snd_nxt)));
+        let connection = script.engine.tcp_accept(listener).expect("established");
+        assert_eq!(script.engine.tcp_send(connection, &[1; 2000]), Ok(2000));
+        heard.extend(script.hear());
+        heard.extend(script.tell(&say(ACK, FIRST, snd_nxt + 2000).text(b"text")));
+        heard.extend(script.pass(Duration::from_secs(1)));
+        assert_eq!(read_all(&mut script, connection), 4);
+        script.engine.tcp_close(connection);
+        heard.extend(script.hear());
+        let fin = say(FIN | ACK, FIRST + 4, snd_nxt + 2001);
+        heard.extend(script.tell(&fin));
+        heard.extend(script.tell(&fin));
+        heard.extend(script.tell(&say(ACK, 1, 2).ports(3, 4)));
+        let flags: Vec<_> = heard.iter().map(|segment| segment.flags & !PSH).collect();
+        let told =
+            [SYN | ACK, ACK, FIN | ACK, RST].map(|kind| flags.iter().filter(|&&is| is == kind).count());
+        assert!(told.iter().all(|&count| count > 0), "{told:?} of each");
+        let counters = script.engine.counters().tcp;
+        assert_eq!(counters.segments_sent, heard.len() as u64);
+        let text: usize = heard.iter().map(|segment| segment.text.len()).sum();
+        assert_eq!((counters.bytes_sent, text), (2000, 2000));
+    }
 }

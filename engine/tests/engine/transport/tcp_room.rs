@@ -1,7 +1,7 @@
-//! What happens when room runs out: in the queue of connections to accept, and in the receive window.
+//! What happens when room runs out: in the queue of connections to accept, in the transmit queue, and in the receive window.
 
 use crate::support::Family;
-use crate::support::peer::{ACK, OUR_PORT, PSH, SYN, Script, Segment, say};
+use crate::support::peer::{ACK, OUR_PORT, PSH, RST, SYN, Script, Segment, say};
 use handfast::application::{ListenerHandle, Read, TcpHandle};
 use handfast::frame::PoolConfig;
 use handfast::time::Duration;
@@ -58,6 +58,26 @@ fn a_handshake_waits_for_room_in_the_accept_queue() {
         assert_eq!(script.tell(&complete(&again[0])), []);
         assert!(script.engine.tcp_accept(listener).is_some());
     }
+}
+
+/// Nobody would say a reset again: what finds the transmit queue full goes as soon as there is room, however much it is.
+#[test]
+fn resets_wait_for_room_in_the_transmit_queue() {
+    const CONNECTIONS: u16 = 100;
+    let mut script = Script::new(|config| config.transmit_queue = 4);
+    let listener = listen(&mut script, CONNECTIONS.into());
+    for port in 1..=CONNECTIONS {
+        let syn_ack = knock(&mut script, port).expect("there is room");
+        script.tell(&complete(&syn_ack));
+    }
+    while let Some(connection) = script.engine.tcp_accept(listener) {
+        script.engine.tcp_abort(connection);
+    }
+    let heard = script.hear();
+    assert!(heard.iter().all(|segment| segment.flags == RST | ACK));
+    assert!(heard.iter().map(|segment| segment.to).eq(1..=CONNECTIONS));
+    assert_eq!(script.engine.counters().tcp.replies_lost, 0);
+    assert_eq!(script.engine.next_deadline(), None, "nothing is left to do");
 }
 
 /// The right edges of the window that the peer hears of.
